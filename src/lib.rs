@@ -1,0 +1,49 @@
+//! A service registry for laboratory hardware control.
+//!
+//! Device services start on ports that the operating system picks, register here, renew their
+//! registration by heartbeats and deregister when they stop. Others find them by type. A service
+//! that falls silent expires, and everybody who subscribed hears of it. On the wire it speaks
+//! the protocol of the CGSE framework's Python registry, so its clients need not know.
+//!
+//! ```text
+//!                     reads, renewals: answered in place
+//!  DEALER ──▶ ┌───────────────────┐ ────────────────▶ ┌────────────┐
+//!             │ requests   ROUTER │                   │  Registry  │  in memory, many readers,
+//!  DEALER ──▶ ├───────────────────┤ ────────────────▶ │  (RwLock)  │  one writer
+//!             │ heartbeats ROUTER │                   └─────▲──────┘
+//!             └────────┬──────────┘                         │ apply, after commit
+//!                      │ writes (bounded channel)     ┌─────┴──────┐ events   ┌────────────┐
+//!                      └────────────────────────────▶ │  storage   │ ───────▶ │ events PUB │ ──▶ SUB
+//!             ◀──────── replies, wake-up ──────────── │ owns the DB│ (bounded)└────────────┘
+//!  [timer] ─── tick ────────────────────────────────▶ └────────────┘
+//! ```
+//!
+//! What it promises:
+//!
+//! 1. An answer means durable: a registration is visible, acknowledged and published only after
+//!    it is committed to disk.
+//! 2. Discovery and heartbeats never wait for the disk.
+//! 3. Time counts only while the registry listens.
+//! 4. Every request is answered, malformed ones too, unless it asked for no reply.
+//! 5. A subscriber can know that it missed something.
+//! 6. Everything is bounded.
+//! 7. Nothing fails silently: a thread that ends stops the server with its reason.
+//! 8. The database stays the Python server's, so a lab can switch to this one and back.
+//!
+//! To read the code, follow a request: [`server`] has a file for each thread; [`protocol`] turns
+//! frames into requests and outcomes into replies; [`registry`] has the rules, pure; [`backend`]
+//! keeps what was decided. [`clock`] and [`service`] are what all of them speak of. Imports run
+//! one way: clock, service, registry, then protocol and backend, then server; [`client`] knows
+//! nothing of the server.
+
+#![deny(missing_docs)]
+
+pub mod address;
+pub mod backend;
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod protocol;
+pub mod registry;
+pub mod server;
+pub mod service;
