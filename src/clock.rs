@@ -1,0 +1,228 @@
+//! The two kinds of time, and the only place that reads a clock.
+//!
+//! [`WallTime`] is for people: time stamps, `last_heartbeat`. It steps when somebody sets the
+//! clock, so nothing lives or dies by it. [`ListeningTime`] decides about life and death: it
+//! counts only while the registry could have heard a heartbeat.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How often the timer thread tells the clock that the process is running.
+pub const TICK: Duration = Duration::from_secs(1);
+
+/// How far listening time may run ahead of the last tick. Long enough that an ordinary late
+/// wake-up costs nothing, short enough that a process that was stopped for an hour wakes up
+/// with no more than this on its listening clock.
+pub const LONGEST_STEP: Duration = Duration::from_secs(2);
+
+/// Whole seconds since the Unix epoch, as the protocol carries them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WallTime(u64);
+
+impl WallTime {
+    /// The time that lies `seconds` after the Unix epoch.
+    #[must_use]
+    pub const fn from_unix_seconds(seconds: u64) -> Self {
+        Self(seconds)
+    }
+
+    /// Seconds since the Unix epoch.
+    #[must_use]
+    pub const fn unix_seconds(self) -> u64 {
+        self.0
+    }
+
+    /// Seconds that passed since `earlier`, and zero where `earlier` lies in the future: a
+    /// time stamp from the future was written before the clock was set back and counts as now.
+    #[must_use]
+    pub const fn seconds_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// Milliseconds during which the registry could hear its services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ListeningTime(u64);
+
+impl ListeningTime {
+    /// When every listening clock starts. Not zero, so that there is a time before it for a
+    /// lease that was over when the registry started.
+    pub const START: Self = Self(1_000);
+
+    /// The time `milliseconds` on the listening clock.
+    #[must_use]
+    pub const fn from_milliseconds(milliseconds: u64) -> Self {
+        Self(milliseconds)
+    }
+
+    /// Milliseconds on the listening clock.
+    #[must_use]
+    pub const fn milliseconds(self) -> u64 {
+        self.0
+    }
+
+    /// This time moved on by `step`, or the latest possible time where that would overflow.
+    #[must_use]
+    pub const fn plus(self, step: Duration) -> Self {
+        Self(self.0.saturating_add(milliseconds(step)))
+    }
+}
+
+/// One reading of both kinds of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// For people.
+    pub wall: WallTime,
+    /// For leases.
+    pub listening: ListeningTime,
+}
+
+/// What the timer learns from a tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tick {
+    /// The process has been running since the last tick.
+    OnTime,
+    /// The process, or the host, stood still for this long and heard nothing meanwhile.
+    AfterPause(Duration),
+}
+
+/// The clock of one server. Clones read the same clock.
+#[derive(Debug, Clone)]
+pub struct Clock(Arc<Shared>);
+
+/// Listening time is the monotonic time less what was `lost`, and never later than `horizon`.
+#[derive(Debug)]
+struct Shared {
+    started: Instant,
+    /// Milliseconds of monotonic time that did not count, less those of [`ListeningTime::START`].
+    lost: AtomicU64,
+    /// The latest listening time that may be read before the next tick, in milliseconds.
+    horizon: AtomicU64,
+    /// Monotonic milliseconds at the last tick.
+    last_tick: AtomicU64,
+}
+
+impl Clock {
+    /// Starts a clock at [`ListeningTime::START`].
+    #[must_use]
+    pub fn start() -> Self {
+        Self(Arc::new(Shared {
+            started: Instant::now(),
+            lost: AtomicU64::new(0),
+            horizon: AtomicU64::new(ListeningTime::START.plus(LONGEST_STEP).milliseconds()),
+            last_tick: AtomicU64::new(0),
+        }))
+    }
+
+    /// Both times, now.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        Now { wall: wall_time(), listening: self.0.listening(self.0.monotonic()) }
+    }
+
+    /// Tells the clock that the process is running. Called by one thread only, every [`TICK`].
+    pub fn tick(&self) -> Tick {
+        self.0.tick(self.0.monotonic())
+    }
+}
+
+impl Shared {
+    fn monotonic(&self) -> u64 {
+        milliseconds(self.started.elapsed())
+    }
+
+    fn listening(&self, monotonic: u64) -> ListeningTime {
+        let running = ListeningTime::START.milliseconds() + monotonic;
+        // A reader that meets a tick half done sees the old horizon with the new loss, which is
+        // an earlier time than either; the other way round could be a later one.
+        let horizon = self.horizon.load(Ordering::Acquire);
+        let lost = self.lost.load(Ordering::Acquire);
+        ListeningTime(running.saturating_sub(lost).min(horizon))
+    }
+
+    fn tick(&self, monotonic: u64) -> Tick {
+        let listening = self.listening(monotonic).milliseconds();
+        let running = ListeningTime::START.milliseconds() + monotonic;
+        self.lost.store(running.saturating_sub(listening), Ordering::Release);
+        self.horizon.store(listening + milliseconds(LONGEST_STEP), Ordering::Release);
+
+        let since_last =
+            monotonic.saturating_sub(self.last_tick.swap(monotonic, Ordering::Relaxed));
+        if since_last > milliseconds(LONGEST_STEP) {
+            Tick::AfterPause(Duration::from_millis(since_last))
+        } else {
+            Tick::OnTime
+        }
+    }
+}
+
+const fn milliseconds(duration: Duration) -> u64 {
+    let milliseconds = duration.as_millis();
+    if milliseconds > u64::MAX as u128 { u64::MAX } else { milliseconds as u64 }
+}
+
+fn wall_time() -> WallTime {
+    // A clock set before 1970 is a clock that was never set: call it the epoch.
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    WallTime(since_epoch.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock() -> Shared {
+        Shared {
+            started: Instant::now(),
+            lost: AtomicU64::new(0),
+            horizon: AtomicU64::new(ListeningTime::START.plus(LONGEST_STEP).milliseconds()),
+            last_tick: AtomicU64::new(0),
+        }
+    }
+
+    fn since_start(time: ListeningTime) -> u64 {
+        time.milliseconds() - ListeningTime::START.milliseconds()
+    }
+
+    #[test]
+    fn listening_time_follows_the_monotonic_clock_while_ticks_arrive() {
+        let clock = clock();
+
+        for second in 1..=100 {
+            assert_eq!(clock.tick(second * 1_000), Tick::OnTime);
+        }
+
+        assert_eq!(since_start(clock.listening(100_500)), 100_500);
+    }
+
+    #[test]
+    fn an_hour_without_ticks_counts_as_the_longest_step() {
+        let clock = clock();
+        clock.tick(1_000);
+
+        let hour = 3_600_000;
+        assert_eq!(since_start(clock.listening(hour)), 3_000);
+        assert_eq!(clock.tick(hour), Tick::AfterPause(Duration::from_millis(hour - 1_000)));
+
+        assert_eq!(since_start(clock.listening(hour)), 3_000);
+        assert_eq!(since_start(clock.listening(hour + 700)), 3_700);
+    }
+
+    #[test]
+    fn a_tick_that_is_a_little_late_loses_nothing() {
+        let clock = clock();
+
+        assert_eq!(clock.tick(1_900), Tick::OnTime);
+
+        assert_eq!(since_start(clock.listening(2_000)), 2_000);
+    }
+
+    #[test]
+    fn a_time_stamp_from_the_future_counts_as_now() {
+        let now = WallTime::from_unix_seconds(1_000);
+
+        assert_eq!(now.seconds_since(WallTime::from_unix_seconds(990)), 10);
+        assert_eq!(now.seconds_since(WallTime::from_unix_seconds(5_000)), 0);
+    }
+}
