@@ -1,0 +1,160 @@
+//! The rules of the registry, and its state in memory.
+//!
+//! Everything here is pure: no socket, no database, no clock, no randomness, no logging, no
+//! threads. Time, fresh UUIDs and random numbers are handed in; what comes back are entries,
+//! outcomes and changes. A refusal is an outcome, not an error.
+//!
+//! Reading and renewing take `&self` and may happen in many threads at once. Changing goes in
+//! two steps: a [`Plan`] decides what a request changes, without changing it; when the changes
+//! are safely stored, [`Registry::apply`] makes them true. What is not applied never was.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::clock::{Now, WallTime};
+use crate::service::Service;
+
+mod entry;
+mod event;
+mod expiry;
+mod index;
+mod lease;
+mod plan;
+mod roster;
+
+pub use entry::{Entry, Snapshot};
+pub use event::{Change, Epoch, Event, EventKind, Sequence};
+pub use lease::{Health, Lease};
+pub use plan::{Outcome, Plan, Planned, Refusal};
+
+use expiry::Expiry;
+use index::Index;
+
+/// All registered services. See the module's page.
+#[derive(Debug)]
+pub struct Registry {
+    enforce_unique_service_types: bool,
+    index: Index,
+    sequence: Sequence,
+    expiry: Mutex<Expiry>,
+    /// Entries with a heartbeat that is not stored yet, each once.
+    unsaved: Mutex<Vec<Arc<Entry>>>,
+}
+
+impl Registry {
+    /// An empty registry whose events carry `epoch`.
+    #[must_use]
+    pub fn new(epoch: Epoch, enforce_unique_service_types: bool) -> Self {
+        Self {
+            enforce_unique_service_types,
+            index: Index::default(),
+            sequence: Sequence { epoch, seq: 0 },
+            expiry: Mutex::default(),
+            unsaved: Mutex::default(),
+        }
+    }
+
+    /// Adds a service that was registered before this registry started and last heard at
+    /// `last_heartbeat`, behind those that are there. No event is made of it.
+    pub fn restore(&mut self, service: Service, last_heartbeat: WallTime, now: Now) {
+        let position = self.index.next_position();
+        self.insert(Arc::new(Entry::restored(service, last_heartbeat, position, now)));
+    }
+
+    /// The service with this id.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Arc<Entry>> {
+        self.index.get(id)
+    }
+
+    /// All services, or those that match a type, in the order of their registration.
+    pub fn list(&self, service_type: Option<&str>) -> impl Iterator<Item = &Arc<Entry>> + Clone {
+        let all = service_type.is_none().then(|| self.index.all().iter());
+        let matching = service_type.and_then(|name| self.index.of_type(name)).map(|r| r.iter());
+        all.into_iter().flatten().chain(matching.into_iter().flatten())
+    }
+
+    /// A passing service that matches the type, each with the same chance when `pick` is a
+    /// random number.
+    #[must_use]
+    pub fn discover(&self, service_type: &str, pick: u64, now: Now) -> Option<&Arc<Entry>> {
+        let passing = |entry: &Arc<Entry>| entry.lease.health(now.listening) == Health::Passing;
+        self.index.of_type(service_type)?.pick(pick, passing)
+    }
+
+    /// Renews the lease of the service with this id; false where there is none.
+    pub fn renew(&self, id: &str, now: Now) -> bool {
+        let Some(entry) = self.index.get(id) else { return false };
+        if !entry.lease.renew(now) {
+            return false;
+        }
+        if entry.lease.mark_unsaved() {
+            lock(&self.unsaved).push(Arc::clone(entry));
+        }
+        true
+    }
+
+    /// How many services there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.index.all().len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.index.all().is_empty()
+    }
+
+    /// Where the events stand: the number of the last one.
+    #[must_use]
+    pub const fn sequence(&self) -> &Sequence {
+        &self.sequence
+    }
+
+    /// Whether only one service may have a type, unless its registration says otherwise.
+    #[must_use]
+    pub const fn enforces_unique_service_types(&self) -> bool {
+        self.enforce_unique_service_types
+    }
+
+    /// Makes a change true that has been stored, and gives back the event that tells of it. The
+    /// lease of a service that registered starts at `now`: its client did not know sooner.
+    pub fn apply(&mut self, change: Change, now: Now) -> Option<Event> {
+        let kind = match change {
+            Change::Heard { .. } => return None,
+            Change::Registered { entry, service_info } => {
+                entry.lease.renew(now);
+                self.insert(Arc::clone(&entry));
+                EventKind::Register { entry, service_info }
+            }
+            Change::Deregistered { entry } => {
+                self.remove(&entry);
+                EventKind::Deregister { entry }
+            }
+            Change::Expired { entry } => {
+                self.remove(&entry);
+                EventKind::Expire { entry }
+            }
+        };
+        self.sequence.seq += 1;
+        Some(Event { sequence: self.sequence.clone(), at: now, kind })
+    }
+
+    fn insert(&mut self, entry: Arc<Entry>) {
+        lock(&self.expiry).put(Arc::clone(&entry));
+        self.index.put(entry);
+    }
+
+    fn remove(&mut self, entry: &Entry) {
+        lock(&self.expiry).remove(entry.position);
+        self.index.remove(&entry.service.id);
+    }
+}
+
+/// Nothing that runs under these locks can leave a value half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

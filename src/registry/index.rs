@@ -1,0 +1,72 @@
+//! The services by id, by type and in order, each found in constant time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::service::ServiceId;
+
+use super::entry::Entry;
+use super::roster::{Position, Roster};
+
+/// All entries of a registry.
+#[derive(Debug)]
+pub(super) struct Index {
+    by_id: HashMap<ServiceId, Arc<Entry>>,
+    by_type: HashMap<Box<str>, Roster<Arc<Entry>>>,
+    all: Roster<Arc<Entry>>,
+    next_position: Position,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self {
+            by_id: HashMap::new(),
+            by_type: HashMap::new(),
+            all: Roster::default(),
+            next_position: Position::FIRST,
+        }
+    }
+}
+
+impl Index {
+    pub(super) fn get(&self, id: &str) -> Option<&Arc<Entry>> {
+        self.by_id.get(id)
+    }
+
+    pub(super) const fn all(&self) -> &Roster<Arc<Entry>> {
+        &self.all
+    }
+
+    pub(super) fn of_type(&self, service_type: &str) -> Option<&Roster<Arc<Entry>>> {
+        self.by_type.get(service_type)
+    }
+
+    /// The position for a service that was never here before.
+    pub(super) const fn next_position(&self) -> Position {
+        self.next_position
+    }
+
+    /// Puts `entry` in the place of the one with its id, or at its position.
+    pub(super) fn put(&mut self, entry: Arc<Entry>) {
+        self.remove(&entry.service.id);
+        self.next_position = self.next_position.max(entry.position.next());
+        for name in entry.service.types() {
+            self.by_type.entry(name).or_default().put(entry.position, Arc::clone(&entry));
+        }
+        self.all.put(entry.position, Arc::clone(&entry));
+        self.by_id.insert(entry.service.id.clone(), entry);
+    }
+
+    pub(super) fn remove(&mut self, id: &ServiceId) {
+        let Some(entry) = self.by_id.remove(id) else { return };
+        self.all.remove(entry.position);
+        for name in entry.service.types() {
+            if let Some(roster) = self.by_type.get_mut(&name) {
+                roster.remove(entry.position);
+                if roster.is_empty() {
+                    self.by_type.remove(&name);
+                }
+            }
+        }
+    }
+}

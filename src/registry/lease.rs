@@ -1,0 +1,237 @@
+//! The lease of one service: how long it counts as alive, and when it was last heard.
+//!
+//! Heartbeats are the most frequent thing a registry is told, so a lease is renewed in place by
+//! whichever thread hears the heartbeat, without a lock. The one race that matters is a
+//! heartbeat that arrives while the service is being expired: closing the lease decides it, once
+//! and for all. A heartbeat before the closing keeps the service; one after it is told that the
+//! service is gone, and its client registers again.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::clock::{ListeningTime, Now, WallTime};
+use crate::service::Ttl;
+
+/// Stands in `passing_until` of a lease that is closed.
+const CLOSED: u64 = 0;
+
+/// Stands in `passing_until` of a lease that was over before the listening clock started.
+const OVER: u64 = 1;
+
+/// Whether a service may be handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// Heard within its ttl.
+    Passing,
+    /// Silent for longer than its ttl; about to be cleaned up unless it is heard again.
+    Critical,
+}
+
+/// See the module's page.
+#[derive(Debug)]
+pub struct Lease {
+    ttl: Ttl,
+    last_heartbeat: AtomicU64,
+    passing_until: AtomicU64,
+    /// Not expired before this, heard or not: a service that was restored gets a full ttl in
+    /// which it can be heard.
+    kept_until: ListeningTime,
+    /// A heartbeat came that no backend knows of yet.
+    unsaved: AtomicBool,
+}
+
+/// What undoes [`Lease::close_if_over`].
+#[derive(Debug)]
+#[must_use]
+pub struct Closed {
+    passing_until: u64,
+}
+
+impl Lease {
+    /// The lease of a service that registered at `now`.
+    #[must_use]
+    pub fn new(ttl: Ttl, now: Now) -> Self {
+        let end = now.listening.plus(length(ttl));
+        Self {
+            ttl,
+            last_heartbeat: AtomicU64::new(now.wall.unix_seconds()),
+            passing_until: AtomicU64::new(end.milliseconds()),
+            kept_until: ListeningTime::START,
+            unsaved: AtomicBool::new(false),
+        }
+    }
+
+    /// The lease of a service that was restored at `now` and last heard at `last_heartbeat`. As
+    /// healthy as its age says; kept for a full ttl, because nobody was listening meanwhile.
+    #[must_use]
+    pub fn restored(ttl: Ttl, last_heartbeat: WallTime, now: Now) -> Self {
+        let age = now.wall.seconds_since(last_heartbeat);
+        let left = u64::from(ttl.seconds()).checked_sub(age);
+        let passing_until =
+            left.map_or(OVER, |left| now.listening.plus(Duration::from_secs(left)).milliseconds());
+        Self {
+            ttl,
+            last_heartbeat: AtomicU64::new(last_heartbeat.unix_seconds()),
+            passing_until: AtomicU64::new(passing_until),
+            kept_until: now.listening.plus(length(ttl)),
+            unsaved: AtomicBool::new(false),
+        }
+    }
+
+    /// When the last heartbeat came.
+    #[must_use]
+    pub fn last_heartbeat(&self) -> WallTime {
+        WallTime::from_unix_seconds(self.last_heartbeat.load(Ordering::Acquire))
+    }
+
+    /// Passing until exactly one ttl after the last heartbeat, then critical.
+    #[must_use]
+    pub fn health(&self, now: ListeningTime) -> Health {
+        let passing_until = self.passing_until.load(Ordering::Acquire);
+        if now.milliseconds() <= passing_until { Health::Passing } else { Health::Critical }
+    }
+
+    /// The time after which this lease can be closed, as things stand.
+    #[must_use]
+    pub fn over_after(&self) -> ListeningTime {
+        let passing_until = self.passing_until.load(Ordering::Acquire);
+        ListeningTime::from_milliseconds(passing_until).max(self.kept_until)
+    }
+
+    /// Starts the lease anew for one more ttl. False, and nothing done, if it is closed.
+    pub fn renew(&self, now: Now) -> bool {
+        let end = now.listening.plus(length(self.ttl)).milliseconds();
+        let renewed = self.passing_until.fetch_update(Ordering::AcqRel, Ordering::Acquire, |old| {
+            // Never shortened: another thread may have read a later time.
+            (old != CLOSED).then_some(old.max(end))
+        });
+        if renewed.is_err() {
+            return false;
+        }
+        self.last_heartbeat.store(now.wall.unix_seconds(), Ordering::Release);
+        true
+    }
+
+    /// Notes that the last heartbeat is not saved yet; true for the first to note it.
+    pub fn mark_unsaved(&self) -> bool {
+        !self.unsaved.swap(true, Ordering::AcqRel)
+    }
+
+    /// Notes that the heartbeat is about to be saved. To be called before it is read, so that
+    /// one that arrives in between is noted again.
+    pub fn mark_saved(&self) {
+        self.unsaved.store(false, Ordering::Release);
+    }
+
+    /// Closes the lease if it is over: from here on it cannot be renewed.
+    pub fn close_if_over(&self, now: ListeningTime) -> Option<Closed> {
+        if now <= self.kept_until { None } else { self.close_if_critical(now) }
+    }
+
+    /// Closes the lease if it is no longer passing, although it might still be kept: its service
+    /// stands in the way of one that is alive.
+    pub fn close_if_critical(&self, now: ListeningTime) -> Option<Closed> {
+        let close = |old: u64| (old != CLOSED && old < now.milliseconds()).then_some(CLOSED);
+        let passing_until =
+            self.passing_until.fetch_update(Ordering::AcqRel, Ordering::Acquire, close).ok()?;
+        Some(Closed { passing_until })
+    }
+
+    /// Takes the closing back, because the expiry could not be stored.
+    pub fn reopen(&self, closed: &Closed) {
+        self.passing_until.store(closed.passing_until, Ordering::Release);
+    }
+}
+
+const fn length(ttl: Ttl) -> Duration {
+    Duration::from_secs(ttl.seconds() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(milliseconds: u64) -> Now {
+        Now {
+            wall: WallTime::from_unix_seconds(1_000 + milliseconds / 1_000),
+            listening: ListeningTime::START.plus(Duration::from_millis(milliseconds)),
+        }
+    }
+
+    fn ttl(seconds: u64) -> Ttl {
+        Ttl::from_seconds(seconds).unwrap()
+    }
+
+    #[test]
+    fn passing_until_exactly_one_ttl_after_the_last_heartbeat() {
+        let lease = Lease::new(ttl(30), at(0));
+
+        assert_eq!(lease.health(at(30_000).listening), Health::Passing);
+        assert_eq!(lease.health(at(30_001).listening), Health::Critical);
+        assert!(lease.close_if_over(at(30_000).listening).is_none());
+        assert!(lease.close_if_over(at(30_001).listening).is_some());
+    }
+
+    #[test]
+    fn a_heartbeat_heals_a_critical_service() {
+        let lease = Lease::new(ttl(30), at(0));
+
+        assert!(lease.renew(at(50_000)));
+
+        assert_eq!(lease.health(at(80_000).listening), Health::Passing);
+        assert_eq!(lease.last_heartbeat(), at(50_000).wall);
+    }
+
+    #[test]
+    fn a_closed_lease_cannot_be_renewed_until_it_is_reopened() {
+        let lease = Lease::new(ttl(30), at(0));
+        let closed = lease.close_if_over(at(40_000).listening).unwrap();
+
+        assert!(!lease.renew(at(40_000)));
+        assert_eq!(lease.health(at(1_000).listening), Health::Critical);
+        assert!(lease.close_if_over(at(50_000).listening).is_none(), "closed once only");
+
+        lease.reopen(&closed);
+        assert_eq!(lease.over_after(), at(30_000).listening);
+        assert!(lease.renew(at(40_000)));
+    }
+
+    #[test]
+    fn a_heartbeat_in_time_wins_over_the_closing() {
+        let lease = Lease::new(ttl(30), at(0));
+        lease.renew(at(29_000));
+
+        assert!(lease.close_if_over(at(40_000).listening).is_none());
+    }
+
+    #[test]
+    fn a_restored_lease_has_the_health_of_its_age_and_is_kept_for_a_full_ttl() {
+        let young = Lease::restored(ttl(30), WallTime::from_unix_seconds(990), at(0));
+        let old = Lease::restored(ttl(30), WallTime::from_unix_seconds(900), at(0));
+
+        assert_eq!(young.health(at(20_000).listening), Health::Passing);
+        assert_eq!(young.health(at(20_001).listening), Health::Critical);
+        assert_eq!(old.health(at(0).listening), Health::Critical);
+        for lease in [young, old] {
+            assert!(lease.close_if_over(at(30_000).listening).is_none());
+            assert!(lease.close_if_over(at(30_001).listening).is_some());
+        }
+    }
+
+    #[test]
+    fn a_restored_lease_whose_life_is_unproven_can_be_closed_to_make_room() {
+        let lease = Lease::restored(ttl(30), WallTime::from_unix_seconds(900), at(0));
+
+        assert!(lease.close_if_critical(at(0).listening).is_some());
+    }
+
+    #[test]
+    fn only_the_first_of_many_heartbeats_is_noted_as_unsaved() {
+        let lease = Lease::new(ttl(30), at(0));
+
+        assert!(lease.mark_unsaved());
+        assert!(!lease.mark_unsaved());
+        lease.mark_saved();
+        assert!(lease.mark_unsaved());
+    }
+}

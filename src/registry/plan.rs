@@ -1,0 +1,271 @@
+//! What a batch of requests will change, decided before anything is changed.
+//!
+//! A plan looks at the registry as it stands and remembers what its own requests change, so
+//! that each request sees the ones before it. When the changes are stored they are applied;
+//! otherwise the plan is abandoned, and nobody can tell that there was one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::clock::Now;
+use crate::service::{InvalidValue, Registration, ServiceId, ServiceType, TypePolicy};
+
+use super::entry::Entry;
+use super::event::Change;
+use super::lease::{Closed, Health};
+use super::roster::Position;
+use super::{Registry, lock};
+
+/// What a request comes to, once its changes are stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The service is registered under this id.
+    Registered(ServiceId),
+    /// The service is gone.
+    Deregistered,
+    /// The registry's rules forbid it.
+    Refused(Refusal),
+}
+
+/// Why the registry's rules forbid a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// No service has this id.
+    NotRegistered,
+    /// A living service has the type that should have been unique.
+    DuplicateServiceType {
+        /// The type.
+        service_type: ServiceType,
+        /// The service that has it.
+        existing: ServiceId,
+    },
+    /// The service cannot be kept as it was described.
+    InvalidService(InvalidValue),
+}
+
+/// One request, decided.
+#[derive(Debug)]
+#[must_use]
+pub struct Planned {
+    /// What to store, then to apply, in this order.
+    pub changes: Vec<Change>,
+    /// What to answer when that is done.
+    pub outcome: Outcome,
+}
+
+/// See the module's page.
+#[derive(Debug)]
+#[must_use]
+pub struct Plan {
+    now: Now,
+    /// What this plan's requests made of an id; none where they removed it.
+    entries: HashMap<ServiceId, Option<Arc<Entry>>>,
+    /// Entries that this plan's requests made, by type. Some may be replaced by later ones.
+    by_type: HashMap<Box<str>, Vec<Arc<Entry>>>,
+    next_position: Position,
+    closed: Vec<(Arc<Entry>, Closed)>,
+    heard: Vec<Arc<Entry>>,
+}
+
+impl Plan {
+    /// An empty plan on `registry`. Until it is applied or abandoned, nothing else may be
+    /// applied to the registry.
+    pub fn new(registry: &Registry, now: Now) -> Self {
+        Self {
+            now,
+            entries: HashMap::new(),
+            by_type: HashMap::new(),
+            next_position: registry.index.next_position(),
+            closed: Vec::new(),
+            heard: Vec::new(),
+        }
+    }
+
+    /// Registers a service, or registers it again under its id. `unique` goes into the id of a
+    /// service that does not bring one.
+    pub fn register(
+        &mut self,
+        registry: &Registry,
+        registration: Registration,
+        unique: Uuid,
+    ) -> Planned {
+        let id = registration
+            .id
+            .clone()
+            .unwrap_or_else(|| ServiceId::generate(&registration.name, unique));
+        let service = match registration.service(id.clone()) {
+            Ok(service) => service,
+            Err(error) => return refused(Vec::new(), Refusal::InvalidService(error)),
+        };
+
+        let mut changes = Vec::new();
+        if let Some(service_type) = type_to_be_unique(registry, &registration) {
+            let holder = self.make_room(registry, &id, &service_type, &mut changes);
+            if let Some(existing) = holder {
+                return refused(changes, Refusal::DuplicateServiceType { service_type, existing });
+            }
+        }
+
+        let position = match self.find(registry, id.as_str()) {
+            Some(known) => known.position,
+            None => self.new_position(),
+        };
+        let entry = Arc::new(Entry::new(service, position, self.now));
+        self.remember(&entry);
+        let mut service_info = registration.received;
+        service_info.insert("id".to_owned(), Value::String(id.as_str().to_owned()));
+        changes.push(Change::Registered { entry, service_info });
+        Planned { changes, outcome: Outcome::Registered(id) }
+    }
+
+    /// Takes a service out.
+    pub fn deregister(&mut self, registry: &Registry, id: &ServiceId) -> Planned {
+        let Some(entry) = self.find(registry, id.as_str()) else {
+            return refused(Vec::new(), Refusal::NotRegistered);
+        };
+        self.entries.insert(id.clone(), None);
+        Planned { changes: vec![Change::Deregistered { entry }], outcome: Outcome::Deregistered }
+    }
+
+    /// Expires services whose lease is over, after looking at no more than `limit`. True with
+    /// it where the look stopped at the limit.
+    pub fn expire(&mut self, registry: &Registry, limit: usize) -> (Vec<Change>, bool) {
+        let due = lock(&registry.expiry).due(self.now.listening, limit);
+        let mut changes = Vec::new();
+        for entry in due.over {
+            if self.is_current(registry, &entry)
+                && let Some(closed) = entry.lease.close_if_over(self.now.listening)
+            {
+                changes.push(self.expired(entry, closed));
+            }
+        }
+        (changes, due.more)
+    }
+
+    /// Stores no more than `limit` of the heartbeats that were heard since they were last
+    /// stored. True with them where there are more.
+    pub fn save_heartbeats(&mut self, registry: &Registry, limit: usize) -> (Vec<Change>, bool) {
+        let (heard, more) = {
+            let mut unsaved = lock(&registry.unsaved);
+            let count = unsaved.len().min(limit);
+            let heard: Vec<Arc<Entry>> = unsaved.drain(..count).collect();
+            (heard, !unsaved.is_empty())
+        };
+        let mut changes = Vec::new();
+        for entry in heard {
+            entry.lease.mark_saved();
+            if self.is_current(registry, &entry) {
+                self.heard.push(Arc::clone(&entry));
+                changes.push(Change::Heard { entry });
+            }
+        }
+        (changes, more)
+    }
+
+    /// Takes the plan back, because its changes could not be stored.
+    pub fn abandon(self, registry: &Registry) {
+        for (entry, closed) in &self.closed {
+            entry.lease.reopen(closed);
+        }
+        let mut unsaved = lock(&registry.unsaved);
+        unsaved.extend(self.heard.into_iter().filter(|entry| entry.lease.mark_unsaved()));
+    }
+
+    /// Expires what has the type and is not alive; the id of the first that is alive.
+    fn make_room(
+        &mut self,
+        registry: &Registry,
+        id: &ServiceId,
+        service_type: &ServiceType,
+        changes: &mut Vec<Change>,
+    ) -> Option<ServiceId> {
+        for entry in self.holders(registry, id, service_type.as_str()) {
+            match entry.lease.close_if_critical(self.now.listening) {
+                Some(closed) => changes.push(self.expired(entry, closed)),
+                None => return Some(entry.service.id.clone()),
+            }
+        }
+        None
+    }
+
+    /// The entries of a type in the order of registration, but for the one that asks, as far as
+    /// the first that is passing and was there before this plan.
+    fn holders(
+        &self,
+        registry: &Registry,
+        asking: &ServiceId,
+        service_type: &str,
+    ) -> Vec<Arc<Entry>> {
+        let mut holders = Vec::new();
+        for entry in registry.list(Some(service_type)) {
+            let id = &entry.service.id;
+            if id != asking && !self.entries.contains_key(id) {
+                holders.push(Arc::clone(entry));
+                if entry.lease.health(self.now.listening) == Health::Passing {
+                    break;
+                }
+            }
+        }
+        let made_here = self.by_type.get(service_type).into_iter().flatten();
+        let others = made_here.filter(|entry| entry.service.id != *asking && self.is_latest(entry));
+        holders.extend(others.cloned());
+        holders.sort_by_key(|entry| entry.position);
+        holders
+    }
+
+    fn expired(&mut self, entry: Arc<Entry>, closed: Closed) -> Change {
+        self.entries.insert(entry.service.id.clone(), None);
+        self.closed.push((Arc::clone(&entry), closed));
+        Change::Expired { entry }
+    }
+
+    fn remember(&mut self, entry: &Arc<Entry>) {
+        for name in entry.service.types() {
+            self.by_type.entry(name).or_default().push(Arc::clone(entry));
+        }
+        self.entries.insert(entry.service.id.clone(), Some(Arc::clone(entry)));
+    }
+
+    /// The entry that has the id when all of this plan so far is applied.
+    fn find(&self, registry: &Registry, id: &str) -> Option<Arc<Entry>> {
+        match self.entries.get(id) {
+            Some(planned) => planned.clone(),
+            None => registry.get(id).cloned(),
+        }
+    }
+
+    /// Whether `entry` is the registry's, and this plan leaves it alone.
+    fn is_current(&self, registry: &Registry, entry: &Arc<Entry>) -> bool {
+        let id = &entry.service.id;
+        !self.entries.contains_key(id)
+            && registry.get(id.as_str()).is_some_and(|current| Arc::ptr_eq(current, entry))
+    }
+
+    /// Whether `entry`, which this plan made, is what the plan makes of its id.
+    fn is_latest(&self, entry: &Arc<Entry>) -> bool {
+        let latest = self.entries.get(&entry.service.id);
+        matches!(latest, Some(Some(latest)) if Arc::ptr_eq(latest, entry))
+    }
+
+    fn new_position(&mut self) -> Position {
+        let position = self.next_position;
+        self.next_position = position.next();
+        position
+    }
+}
+
+const fn refused(changes: Vec<Change>, refusal: Refusal) -> Planned {
+    Planned { changes, outcome: Outcome::Refused(refusal) }
+}
+
+fn type_to_be_unique(registry: &Registry, registration: &Registration) -> Option<ServiceType> {
+    let unique = match registration.policy {
+        TypePolicy::AllowDuplicates => false,
+        TypePolicy::Singleton => true,
+        TypePolicy::ServerDecides => registry.enforce_unique_service_types,
+    };
+    if unique { registration.unique_type() } else { None }
+}

@@ -1,0 +1,459 @@
+//! The rules, told as stories: a registry, a clock that is moved by hand, and what comes back.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::*;
+use crate::backend::{Record, StoredService};
+use crate::clock::ListeningTime;
+use crate::service::{Registration, ServiceId, ServiceType, Ttl, TypePolicy};
+
+/// A registry with a clock of its own.
+struct Lab {
+    registry: Registry,
+    /// Milliseconds since the start.
+    elapsed: u64,
+    events: Vec<Event>,
+}
+
+impl Lab {
+    fn new() -> Self {
+        Self::with_unique_types(true)
+    }
+
+    fn with_unique_types(enforce: bool) -> Self {
+        let registry = Registry::new(Epoch::new("epoch"), enforce);
+        Self { registry, elapsed: 0, events: Vec::new() }
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            wall: WallTime::from_unix_seconds(1_700_000_000 + self.elapsed / 1_000),
+            listening: ListeningTime::START.plus(Duration::from_millis(self.elapsed)),
+        }
+    }
+
+    fn elapse(&mut self, seconds: u64) -> &mut Self {
+        self.elapsed += seconds * 1_000;
+        self
+    }
+
+    fn plan(&self) -> Plan {
+        Plan::new(&self.registry, self.now())
+    }
+
+    fn apply(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            let now = self.now();
+            self.events.extend(self.registry.apply(change, now));
+        }
+    }
+
+    fn register(&mut self, registration: Registration) -> Outcome {
+        let mut plan = self.plan();
+        let planned = plan.register(&self.registry, registration, Uuid::nil());
+        self.apply(planned.changes);
+        planned.outcome
+    }
+
+    fn deregister(&mut self, id: &str) -> Outcome {
+        let planned = self.plan().deregister(&self.registry, &service_id(id));
+        self.apply(planned.changes);
+        planned.outcome
+    }
+
+    fn clean_up(&mut self) {
+        let (changes, more) = self.plan().expire(&self.registry, 1_000);
+        assert!(!more);
+        self.apply(changes);
+    }
+
+    fn ids(&self) -> Vec<String> {
+        ids(&self.registry, None)
+    }
+
+    fn health(&self, id: &str) -> Health {
+        self.registry.get(id).unwrap().lease.health(self.now().listening)
+    }
+
+    fn discovered(&self, service_type: &str) -> Option<String> {
+        let entry = self.registry.discover(service_type, 7, self.now())?;
+        Some(entry.service.id.to_string())
+    }
+
+    /// The events since the last call, as "type id".
+    fn told(&mut self) -> Vec<String> {
+        let tell = |event: Event| match event.kind {
+            EventKind::Register { entry, .. } => format!("register {}", entry.service.id),
+            EventKind::Deregister { entry } => format!("deregister {}", entry.service.id),
+            EventKind::Expire { entry } => format!("expire {}", entry.service.id),
+        };
+        self.events.drain(..).map(tell).collect()
+    }
+}
+
+fn service_id(id: &str) -> ServiceId {
+    ServiceId::new(id).unwrap()
+}
+
+fn ids(registry: &Registry, service_type: Option<&str>) -> Vec<String> {
+    registry.list(service_type).map(|entry| entry.service.id.to_string()).collect()
+}
+
+fn service(id: &str, service_type: &str) -> Registration {
+    Registration {
+        id: Some(service_id(id)),
+        name: id.to_owned(),
+        host: "127.0.0.1".to_owned(),
+        port: 6110,
+        service_type: ServiceType::new(service_type).ok(),
+        metadata: Map::new(),
+        tags: Vec::new(),
+        ttl: Ttl::DEFAULT,
+        policy: TypePolicy::ServerDecides,
+        received: Map::new(),
+    }
+}
+
+fn with_policy(policy: TypePolicy, registration: Registration) -> Registration {
+    Registration { policy, ..registration }
+}
+
+fn registered(id: &str) -> Outcome {
+    Outcome::Registered(service_id(id))
+}
+
+fn duplicate(service_type: &str, existing: &str) -> Outcome {
+    Outcome::Refused(Refusal::DuplicateServiceType {
+        service_type: ServiceType::new(service_type).unwrap(),
+        existing: service_id(existing),
+    })
+}
+
+#[test]
+fn a_service_is_found_by_id_type_and_tag_until_it_deregisters() {
+    let mut lab = Lab::new();
+
+    lab.register(Registration { tags: vec!["lab".to_owned()], ..service("a", "A") });
+    assert_eq!(lab.ids(), ["a"]);
+    assert_eq!(lab.discovered("A"), Some("a".to_owned()));
+    assert_eq!(ids(&lab.registry, Some("lab")), ["a"]);
+
+    assert_eq!(lab.deregister("a"), Outcome::Deregistered);
+    assert!(lab.registry.is_empty());
+    assert_eq!(lab.discovered("A"), None);
+    assert!(ids(&lab.registry, Some("lab")).is_empty());
+    assert_eq!(lab.told(), ["register a", "deregister a"]);
+    assert_eq!(lab.deregister("a"), Outcome::Refused(Refusal::NotRegistered));
+    assert!(lab.told().is_empty());
+}
+
+#[test]
+fn registering_again_replaces_the_entry_in_its_place_and_is_told_again() {
+    let mut lab = Lab::new();
+    for id in ["a", "b", "c"] {
+        lab.register(service(id, id));
+    }
+
+    lab.register(Registration { port: 9, ..service("b", "other") });
+
+    assert_eq!(lab.ids(), ["a", "b", "c"]);
+    assert_eq!(lab.registry.get("b").unwrap().service.port, 9);
+    assert_eq!(lab.discovered("b"), None);
+    assert_eq!(lab.discovered("other"), Some("b".to_owned()));
+    assert_eq!(lab.told().last().unwrap(), "register b");
+}
+
+#[test]
+fn the_event_has_what_the_client_sent_and_its_id() {
+    let mut lab = Lab::new();
+    let Value::Object(received) = json!({"name": "My Device", "color": "red"}) else { panic!() };
+
+    lab.register(Registration {
+        id: None,
+        name: "My Device".to_owned(),
+        received,
+        ..service("x", "A")
+    });
+
+    let EventKind::Register { entry, service_info } = &lab.events[0].kind else { panic!() };
+    assert_eq!(entry.service.id.as_str(), format!("my-device-{}", Uuid::nil()));
+    assert_eq!(
+        Value::Object(service_info.clone()),
+        json!({"name": "My Device", "color": "red", "id": entry.service.id.as_str()})
+    );
+}
+
+#[test]
+fn events_are_numbered_without_a_gap() {
+    let mut lab = Lab::new();
+    assert_eq!(lab.registry.sequence().seq, 0);
+
+    lab.register(service("a", "A"));
+    lab.register(service("b", "A"));
+    lab.register(service("a", "A"));
+    lab.deregister("a");
+    lab.deregister("a");
+
+    assert_eq!(lab.events.iter().map(|event| event.sequence.seq).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(lab.registry.sequence().seq, 3);
+}
+
+#[test]
+fn a_silent_service_turns_critical_and_expires_and_a_heartbeat_heals_it() {
+    let mut lab = Lab::new();
+    lab.register(service("a", "A"));
+    lab.register(service("b", "B"));
+
+    lab.elapse(31);
+    assert_eq!(lab.health("a"), Health::Critical);
+    assert_eq!(lab.discovered("A"), None);
+    let now = lab.now();
+    assert!(lab.registry.renew("a", now));
+    assert_eq!(lab.discovered("A"), Some("a".to_owned()));
+
+    lab.clean_up();
+    assert_eq!(lab.ids(), ["a"]);
+    assert_eq!(lab.told(), ["register a", "register b", "expire b"]);
+    assert!(!lab.registry.renew("b", now));
+}
+
+#[test]
+fn cleaning_up_stops_at_its_limit_and_goes_on_where_it_stopped() {
+    let mut lab = Lab::new();
+    for number in 0..10 {
+        lab.register(service(&format!("s{number}"), &format!("T{number}")));
+    }
+    lab.elapse(31);
+
+    let (changes, more) = lab.plan().expire(&lab.registry, 4);
+    assert_eq!((changes.len(), more), (4, true));
+    lab.apply(changes);
+
+    assert_eq!(lab.ids(), ["s4", "s5", "s6", "s7", "s8", "s9"]);
+    lab.clean_up();
+    assert!(lab.registry.is_empty());
+}
+
+#[test]
+fn one_living_service_per_type_unless_duplicates_are_allowed() {
+    let mut lab = Lab::new();
+    lab.register(service("one", "U"));
+
+    assert_eq!(lab.register(service("two", "U")), duplicate("U", "one"));
+    assert_eq!(lab.register(service("one", "U")), registered("one"));
+    let in_metadata = Map::from_iter([("type".to_owned(), "U".into())]);
+    let only_in_metadata = Registration { metadata: in_metadata, ..service("three", "") };
+    assert_eq!(lab.register(only_in_metadata), duplicate("U", "one"));
+    let allowed = with_policy(TypePolicy::AllowDuplicates, service("four", "U"));
+    assert_eq!(lab.register(allowed), registered("four"));
+    assert_eq!(lab.register(service("five", "")), registered("five"));
+    assert_eq!(lab.register(service("six", "")), registered("six"));
+}
+
+#[test]
+fn a_singleton_is_alone_also_where_duplicates_are_allowed() {
+    let mut lab = Lab::with_unique_types(false);
+    lab.register(service("one", "U"));
+    lab.register(service("two", "U"));
+
+    let singleton = |id| with_policy(TypePolicy::Singleton, service(id, "U"));
+    assert_eq!(lab.register(singleton("three")), duplicate("U", "one"));
+    assert_eq!(lab.register(singleton("one")), duplicate("U", "two"));
+    lab.deregister("two");
+
+    assert_eq!(lab.register(singleton("one")), registered("one"));
+}
+
+#[test]
+fn a_silent_holder_of_a_type_is_expired_to_make_room() {
+    let mut lab = Lab::new();
+    lab.register(service("old", "T"));
+    lab.register(service("bystander", "B"));
+    lab.elapse(31);
+
+    assert_eq!(lab.register(service("new", "T")), registered("new"));
+
+    assert_eq!(lab.ids(), ["bystander", "new"]);
+    assert_eq!(lab.told()[2..], ["expire old", "register new"]);
+}
+
+#[test]
+fn the_requests_of_a_plan_see_each_other() {
+    let mut lab = Lab::new();
+    lab.register(service("gone", "A"));
+
+    let mut plan = lab.plan();
+    let registry = &lab.registry;
+    let mut outcomes = Vec::new();
+    let mut changes = Vec::new();
+    let mut note = |planned: Planned| {
+        outcomes.push(planned.outcome);
+        changes.extend(planned.changes);
+    };
+    note(plan.register(registry, service("two", "A"), Uuid::nil()));
+    note(plan.deregister(registry, &service_id("gone")));
+    note(plan.deregister(registry, &service_id("gone")));
+    note(plan.register(registry, service("two", "A"), Uuid::nil()));
+    note(plan.register(registry, service("three", "A"), Uuid::nil()));
+    note(plan.register(registry, service("two", "B"), Uuid::nil()));
+    note(plan.register(registry, service("three", "A"), Uuid::nil()));
+    lab.apply(changes);
+
+    assert_eq!(
+        outcomes,
+        [
+            duplicate("A", "gone"),
+            Outcome::Deregistered,
+            Outcome::Refused(Refusal::NotRegistered),
+            registered("two"),
+            duplicate("A", "two"),
+            registered("two"),
+            registered("three"),
+        ]
+    );
+    assert_eq!(lab.ids(), ["two", "three"]);
+    assert_eq!(lab.discovered("A"), Some("three".to_owned()));
+    assert_eq!(lab.discovered("B"), Some("two".to_owned()));
+}
+
+#[test]
+fn an_abandoned_plan_leaves_no_trace() {
+    let mut lab = Lab::new();
+    lab.register(service("a", "A"));
+    lab.register(service("b", "B"));
+    lab.elapse(20);
+    lab.registry.renew("b", lab.now());
+    lab.elapse(20);
+
+    let mut plan = lab.plan();
+    let (heard, _) = plan.save_heartbeats(&lab.registry, 10);
+    let (expired, _) = plan.expire(&lab.registry, 10);
+    let planned = plan.register(&lab.registry, service("c", "C"), Uuid::nil());
+    assert_eq!((heard.len(), expired.len(), planned.changes.len()), (1, 1, 1));
+    assert!(!lab.registry.renew("a", lab.now()), "about to be expired");
+    plan.abandon(&lab.registry);
+
+    assert_eq!(lab.ids(), ["a", "b"]);
+    assert_eq!(lab.registry.sequence().seq, 2);
+    assert_eq!(lab.plan().save_heartbeats(&lab.registry, 10).0.len(), 1);
+    assert!(lab.registry.renew("a", lab.now()), "as alive as before");
+    lab.clean_up();
+    assert_eq!(lab.ids(), ["a", "b"]);
+}
+
+#[test]
+fn many_heartbeats_of_a_service_are_saved_once() {
+    let mut lab = Lab::new();
+    lab.register(service("a", "A"));
+    lab.register(service("b", "B"));
+    for _ in 0..5 {
+        lab.elapse(1);
+        lab.registry.renew("a", lab.now());
+    }
+
+    let (changes, more) = lab.plan().save_heartbeats(&lab.registry, 10);
+
+    let records: Vec<Record<'_>> = changes.iter().map(Record::from).collect();
+    let last_heartbeat = lab.now().wall;
+    assert_eq!(records, [Record::Renewed { id: &service_id("a"), last_heartbeat }]);
+    assert!(!more);
+    assert!(lab.plan().save_heartbeats(&lab.registry, 10).0.is_empty());
+}
+
+#[test]
+fn the_lease_of_a_service_starts_when_its_registration_is_stored() {
+    let mut lab = Lab::new();
+    let planned = lab.plan().register(&lab.registry, service("a", "A"), Uuid::nil());
+
+    lab.elapse(100);
+    lab.apply(planned.changes);
+
+    assert_eq!(lab.elapse(30).health("a"), Health::Passing);
+}
+
+#[test]
+fn restored_services_are_not_in_the_way_while_their_life_is_unproven() {
+    let mut lab = Lab::new();
+    let long_ago = WallTime::from_unix_seconds(1_000);
+    for id in ["a", "b"] {
+        let restored = service(id, id).service(service_id(id)).unwrap();
+        let now = lab.now();
+        lab.registry.restore(restored, long_ago, now);
+    }
+
+    assert_eq!(lab.discovered("a"), None);
+    lab.clean_up();
+    assert_eq!(lab.ids(), ["a", "b"], "kept for a full ttl");
+    assert_eq!(lab.register(service("new", "a")), registered("new"));
+    assert_eq!(lab.told(), ["expire a", "register new"]);
+
+    assert!(lab.registry.renew("b", lab.now()));
+    assert_eq!(lab.discovered("b"), Some("b".to_owned()));
+    lab.elapse(31).clean_up();
+    assert!(lab.registry.is_empty());
+}
+
+#[test]
+fn replaying_what_was_stored_gives_the_same_registry() {
+    let mut lab = Lab::with_unique_types(false);
+    let mut stored: Vec<StoredService> = Vec::new();
+    for step in 0..200_u64 {
+        // A fixed mixture of everything, over few ids so that they meet again.
+        let id = format!("s{}", step * 7 % 13);
+        let mut plan = lab.plan();
+        let changes = match step % 5 {
+            0 => plan.deregister(&lab.registry, &service_id(&id)).changes,
+            1 => plan.expire(&lab.registry, 100).0,
+            2 => {
+                lab.registry.renew(&id, lab.now());
+                plan.save_heartbeats(&lab.registry, 100).0
+            }
+            _ => {
+                let registration = Registration { port: 1, ..service(&id, "T") };
+                plan.register(&lab.registry, registration, Uuid::nil()).changes
+            }
+        };
+        for change in &changes {
+            store(&mut stored, Record::from(change));
+        }
+        lab.apply(changes);
+        lab.elapse(step % 11);
+    }
+
+    let mut replayed = Registry::new(Epoch::new("next"), false);
+    for StoredService { service, last_heartbeat } in stored {
+        replayed.restore(service, last_heartbeat, lab.now());
+    }
+
+    assert!(lab.registry.len() > 3);
+    let facts = |registry: &Registry| {
+        let fact = |entry: &Arc<Entry>| (entry.service.clone(), entry.lease.last_heartbeat());
+        registry.list(None).map(fact).collect::<Vec<_>>()
+    };
+    assert_eq!(facts(&replayed), facts(&lab.registry));
+}
+
+/// What a backend does with a record, in its simplest form.
+fn store(stored: &mut Vec<StoredService>, record: Record<'_>) {
+    let place = |stored: &[StoredService], id: &ServiceId| {
+        stored.iter().position(|known| known.service.id == *id)
+    };
+    match record {
+        Record::Stored { service, last_heartbeat } => {
+            let new = StoredService { service: service.clone(), last_heartbeat };
+            match place(stored, &service.id) {
+                Some(index) => stored[index] = new,
+                None => stored.push(new),
+            }
+        }
+        Record::Renewed { id, last_heartbeat } => {
+            if let Some(index) = place(stored, id) {
+                stored[index].last_heartbeat = last_heartbeat;
+            }
+        }
+        Record::Removed { id } => stored.retain(|known| known.service.id != *id),
+    }
+}
