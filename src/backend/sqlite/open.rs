@@ -1,0 +1,150 @@
+//! How a file is opened, or refused.
+//!
+//! A file that is refused stays as it was, and so does the log (`-wal`) beside it. Therefore
+//! everything is looked at before anything is written, under the lock, and a connection that is
+//! closed before the file has passed leaves the log alone.
+//!
+//! Only SQLite opens a database file that is in use: on Unix, closing any handle of a file drops
+//! all locks that the process has on it.
+
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, MAIN_DB, OpenFlags, TransactionBehavior};
+
+use super::error::SqliteError;
+use super::schema::{self, Content};
+
+/// How long to wait for a program that has the file for a moment, such as a backup.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+
+/// Opens the file at `path`, or creates it, for this connection alone. Returns the full path,
+/// too.
+pub(super) fn open(path: &Path) -> Result<(Connection, PathBuf), SqliteError> {
+    let path = full_path(path)?;
+    check_files(&path)?;
+    let mut connection = connect(&path)?;
+    let content = inspect(&mut connection, &path)?;
+    take_over(&mut connection, &content).map_err(|error| SqliteError::on_opening(&path, error))?;
+    // Left by a registry that was killed. It is an index of the log for programs that share the
+    // file; nobody does now, and a file that nobody tends would stay for ever.
+    let _ = fs::remove_file(beside(&path, "-shm"));
+    Ok((connection, path))
+}
+
+/// The path with which messages can be understood, and that SQLite takes for nothing else, as it
+/// does `:memory:` and URIs. Links are followed because the log stands beside their target.
+fn full_path(path: &Path) -> Result<PathBuf, SqliteError> {
+    fs::canonicalize(path)
+        .or_else(|_| std::path::absolute(path))
+        .map_err(|reason| SqliteError::NoAccess { path: path.to_owned(), reason })
+}
+
+fn check_files(path: &Path) -> Result<(), SqliteError> {
+    let log = beside(path, "-wal");
+    let length = match fs::metadata(path) {
+        Ok(file) if !file.is_file() => {
+            return Err(SqliteError::NotAFile { path: path.to_owned() });
+        }
+        Ok(file) => file.len(),
+        Err(reason) if reason.kind() == io::ErrorKind::NotFound => 0,
+        Err(reason) => return Err(SqliteError::NoAccess { path: path.to_owned(), reason }),
+    };
+    // SQLite would find it out for most users, but not for the superuser, whom nothing stops.
+    if let Some(path) = [path, &log].into_iter().find(|path| is_read_only(path)) {
+        return Err(SqliteError::ReadOnly { path: path.to_owned() });
+    }
+    let log_has_content = fs::metadata(&log).is_ok_and(|log| log.len() > 0);
+    if length == 0 && log_has_content {
+        return Err(SqliteError::LogWithoutDatabase { path: path.to_owned(), log });
+    }
+    match path.parent() {
+        Some(folder) if !folder.exists() => {
+            Err(SqliteError::MissingFolder { path: path.to_owned(), folder: folder.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, SqliteError> {
+    let log_exists = beside(path, "-wal").exists();
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection =
+        Connection::open_with_flags(path, flags).map_err(|error| not_opened(path, error))?;
+
+    let prepare = || {
+        connection.busy_timeout(LOCK_WAIT)?;
+        // A log that was not there is created by looking into the file, and goes by closing.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, log_exists)?;
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        connection.is_readonly(MAIN_DB)
+    };
+    match prepare() {
+        Ok(false) => Ok(connection),
+        Ok(true) => Err(SqliteError::ReadOnly { path: path.to_owned() }),
+        Err(error) => Err(SqliteError::on_opening(path, error)),
+    }
+}
+
+/// SQLite does not tell why it could not open a file, so the operating system is asked again.
+fn not_opened(path: &Path, error: rusqlite::Error) -> SqliteError {
+    let path = path.to_owned();
+    match OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path) {
+        Err(reason) => SqliteError::NoAccess { path, reason },
+        Ok(_) => SqliteError::Failed { path, reason: error },
+    }
+}
+
+/// Takes the lock and looks at everything, and writes nothing.
+fn inspect(connection: &mut Connection, path: &Path) -> Result<Content, SqliteError> {
+    let failed = |error| SqliteError::on_opening(path, error);
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Exclusive).map_err(failed)?;
+    let content = schema::content(&transaction).map_err(failed)?;
+    let path = path.to_owned();
+    match content {
+        Content::Nothing => {}
+        Content::Services => {
+            if let Some(reason) = schema::damage(&transaction).map_err(failed)? {
+                return Err(SqliteError::Damaged { path, reason });
+            }
+        }
+        Content::Foreign { reason } => return Err(SqliteError::Foreign { path, reason }),
+        Content::NewerVersion(found) => {
+            let known = schema::VERSION;
+            return Err(SqliteError::NewerVersion { path, found, known });
+        }
+    }
+    // In this locking mode the lock outlasts the transaction.
+    transaction.commit().map_err(failed)?;
+    Ok(content)
+}
+
+/// Makes the file ours, in the state and with the settings that a running registry needs.
+fn take_over(connection: &mut Connection, content: &Content) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // A commit that was reported survives a loss of power.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    schema::complete(&transaction, content)?;
+    transaction.commit()?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    Ok(())
+}
+
+fn is_read_only(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| file.permissions().readonly())
+}
+
+/// A file that SQLite keeps beside the database.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
+}
