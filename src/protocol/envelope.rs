@@ -1,0 +1,183 @@
+//! The frames around a body: who sent it, and how the answer must be wrapped.
+
+use super::fault::RequestFault;
+
+/// The routing id of a client, as its ROUTER connection names it.
+pub type Identity = Vec<u8>;
+
+/// Frames that a ROUTER received: the identity of the sender, then what it sent.
+pub type Frames = Vec<Vec<u8>>;
+
+/// The message type of every answer.
+const RESPONSE: &[u8] = b"RESPONSE";
+
+/// What a REQ socket puts between its envelope and its body.
+const DELIMITER: &[u8] = b"";
+
+/// How an answer is wrapped, which follows from how the question was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Envelope {
+    /// A message type, then the body: a DEALER on the request socket.
+    Typed,
+    /// An empty frame, then the body: a plain REQ socket.
+    Delimited,
+    /// An empty frame, a message type, then the body: a REQ socket that sends the type, too.
+    DelimitedTyped,
+    /// The body alone: a DEALER on the heartbeat socket.
+    Bare,
+    /// No answer is wanted.
+    Silent,
+}
+
+/// A message, opened.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Who sent it.
+    pub client: Identity,
+    /// How to wrap the answer.
+    pub envelope: Envelope,
+    /// What it says, or what is wrong with its frames.
+    pub body: Result<Vec<u8>, RequestFault>,
+}
+
+impl Envelope {
+    /// The frames of the answer `body` to `client`, or none where no answer is wanted.
+    pub fn seal<'a>(self, client: &'a [u8], body: &'a [u8]) -> Option<Vec<&'a [u8]>> {
+        match self {
+            Self::Typed => Some(vec![client, RESPONSE, body]),
+            Self::Delimited => Some(vec![client, DELIMITER, body]),
+            Self::DelimitedTyped => Some(vec![client, DELIMITER, RESPONSE, body]),
+            Self::Bare => Some(vec![client, body]),
+            Self::Silent => None,
+        }
+    }
+}
+
+/// Opens a message of the request socket. Frames behind the body are ignored, as the Python
+/// registry does.
+#[must_use]
+pub fn open_request(frames: Frames) -> Message {
+    let mut frames = frames.into_iter();
+    let client = frames.next().unwrap_or_default();
+    let rest: Vec<Vec<u8>> = frames.collect();
+    let delimited = rest.len() > 1 && rest.first().is_some_and(Vec::is_empty);
+
+    let mut rest = rest.into_iter();
+    if delimited {
+        rest.next();
+    }
+    let (envelope, body) = match (rest.next(), rest.next()) {
+        (Some(body), None) if delimited => (Envelope::Delimited, Ok(body)),
+        (Some(message_type), Some(body)) => open_typed(delimited, &message_type, body),
+        (Some(only), None) => match answer_to(&only, delimited) {
+            Some(envelope) => (envelope, Err(malformed("the body is missing behind its type"))),
+            None => (Envelope::Typed, Err(malformed(EXPECTED))),
+        },
+        (None, _) => (Envelope::Typed, Err(malformed(EXPECTED))),
+    };
+    Message { client, envelope, body }
+}
+
+/// Opens a message of the heartbeat socket.
+#[must_use]
+pub fn open_heartbeat(frames: Frames) -> Message {
+    let mut frames = frames.into_iter();
+    let client = frames.next().unwrap_or_default();
+    let (envelope, body) = match (frames.next(), frames.next(), frames.next()) {
+        (Some(body), None, None) => (Envelope::Bare, Ok(body)),
+        (Some(delimiter), Some(body), None) if delimiter.is_empty() => {
+            (Envelope::Delimited, Ok(body))
+        }
+        _ => (Envelope::Bare, Err(malformed("expected one frame, the body of the heartbeat"))),
+    };
+    Message { client, envelope, body }
+}
+
+const EXPECTED: &str = "expected two frames, the message type REQ or REQ_NO_REPLY and the body";
+
+fn open_typed(
+    delimited: bool,
+    message_type: &[u8],
+    body: Vec<u8>,
+) -> (Envelope, Result<Vec<u8>, RequestFault>) {
+    match answer_to(message_type, delimited) {
+        Some(envelope) => (envelope, Ok(body)),
+        None => {
+            let shown: String = String::from_utf8_lossy(message_type).chars().take(40).collect();
+            let fault = malformed(&format!("unknown message type {shown:?}, {EXPECTED}"));
+            (typed(delimited), Err(fault))
+        }
+    }
+}
+
+/// How a message of this type is answered, if there is such a type. Only REQ asks for an answer;
+/// the others are carried out without one.
+fn answer_to(message_type: &[u8], delimited: bool) -> Option<Envelope> {
+    match message_type {
+        b"REQ" => Some(typed(delimited)),
+        b"REQ_NO_REPLY" | b"HB" | b"NOTIF" | RESPONSE => Some(Envelope::Silent),
+        _ => None,
+    }
+}
+
+const fn typed(delimited: bool) -> Envelope {
+    if delimited { Envelope::DelimitedTyped } else { Envelope::Typed }
+}
+
+fn malformed(what: &str) -> RequestFault {
+    RequestFault::MalformedMessage(what.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(frames: &[&[u8]]) -> (Envelope, Option<Vec<u8>>) {
+        let mut all = vec![b"me".to_vec()];
+        all.extend(frames.iter().map(|frame| frame.to_vec()));
+        let message = open_request(all);
+        assert_eq!(message.client, b"me");
+        (message.envelope, message.body.ok())
+    }
+
+    #[test]
+    fn the_answer_is_wrapped_as_the_question_was() {
+        assert_eq!(open(&[b"REQ", b"{}"]), (Envelope::Typed, Some(b"{}".to_vec())));
+        assert_eq!(open(&[b"", b"{}"]), (Envelope::Delimited, Some(b"{}".to_vec())));
+        assert_eq!(open(&[b"", b"REQ", b"{}"]), (Envelope::DelimitedTyped, Some(b"{}".to_vec())));
+        assert_eq!(open(&[b"REQ", b"{}", b"more"]), (Envelope::Typed, Some(b"{}".to_vec())));
+    }
+
+    #[test]
+    fn only_req_is_answered() {
+        for message_type in [b"REQ_NO_REPLY".as_slice(), b"HB", b"NOTIF", b"RESPONSE"] {
+            assert_eq!(open(&[message_type, b"{}"]), (Envelope::Silent, Some(b"{}".to_vec())));
+        }
+    }
+
+    #[test]
+    fn unknown_types_and_missing_frames_are_answered_with_what_is_wrong() {
+        for frames in [&[b"{}".as_slice()] as &[&[u8]], &[b"REQ"], &[b""], &[b"WHAT", b"{}"], &[]] {
+            assert_eq!(open(frames), (Envelope::Typed, None), "{frames:?}");
+        }
+        assert_eq!(open(&[b"", b"WHAT", b"{}"]), (Envelope::DelimitedTyped, None));
+    }
+
+    #[test]
+    fn a_message_type_without_a_body_that_wants_no_answer_gets_none() {
+        assert_eq!(open(&[b"REQ_NO_REPLY"]), (Envelope::Silent, None));
+    }
+
+    #[test]
+    fn a_heartbeat_is_one_frame_with_or_without_a_delimiter() {
+        let open = |frames: &[&[u8]]| {
+            let message = open_heartbeat(frames.iter().map(|frame| frame.to_vec()).collect());
+            (message.envelope, message.body.is_ok())
+        };
+
+        assert_eq!(open(&[b"me", b"{}"]), (Envelope::Bare, true));
+        assert_eq!(open(&[b"me", b"", b"{}"]), (Envelope::Delimited, true));
+        assert_eq!(open(&[b"me", b"REQ", b"{}"]), (Envelope::Bare, false));
+        assert_eq!(open(&[b"me"]), (Envelope::Bare, false));
+    }
+}

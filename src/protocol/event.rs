@@ -1,0 +1,60 @@
+//! What subscribers are told: two frames, the event type and a JSON body.
+
+use serde::Serialize;
+
+use crate::registry::{Entry, Event, EventKind, Sequence};
+use crate::service::ServiceId;
+
+use super::reply::{ServiceBody, encode};
+
+/// An event, ready to be sent.
+#[derive(Debug, PartialEq, Eq)]
+pub struct EventFrames {
+    /// What subscribers filter by.
+    pub event_type: &'static str,
+    /// The JSON body.
+    pub body: Vec<u8>,
+}
+
+#[derive(Serialize)]
+struct Body<'a, Info> {
+    r#type: &'a str,
+    timestamp: u64,
+    data: Data<'a, Info>,
+    #[serde(flatten)]
+    sequence: &'a Sequence,
+}
+
+#[derive(Serialize)]
+struct Data<'a, Info> {
+    service_id: &'a ServiceId,
+    service_info: Info,
+}
+
+/// Writes `event`.
+#[must_use]
+pub fn encode_event(event: &Event) -> EventFrames {
+    match &event.kind {
+        EventKind::Register { entry, service_info } => {
+            let data = Data { service_id: &entry.service.id, service_info };
+            write(event, "register", data)
+        }
+        EventKind::Deregister { entry } => as_stored(event, "deregister", entry),
+        EventKind::Expire { entry } => as_stored(event, "expire", entry),
+    }
+}
+
+fn as_stored(event: &Event, event_type: &'static str, entry: &Entry) -> EventFrames {
+    let service_info = ServiceBody::from(entry.snapshot(event.at.listening));
+    write(event, event_type, Data { service_id: &entry.service.id, service_info })
+}
+
+fn write<Info: Serialize>(
+    event: &Event,
+    event_type: &'static str,
+    data: Data<'_, Info>,
+) -> EventFrames {
+    let timestamp = event.at.wall.unix_seconds();
+    let body = Body { r#type: event_type, timestamp, data, sequence: &event.sequence };
+    EventFrames { event_type, body: encode(&body) }
+}

@@ -1,0 +1,196 @@
+//! What the registry answers when all is well: JSON bodies, written.
+
+use serde::{Serialize, Serializer};
+
+use crate::clock::{ListeningTime, WallTime};
+use crate::registry::{Entry, Health, Sequence, Snapshot};
+use crate::service::{Metadata, ServiceId, Ttl};
+
+/// The ports that `info` tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Ports {
+    /// Of the request socket.
+    #[serde(rename = "req_port")]
+    pub requests: u16,
+    /// Of the event socket.
+    #[serde(rename = "pub_port")]
+    pub events: u16,
+    /// Of the heartbeat socket.
+    #[serde(rename = "hb_port")]
+    pub heartbeats: u16,
+}
+
+/// A service as clients are shown it.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct ServiceBody<'a> {
+    id: &'a ServiceId,
+    name: &'a str,
+    host: &'a str,
+    port: u16,
+    metadata: &'a Metadata,
+    ttl: Ttl,
+    last_heartbeat: u64,
+    tags: &'a [Box<str>],
+    health: &'static str,
+}
+
+impl<'a> From<Snapshot<'a>> for ServiceBody<'a> {
+    fn from(snapshot: Snapshot<'a>) -> Self {
+        let service = snapshot.service;
+        Self {
+            id: &service.id,
+            name: &service.name,
+            host: &service.host,
+            port: service.port,
+            metadata: &service.metadata,
+            ttl: service.ttl,
+            last_heartbeat: snapshot.last_heartbeat.unix_seconds(),
+            tags: &service.tags,
+            health: match snapshot.health {
+                Health::Passing => "passing",
+                Health::Critical => "critical",
+            },
+        }
+    }
+}
+
+/// The reply to `register`.
+#[must_use]
+pub fn registered(service_id: &ServiceId) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        success: bool,
+        service_id: &'a ServiceId,
+        message: &'a str,
+    }
+    encode(&Body { success: true, service_id, message: "Service registered successfully" })
+}
+
+/// The reply to `deregister`.
+#[must_use]
+pub fn deregistered() -> Vec<u8> {
+    message("Service deregistered successfully")
+}
+
+/// The reply to `renew`, and to a heartbeat.
+#[must_use]
+pub fn renewed() -> Vec<u8> {
+    message("Service renewed successfully")
+}
+
+/// The reply to `get` and `discover`.
+#[must_use]
+pub fn service(entry: &Entry, now: ListeningTime) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        success: bool,
+        service: ServiceBody<'a>,
+    }
+    encode(&Body { success: true, service: entry.snapshot(now).into() })
+}
+
+/// The reply to `list`.
+#[must_use]
+pub fn list<'a>(
+    entries: impl Iterator<Item = &'a Entry> + Clone,
+    sequence: &Sequence,
+    now: ListeningTime,
+) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a, Services> {
+        success: bool,
+        services: Services,
+        #[serde(flatten)]
+        sequence: &'a Sequence,
+    }
+    encode(&Body { success: true, services: Services { entries, now }, sequence })
+}
+
+/// The reply to `health`.
+#[must_use]
+pub fn health(sequence: &Sequence, now: WallTime) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        success: bool,
+        status: &'a str,
+        timestamp: u64,
+        #[serde(flatten)]
+        sequence: &'a Sequence,
+    }
+    encode(&Body { success: true, status: "ok", timestamp: now.unix_seconds(), sequence })
+}
+
+/// The reply to `info`.
+#[must_use]
+pub fn info<'a>(
+    ports: &Ports,
+    enforce_unique_service_types: bool,
+    entries: impl Iterator<Item = &'a Entry> + Clone,
+    sequence: &Sequence,
+    now: ListeningTime,
+) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a, Services> {
+        success: bool,
+        status: &'a str,
+        #[serde(flatten)]
+        ports: &'a Ports,
+        enforce_unique_service_types: bool,
+        services: Services,
+        #[serde(flatten)]
+        sequence: &'a Sequence,
+        version: &'a str,
+    }
+    encode(&Body {
+        success: true,
+        status: "ok",
+        ports,
+        enforce_unique_service_types,
+        services: Services { entries, now },
+        sequence,
+        version: env!("CARGO_PKG_VERSION"),
+    })
+}
+
+/// The reply to `terminate`.
+#[must_use]
+pub fn terminating(now: WallTime) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        success: bool,
+        status: &'a str,
+        timestamp: u64,
+    }
+    encode(&Body { success: true, status: "terminating", timestamp: now.unix_seconds() })
+}
+
+/// Writes a body. Nothing that the protocol writes can fail to be JSON; should that ever change,
+/// the client is told rather than left waiting.
+pub(super) fn encode(body: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(body).unwrap_or_else(|_| {
+        br#"{"success":false,"error":"The reply cannot be written as JSON","code":"internal"}"#
+            .to_vec()
+    })
+}
+
+fn message(message: &str) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        success: bool,
+        message: &'a str,
+    }
+    encode(&Body { success: true, message })
+}
+
+/// Writes entries as they come, without a list of them in between.
+struct Services<I> {
+    entries: I,
+    now: ListeningTime,
+}
+
+impl<'a, I: Iterator<Item = &'a Entry> + Clone> Serialize for Services<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let entries = self.entries.clone();
+        serializer.collect_seq(entries.map(|entry| ServiceBody::from(entry.snapshot(self.now))))
+    }
+}

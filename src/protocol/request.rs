@@ -1,0 +1,268 @@
+//! What a client asks: JSON bodies, read into types.
+
+use serde_json::{Map, Value};
+
+use crate::service::{Registration, ServiceId, ServiceType, Ttl, TypePolicy};
+
+use super::fault::RequestFault;
+use super::fields::{Fields, describe};
+
+/// The actions of the request socket, as errors name them.
+const ACTIONS: &str =
+    "register, deregister, renew, get, list, discover, health, info and terminate";
+
+/// The actions of the heartbeat socket, as errors name them.
+const HEARTBEAT_ACTIONS: &str = "renew, and no other on the heartbeat socket";
+
+/// A request, by what it takes to answer it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// Answered from memory.
+    Read(Read),
+    /// Answered when it is stored.
+    Write(Write),
+    /// Answered before the server stops.
+    Terminate,
+}
+
+/// A request that stores nothing before it is answered. A renewal is one of them: it changes a
+/// lease in memory and is stored later, with others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Read {
+    /// The service with this id was heard.
+    Renew {
+        /// The id.
+        service_id: String,
+    },
+    /// The service with this id.
+    Get {
+        /// The id.
+        service_id: String,
+    },
+    /// All services, or those of a type.
+    List {
+        /// The type.
+        service_type: Option<String>,
+    },
+    /// One healthy service of a type.
+    Discover {
+        /// The type.
+        service_type: String,
+    },
+    /// Does the registry live?
+    Health,
+    /// What the registry is and holds.
+    Info,
+}
+
+/// A request that must be stored before it is answered.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Write {
+    /// Register a service. Boxed: it is ten times larger than any other request.
+    Register(Box<Registration>),
+    /// Take a service out.
+    Deregister {
+        /// Its id.
+        service_id: ServiceId,
+    },
+}
+
+/// Reads the body of a message on the request socket.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read_request(body: &[u8]) -> Result<Request, RequestFault> {
+    let object = read_object(body)?;
+    let fields = Fields::of_request(&object);
+    let action = match object.get("action") {
+        Some(Value::String(action)) if !action.is_empty() => action.as_str(),
+        None | Some(Value::Null | Value::String(_)) => {
+            return Err(RequestFault::MissingField { object: None, field: "action" });
+        }
+        Some(other) => return Err(unknown_action(&other.to_string(), ACTIONS)),
+    };
+    match action {
+        "register" => {
+            read_registration(&object).map(Box::new).map(Write::Register).map(Request::Write)
+        }
+        "deregister" => {
+            let service_id = fields.non_empty_text("service_id")?;
+            let service_id = ServiceId::new(service_id)
+                .map_err(|_| RequestFault::MissingField { object: None, field: "service_id" })?;
+            Ok(Request::Write(Write::Deregister { service_id }))
+        }
+        "renew" => {
+            let service_id = fields.non_empty_text("service_id")?.to_owned();
+            Ok(Request::Read(Read::Renew { service_id }))
+        }
+        "get" => {
+            let service_id = fields.non_empty_text("service_id")?.to_owned();
+            Ok(Request::Read(Read::Get { service_id }))
+        }
+        "list" => {
+            let service_type = fields.optional_text("service_type")?.map(str::to_owned);
+            Ok(Request::Read(Read::List { service_type }))
+        }
+        "discover" => {
+            let service_type = fields.non_empty_text("service_type")?.to_owned();
+            Ok(Request::Read(Read::Discover { service_type }))
+        }
+        "health" => Ok(Request::Read(Read::Health)),
+        "info" => Ok(Request::Read(Read::Info)),
+        "terminate" => Ok(Request::Terminate),
+        unknown => Err(unknown_action(unknown, ACTIONS)),
+    }
+}
+
+/// Reads the body of a message on the heartbeat socket: a renewal, whether it says so or not.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read_heartbeat(body: &[u8]) -> Result<Read, RequestFault> {
+    let object = read_object(body)?;
+    let fields = Fields::of_request(&object);
+    match fields.optional_text("action")? {
+        None | Some("renew") => {}
+        Some(unknown) => return Err(unknown_action(unknown, HEARTBEAT_ACTIONS)),
+    }
+    let service_id = fields.non_empty_text("service_id")?.to_owned();
+    Ok(Read::Renew { service_id })
+}
+
+fn read_object(body: &[u8]) -> Result<Map<String, Value>, RequestFault> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(other) => Err(RequestFault::NotAnObject { found: describe(&other) }),
+        Err(_) => Err(RequestFault::InvalidJson),
+    }
+}
+
+fn unknown_action(action: &str, known: &'static str) -> RequestFault {
+    RequestFault::UnknownAction { action: action.chars().take(100).collect(), known }
+}
+
+fn read_registration(request: &Map<String, Value>) -> Result<Registration, RequestFault> {
+    const SERVICE_INFO: &str = "service_info";
+
+    let fields = Fields::of_request(request);
+    let received = fields.require(SERVICE_INFO)?;
+    let Value::Object(received) = received else {
+        return Err(fields.invalid(SERVICE_INFO, "an object", received));
+    };
+    let service = Fields::of_object(SERVICE_INFO, received);
+    for field in ["name", "host", "port"] {
+        service.require(field)?;
+    }
+    Ok(Registration {
+        id: service.optional_text("id")?.and_then(|id| ServiceId::new(id).ok()),
+        name: service.text("name")?.to_owned(),
+        host: service.text("host")?.to_owned(),
+        port: read_port(&service)?,
+        service_type: service.optional_text("type")?.and_then(|name| ServiceType::new(name).ok()),
+        metadata: service.object("metadata")?,
+        tags: service.texts("tags")?,
+        ttl: read_ttl(&fields)?,
+        policy: read_policy(&service)?,
+        received: received.clone(),
+    })
+}
+
+fn read_port(service: &Fields<'_>) -> Result<u16, RequestFault> {
+    let port = service.require("port")?;
+    port.as_u64()
+        .and_then(|port| u16::try_from(port).ok())
+        .ok_or_else(|| service.invalid("port", "a whole number from 0 to 65535", port))
+}
+
+fn read_ttl(request: &Fields<'_>) -> Result<Ttl, RequestFault> {
+    const EXPECTED: &str = "a whole number of seconds from 1 to 4294967295";
+
+    let read = |value: &Value| Ttl::from_seconds(value.as_u64()?).ok();
+    Ok(request.optional("ttl", EXPECTED, read)?.unwrap_or(Ttl::DEFAULT))
+}
+
+fn read_policy(service: &Fields<'_>) -> Result<TypePolicy, RequestFault> {
+    let singleton = service.flag("singleton")?;
+    let allow_duplicates = service.flag("allow_duplicate_service_type")?;
+    match (singleton, allow_duplicates) {
+        (true, true) => Err(RequestFault::ContradictoryPolicy),
+        (true, false) => Ok(TypePolicy::Singleton),
+        (false, true) => Ok(TypePolicy::AllowDuplicates),
+        (false, false) => Ok(TypePolicy::ServerDecides),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn registration(service_info: Value, ttl: Value) -> Result<Registration, RequestFault> {
+        let body = json!({"action": "register", "service_info": service_info, "ttl": ttl});
+        match read_request(body.to_string().as_bytes())? {
+            Request::Write(Write::Register(registration)) => Ok(*registration),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn null_counts_as_absent_where_a_field_may_be_absent() {
+        let registration = registration(
+            json!({
+                "name": "n", "host": "h", "port": 1, "id": null, "type": null, "metadata": null,
+                "tags": null, "singleton": null, "allow_duplicate_service_type": null,
+            }),
+            Value::Null,
+        )
+        .unwrap();
+
+        assert_eq!(registration.id, None);
+        assert_eq!(registration.service_type, None);
+        assert!(registration.metadata.is_empty() && registration.tags.is_empty());
+        assert_eq!(registration.ttl, Ttl::DEFAULT);
+        assert_eq!(registration.policy, TypePolicy::ServerDecides);
+    }
+
+    #[test]
+    fn empty_names_and_hosts_are_values_and_an_empty_id_or_type_is_absent() {
+        let info = json!({"name": "", "host": "", "port": 0, "id": "", "type": "", "tags": [""]});
+
+        let registration = registration(info, json!(1)).unwrap();
+
+        assert_eq!((registration.name.as_str(), registration.host.as_str()), ("", ""));
+        assert_eq!((registration.id, registration.service_type), (None, None));
+        assert_eq!(registration.tags, [""]);
+    }
+
+    #[test]
+    fn an_error_names_the_field_what_it_must_be_and_what_it_was() {
+        let error = registration(json!({"name": "n", "host": "h", "port": 70_000}), json!(1));
+
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "Invalid field in service_info: port must be a whole number from 0 to 65535, \
+             not 70000"
+        );
+    }
+
+    #[test]
+    fn a_heartbeat_needs_no_action_but_tolerates_no_other() {
+        let renewal = Read::Renew { service_id: "a".to_owned() };
+
+        assert_eq!(read_heartbeat(br#"{"service_id": "a"}"#), Ok(renewal.clone()));
+        assert_eq!(read_heartbeat(br#"{"action": "renew", "service_id": "a"}"#), Ok(renewal));
+        assert!(matches!(
+            read_heartbeat(br#"{"action": "terminate", "service_id": "a"}"#),
+            Err(RequestFault::UnknownAction { .. })
+        ));
+    }
+
+    #[test]
+    fn what_is_no_json_object_is_told_apart() {
+        assert_eq!(read_request(b"{not json"), Err(RequestFault::InvalidJson));
+        assert_eq!(read_request(b"\"\xff\""), Err(RequestFault::InvalidJson));
+        assert_eq!(read_request(b""), Err(RequestFault::InvalidJson));
+        assert_eq!(read_request(b"[1]"), Err(RequestFault::NotAnObject { found: "an array" }));
+    }
+}
