@@ -1,0 +1,143 @@
+//! A channel that can wake a thread out of polling a socket.
+//!
+//! A ZeroMQ socket can be polled together with a file descriptor, but not with a channel. A
+//! mailbox is a channel and a pipe: the pipe holds one byte while there may be something in the
+//! channel, and its end is closed when the last sender is gone.
+
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
+
+/// The sending end. Clones send to the same mailbox.
+#[derive(Debug)]
+pub(super) struct Postbox<T> {
+    messages: Sender<T>,
+    bell: Arc<Bell>,
+}
+
+/// The receiving end.
+#[derive(Debug)]
+pub(super) struct Mailbox<T> {
+    messages: Receiver<T>,
+    bell: PipeReader,
+    rung: Arc<AtomicBool>,
+}
+
+/// What a look into a mailbox finds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Post<T> {
+    /// The next message.
+    Message(T),
+    /// Nothing, yet.
+    Empty,
+    /// Nothing, ever: the last sender is gone.
+    Closed,
+}
+
+#[derive(Debug)]
+struct Bell {
+    pipe: PipeWriter,
+    /// Whether the byte is in the pipe: no sender writes a second one, so none ever waits.
+    rung: Arc<AtomicBool>,
+}
+
+/// A mailbox for `capacity` messages; senders wait while it is full.
+pub(super) fn mailbox<T>(capacity: usize) -> io::Result<(Postbox<T>, Mailbox<T>)> {
+    let (reader, writer) = io::pipe()?;
+    let (sender, receiver) = bounded(capacity);
+    let rung = Arc::new(AtomicBool::new(false));
+    let bell = Arc::new(Bell { pipe: writer, rung: Arc::clone(&rung) });
+    let postbox = Postbox { messages: sender, bell };
+    Ok((postbox, Mailbox { messages: receiver, bell: reader, rung }))
+}
+
+impl<T> Postbox<T> {
+    /// Sends `message` and wakes the receiver. A message to a receiver that is gone is lost.
+    pub(super) fn send(&self, message: T) {
+        if self.messages.send(message).is_ok() && !self.bell.rung.swap(true, Ordering::AcqRel) {
+            // Fails only if the receiver is gone, and then there is nobody to wake.
+            let _ = (&self.bell.pipe).write(&[0]);
+        }
+    }
+}
+
+impl<T> Clone for Postbox<T> {
+    fn clone(&self) -> Self {
+        Self { messages: self.messages.clone(), bell: Arc::clone(&self.bell) }
+    }
+}
+
+impl<T> Mailbox<T> {
+    /// What to poll: readable when there may be a message, or when the last sender is gone.
+    pub(super) fn descriptor(&self) -> RawFd {
+        self.bell.as_raw_fd()
+    }
+
+    /// Silences the bell. To be called when the descriptor is readable, before the messages are
+    /// taken, so that one that arrives meanwhile rings again.
+    pub(super) fn answer_bell(&mut self) {
+        if self.rung.load(Ordering::Acquire) {
+            // The byte is in the pipe or on its way, so this does not wait for long.
+            let _ = self.bell.read(&mut [0]);
+            self.rung.store(false, Ordering::Release);
+        }
+    }
+
+    /// Takes the next message.
+    pub(super) fn take(&self) -> Post<T> {
+        match self.messages.try_recv() {
+            Ok(message) => Post::Message(message),
+            Err(TryRecvError::Empty) => Post::Empty,
+            Err(TryRecvError::Disconnected) => Post::Closed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn readable(mailbox: &Mailbox<u32>) -> bool {
+        let mut items = [zmq::PollItem::from_fd(mailbox.descriptor(), zmq::POLLIN)];
+        zmq::poll(&mut items, 0).unwrap() > 0
+    }
+
+    #[test]
+    fn the_descriptor_is_readable_while_there_may_be_a_message() {
+        let (postbox, mut mailbox) = mailbox(4).unwrap();
+        assert!(!readable(&mailbox));
+
+        postbox.send(1);
+        postbox.send(2);
+        assert!(readable(&mailbox));
+
+        mailbox.answer_bell();
+        assert!(!readable(&mailbox));
+        assert_eq!(mailbox.take(), Post::Message(1));
+        assert_eq!(mailbox.take(), Post::Message(2));
+        assert_eq!(mailbox.take(), Post::Empty);
+
+        postbox.send(3);
+        assert!(readable(&mailbox));
+    }
+
+    #[test]
+    fn the_descriptor_is_readable_when_the_last_sender_is_gone() {
+        let (postbox, mut mailbox) = mailbox(4).unwrap();
+        let other = postbox.clone();
+        drop(postbox);
+        assert!(!readable(&mailbox));
+
+        other.send(1);
+        drop(other);
+
+        assert!(readable(&mailbox));
+        mailbox.answer_bell();
+        assert_eq!(mailbox.take(), Post::Message(1));
+        assert_eq!(mailbox.take(), Post::Closed);
+        assert!(readable(&mailbox));
+    }
+}

@@ -1,0 +1,75 @@
+//! What the threads say to each other. Read this first: nothing else can make them move.
+//!
+//! ```text
+//! requests ── Job ──▶ storage ── FromStorage::Completed ──▶ requests
+//! timer ── CleanUp ──▶ storage ── EventFrames ──▶ events
+//! server ── Stop ──▶ requests, heartbeats
+//! ```
+//!
+//! Every channel is bounded. Only the request thread could overfill one, and it refuses a
+//! request rather than wait.
+
+use crate::protocol::envelope::{Envelope, Identity};
+use crate::protocol::request::{Read, Write};
+
+/// How many jobs may wait for the storage thread. With the Python client's patience of 0.5 s, a
+/// longer queue would only hold requests whose client has given up.
+pub(super) const JOBS_WAITING_MAX: usize = 8_192;
+
+/// How many replies may wait for the request thread. It never waits for the storage thread, so
+/// the storage thread, which may wait here, is never held up for long.
+pub(super) const REPLIES_WAITING_MAX: usize = 1_024;
+
+/// How many events may wait for the event thread, which never waits for its subscribers.
+pub(super) const EVENTS_WAITING_MAX: usize = 1_024;
+
+/// Who asked, and how the answer is wrapped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Caller {
+    pub(super) client: Identity,
+    pub(super) envelope: Envelope,
+}
+
+/// A request that the storage thread answers.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) caller: Caller,
+    pub(super) task: Task,
+}
+
+/// What the storage thread is asked to do.
+#[derive(Debug)]
+pub(super) enum Task {
+    /// To store something.
+    Write(Write),
+    /// To answer a read whose client has a write on its way, so that it sees that write.
+    Read(Read),
+    /// To say goodbye to a client that has a write on its way.
+    Terminate,
+}
+
+/// Please clean up expired services, and store the heartbeats that came since the last time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CleanUp;
+
+/// What comes into the mailbox of the request thread.
+#[derive(Debug)]
+pub(super) enum ToRequests {
+    /// A job is done; send this.
+    Completed(Reply),
+    /// Take no more requests, and end when all that were taken are answered.
+    Stop,
+}
+
+/// An answer on its way to a client.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Reply {
+    pub(super) caller: Caller,
+    pub(super) body: Vec<u8>,
+    /// The client asked the server to stop; do so when this is sent.
+    pub(super) then_stop: bool,
+}
+
+/// What comes into the mailbox of the heartbeat thread: end when all that came is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stop;

@@ -1,0 +1,171 @@
+//! The request thread.
+//!
+//! *Owns* the request ROUTER. *Receives* requests from clients, and from its mailbox finished
+//! jobs and the word to stop. *Sends* replies to clients and jobs to the storage thread. *Ends*
+//! when it was told to stop and everything that it took is answered, or when the storage thread
+//! is gone.
+//!
+//! Reads are answered here, from memory, so that they never wait for a disk. Writes go to the
+//! storage thread, and so does whatever the same client asks behind them.
+
+use crossbeam_channel::{Sender, TrySendError};
+use zmq::Socket;
+
+use crate::clock::Clock;
+use crate::protocol::envelope::{Frames, open_request};
+use crate::protocol::fault::Failure as RequestFailure;
+use crate::protocol::reply::{self, Ports};
+use crate::protocol::request::{Read, Request, read_request};
+
+use super::StopHandle;
+use super::answer::answer;
+use super::lanes::Lanes;
+use super::mailbox::{Mailbox, Post};
+use super::messages::{Caller, JOBS_WAITING_MAX, Job, Reply, Task, ToRequests};
+use super::shared::SharedRegistry;
+use super::sockets::{receive, send, wait};
+use super::thread::Failure;
+
+/// How many requests are taken before the mailbox is looked at again, so that a flood of them
+/// cannot hold up the replies that are ready.
+const REQUESTS_PER_TURN: usize = 256;
+
+/// How many requests that had arrived before the server was stopped are still taken.
+const LAST_REQUESTS_MAX: usize = 10_000;
+
+/// See the module's page.
+pub(super) struct Requests {
+    pub(super) socket: Socket,
+    pub(super) mailbox: Mailbox<ToRequests>,
+    pub(super) jobs: Sender<Job>,
+    pub(super) registry: SharedRegistry,
+    pub(super) clock: Clock,
+    pub(super) ports: Ports,
+    pub(super) stop: StopHandle,
+    pub(super) lanes: Lanes,
+}
+
+/// Whether the server goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Running,
+    /// No more requests are taken; what was taken is answered.
+    Stopping,
+    /// The storage thread is gone: nothing more can be answered.
+    Abandoned,
+}
+
+impl Requests {
+    /// Runs the thread.
+    pub(super) fn run(mut self) -> Result<(), Failure> {
+        let mut state = State::Running;
+        while state == State::Running {
+            let ready = wait(&self.socket, true, self.mailbox.descriptor())?;
+            if ready.mailbox {
+                state = self.empty_mailbox()?;
+            }
+            if ready.socket {
+                self.take_requests(REQUESTS_PER_TURN)?;
+            }
+        }
+        if state == State::Stopping {
+            self.take_requests(LAST_REQUESTS_MAX)?;
+        }
+        while state == State::Stopping && self.lanes.awaited() > 0 {
+            wait(&self.socket, false, self.mailbox.descriptor())?;
+            if self.empty_mailbox()? == State::Abandoned {
+                state = State::Abandoned;
+            }
+        }
+        Ok(())
+    }
+
+    fn empty_mailbox(&mut self) -> Result<State, Failure> {
+        self.mailbox.answer_bell();
+        let mut state = State::Running;
+        loop {
+            match self.mailbox.take() {
+                Post::Message(ToRequests::Completed(reply)) => {
+                    for reply in self.lanes.complete(reply) {
+                        self.send(&reply)?;
+                    }
+                }
+                Post::Message(ToRequests::Stop) => state = State::Stopping,
+                Post::Empty => return Ok(state),
+                Post::Closed => return Ok(State::Abandoned),
+            }
+        }
+    }
+
+    fn take_requests(&mut self, limit: usize) -> Result<(), Failure> {
+        for _ in 0..limit {
+            let Some(frames) = receive(&self.socket)? else { break };
+            self.take_request(frames)?;
+        }
+        Ok(())
+    }
+
+    fn take_request(&mut self, frames: Frames) -> Result<(), Failure> {
+        let message = open_request(frames);
+        let caller = Caller { client: message.client, envelope: message.envelope };
+        match message.body.and_then(|body| read_request(&body)) {
+            Ok(Request::Read(read)) if !self.lanes.is_busy(&caller.client) => {
+                let body = self.answer(read);
+                self.send(&Reply { caller, body, then_stop: false })
+            }
+            Ok(Request::Terminate) if !self.lanes.is_busy(&caller.client) => {
+                let body = reply::terminating(self.clock.now().wall);
+                self.send(&Reply { caller, body, then_stop: true })
+            }
+            Ok(Request::Read(read)) => self.hand_over(caller, Task::Read(read)),
+            Ok(Request::Write(write)) => self.hand_over(caller, Task::Write(write)),
+            Ok(Request::Terminate) => self.hand_over(caller, Task::Terminate),
+            Err(fault) => {
+                log::debug!("refused a request: {:?}", fault.to_string());
+                self.refuse(Reply { caller, body: fault.body(), then_stop: false })
+            }
+        }
+    }
+
+    fn answer(&self, read: Read) -> Vec<u8> {
+        let pick = fastrand::u64(..);
+        answer(&self.registry.read(), read, &self.ports, self.clock.now(), pick)
+    }
+
+    fn hand_over(&mut self, caller: Caller, task: Task) -> Result<(), Failure> {
+        match self.jobs.try_send(Job { caller: caller.clone(), task }) {
+            Ok(()) => {
+                self.lanes.expect(caller.client);
+                Ok(())
+            }
+            Err(TrySendError::Full(_)) => {
+                log::warn!("refused a request: {JOBS_WAITING_MAX} wait for the database already");
+                let body = RequestFailure::Overloaded { limit: JOBS_WAITING_MAX }.body();
+                self.refuse(Reply { caller, body, then_stop: false })
+            }
+            Err(TrySendError::Disconnected(_)) => Err("the storage thread is gone".to_owned()),
+        }
+    }
+
+    fn refuse(&mut self, reply: Reply) -> Result<(), Failure> {
+        if !self.lanes.is_busy(&reply.caller.client) {
+            return self.send(&reply);
+        }
+        if !self.lanes.queue(reply) {
+            log::warn!("dropped a refusal: its client has too many unanswered requests");
+        }
+        Ok(())
+    }
+
+    fn send(&self, reply: &Reply) -> Result<(), Failure> {
+        let Caller { client, envelope } = &reply.caller;
+        if let Some(frames) = envelope.seal(client, &reply.body) {
+            send(&self.socket, &frames)?;
+        }
+        if reply.then_stop {
+            log::info!("a client asked the registry to stop");
+            self.stop.stop();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,175 @@
+//! Opening and using the server's ZeroMQ sockets.
+
+use std::net::TcpListener;
+use std::{io, thread};
+
+use thiserror::Error;
+use zmq::{Context, DONTWAIT, POLLIN, PollItem, Socket, SocketType};
+
+use crate::config::BindAddress;
+use crate::protocol::envelope::Frames;
+
+use super::thread::Failure;
+
+/// The largest frame that is read, in bytes; a peer that sends a larger one is disconnected. A
+/// thousand times what a registration needs.
+const MESSAGE_SIZE_MAX: i64 = 1 << 20;
+
+/// How long closing a socket waits for what is not sent yet, in milliseconds: long enough for
+/// the last replies and events to leave, short enough for a peer that is gone.
+const LINGER: i32 = 500;
+
+/// Why a socket could not be opened.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SocketError {
+    /// Another process has the port.
+    #[error(
+        "cannot listen for {purpose} on {endpoint}: the port is taken; is another registry \
+         running? Stop it, or choose another port"
+    )]
+    PortTaken {
+        /// What the socket is for.
+        purpose: &'static str,
+        /// Where it should have listened.
+        endpoint: String,
+    },
+    /// Anything else.
+    #[error("cannot listen for {purpose} on {endpoint}: {reason}; check --bind and the ports")]
+    Unusable {
+        /// What the socket is for.
+        purpose: &'static str,
+        /// Where it should have listened.
+        endpoint: String,
+        /// What the operating system says.
+        reason: String,
+    },
+}
+
+/// An open socket with the endpoint that it listens on, its port resolved.
+pub(super) struct Bound {
+    pub(super) socket: Socket,
+    pub(super) endpoint: String,
+    pub(super) port: u16,
+}
+
+/// What a thread that waits for a socket and a mailbox was woken by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ready {
+    pub(super) socket: bool,
+    pub(super) mailbox: bool,
+}
+
+/// Opens a socket on `address` and `port`, or on a free port where that is 0.
+pub(super) fn bind(
+    context: &Context,
+    socket_type: SocketType,
+    purpose: &'static str,
+    address: &BindAddress,
+    port: u16,
+) -> Result<Bound, SocketError> {
+    let endpoint = address.endpoint(port);
+    let failed = |error: zmq::Error| match error {
+        zmq::Error::EADDRINUSE => SocketError::PortTaken { purpose, endpoint: endpoint.clone() },
+        other => unusable(purpose, &endpoint, &other),
+    };
+
+    probe(purpose, address, port, &endpoint)?;
+    let socket = context.socket(socket_type).map_err(failed)?;
+    set_options(&socket, socket_type, address).map_err(failed)?;
+    socket.bind(&endpoint).map_err(failed)?;
+    let resolved = match socket.get_last_endpoint().map_err(failed)? {
+        Ok(resolved) => resolved,
+        Err(_) => endpoint.clone(),
+    };
+    let port = resolved.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(port);
+    Ok(Bound { socket, endpoint: resolved, port })
+}
+
+/// Waits until there is something to read from `socket`, unless that is not wanted, or from the
+/// descriptor of a mailbox.
+pub(super) fn wait(
+    socket: &Socket,
+    want_socket: bool,
+    mailbox: std::os::fd::RawFd,
+) -> Result<Ready, Failure> {
+    let mut items = [PollItem::from_fd(mailbox, POLLIN), socket.as_poll_item(POLLIN)];
+    let watched = if want_socket { &mut items[..] } else { &mut items[..1] };
+    loop {
+        match zmq::poll(watched, -1) {
+            Ok(_) => break,
+            Err(zmq::Error::EINTR) => {}
+            Err(error) => return Err(format!("waiting for messages failed: {error}")),
+        }
+    }
+    let [mailbox, socket] = &items;
+    // A closed pipe is an error to poll, and a message to the mailbox.
+    let mailbox = mailbox.is_readable() || mailbox.is_error();
+    Ok(Ready { socket: want_socket && socket.is_readable(), mailbox })
+}
+
+/// Takes the next message that has arrived, if any.
+pub(super) fn receive(socket: &Socket) -> Result<Option<Frames>, Failure> {
+    loop {
+        match socket.recv_multipart(DONTWAIT) {
+            Ok(frames) => return Ok(Some(frames)),
+            Err(zmq::Error::EAGAIN) => return Ok(None),
+            Err(zmq::Error::EINTR) => {}
+            Err(error) => return Err(format!("receiving failed: {error}")),
+        }
+    }
+}
+
+/// Sends a message without waiting. One that cannot be delivered is dropped: its client is gone,
+/// or takes none of its replies.
+pub(super) fn send(socket: &Socket, frames: &[&[u8]]) -> Result<(), Failure> {
+    loop {
+        match socket.send_multipart(frames, DONTWAIT) {
+            Ok(()) => return Ok(()),
+            Err(zmq::Error::EINTR) => {}
+            Err(zmq::Error::EAGAIN | zmq::Error::EHOSTUNREACH) => {
+                let thread = thread::current();
+                log::debug!("{}: a reply could not be delivered", thread.name().unwrap_or("?"));
+                return Ok(());
+            }
+            Err(error) => return Err(format!("sending failed: {error}")),
+        }
+    }
+}
+
+fn set_options(
+    socket: &Socket,
+    socket_type: SocketType,
+    address: &BindAddress,
+) -> Result<(), zmq::Error> {
+    socket.set_linger(LINGER)?;
+    socket.set_maxmsgsize(MESSAGE_SIZE_MAX)?;
+    socket.set_ipv6(address.is_ipv6())?;
+    if socket_type == SocketType::ROUTER {
+        // A client that comes back before its old connection is known to be dead takes over.
+        socket.set_router_handover(true)?;
+    }
+    Ok(())
+}
+
+/// Tries the address without ZeroMQ first: the zmq crate panics on error numbers that it does
+/// not know, such as that of an address family which the host does not have.
+fn probe(
+    purpose: &'static str,
+    address: &BindAddress,
+    port: u16,
+    endpoint: &str,
+) -> Result<(), SocketError> {
+    let Some(ip) = address.ip() else { return Ok(()) };
+    match TcpListener::bind((ip, port)) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            Err(SocketError::PortTaken { purpose, endpoint: endpoint.to_owned() })
+        }
+        Err(error) => Err(unusable(purpose, endpoint, &error)),
+    }
+}
+
+fn unusable(purpose: &'static str, endpoint: &str, reason: &dyn ToString) -> SocketError {
+    SocketError::Unusable { purpose, endpoint: endpoint.to_owned(), reason: reason.to_string() }
+}

@@ -1,0 +1,314 @@
+//! The storage thread.
+//!
+//! *Owns* the backend, and is the only one to change the registry. *Receives* jobs from the
+//! request thread and the word to clean up from the timer. *Sends* replies to the request thread
+//! and events to the event thread. *Ends* when the request and the heartbeat threads are
+//! gone and the last job is done; then the backend is closed.
+//!
+//! It works in turns: take all jobs that wait, plan what they change, commit all changes in one
+//! transaction, apply them, and only then release the replies and events. Whatever waits for the
+//! disk waits here, and holds no lock while it does.
+
+use std::error::Error;
+
+use crossbeam_channel::{Receiver, Sender, never, select};
+use uuid::Uuid;
+
+use crate::backend::{Backend, BackendError, Record};
+use crate::clock::Clock;
+use crate::protocol::event::{EventFrames, encode_event};
+use crate::protocol::fault::Failure as RequestFailure;
+use crate::protocol::reply::{self, Ports};
+use crate::protocol::request::{Read, Write};
+use crate::registry::{Change, Event, EventKind, Outcome, Plan, Planned, Registry};
+
+use super::answer::answer;
+use super::mailbox::Postbox;
+use super::messages::{Caller, CleanUp, Job, Reply, Task, ToRequests};
+use super::shared::SharedRegistry;
+use super::thread::Failure;
+
+/// How many jobs share a transaction at the most. More would make the first of them wait longer
+/// and save next to nothing: the cost of the disk is spread over these already.
+const JOBS_PER_TURN: usize = 1_024;
+
+/// How many leases a turn looks at, and how many heartbeats it stores, at the most: a hundred
+/// thousand that expire at once must not hold up a registration.
+const CLEANUP_PER_TURN: usize = 4_096;
+
+/// See the module's page.
+pub(super) struct Storage {
+    pub(super) backend: Box<dyn Backend>,
+    pub(super) registry: SharedRegistry,
+    pub(super) clock: Clock,
+    pub(super) ports: Ports,
+    pub(super) jobs: Receiver<Job>,
+    pub(super) clean_up: Receiver<CleanUp>,
+    pub(super) replies: Postbox<ToRequests>,
+    pub(super) events: Sender<EventFrames>,
+    pub(super) outage: Outage,
+}
+
+/// How many commits have failed since the last one that did not.
+#[derive(Debug, Default)]
+pub(super) struct Outage {
+    failed_commits: u64,
+}
+
+/// What wakes the thread.
+enum Wake {
+    Job(Job),
+    CleanUp,
+    Closed,
+}
+
+/// A job on its way through a turn.
+struct Step {
+    caller: Caller,
+    work: Work,
+}
+
+enum Work {
+    Registration(Planned),
+    Deregistration(Planned),
+    /// Answered when the steps before it are applied, so that it sees just those.
+    Read(Read),
+    Terminate,
+}
+
+impl Storage {
+    /// Runs the thread.
+    pub(super) fn run(mut self) -> Result<(), Failure> {
+        let mut cleanup_due = false;
+        loop {
+            let mut jobs = Vec::new();
+            if !cleanup_due {
+                match self.wait() {
+                    Wake::Job(job) => jobs.push(job),
+                    Wake::CleanUp => cleanup_due = true,
+                    Wake::Closed => break,
+                }
+            }
+            let room = JOBS_PER_TURN.saturating_sub(jobs.len());
+            jobs.extend(self.jobs.try_iter().take(room));
+            cleanup_due = self.turn(jobs, cleanup_due);
+        }
+        self.save_last_heartbeats();
+        self.backend.close().map_err(|error| describe(&error))
+    }
+
+    fn wait(&mut self) -> Wake {
+        loop {
+            select! {
+                recv(self.jobs) -> job => return job.map_or(Wake::Closed, Wake::Job),
+                recv(self.clean_up) -> word => match word {
+                    Ok(CleanUp) => return Wake::CleanUp,
+                    // The timer has ended; there are still jobs to come.
+                    Err(_) => self.clean_up = never(),
+                },
+            }
+        }
+    }
+
+    /// Carries out a batch of jobs, and some of the cleaning up where that is due. True when
+    /// some of that is left.
+    fn turn(&mut self, jobs: Vec<Job>, cleanup_due: bool) -> bool {
+        let now = self.clock.now();
+        let registry = self.registry.clone();
+        let (plan, cleanup, steps, more) = {
+            let registry = registry.read();
+            let mut plan = Plan::new(&registry, now);
+            let mut cleanup = Vec::new();
+            let mut more = false;
+            if cleanup_due {
+                let (heard, more_heard) = plan.save_heartbeats(&registry, CLEANUP_PER_TURN);
+                let (expired, more_expired) = plan.expire(&registry, CLEANUP_PER_TURN);
+                cleanup.extend(heard);
+                cleanup.extend(expired);
+                more = more_heard || more_expired;
+            }
+            let steps: Vec<Step> =
+                jobs.into_iter().map(|job| plan_job(&mut plan, &registry, job)).collect();
+            (plan, cleanup, steps, more)
+        };
+
+        let changes = cleanup.iter().chain(steps.iter().flat_map(Step::changes));
+        let records: Vec<Record<'_>> = changes.map(Record::from).collect();
+        match self.commit(&records) {
+            Ok(()) => {
+                drop(records);
+                self.apply(cleanup);
+                for step in steps {
+                    self.release(step);
+                }
+                more
+            }
+            Err(reason) => {
+                drop(records);
+                plan.abandon(&registry.read());
+                for step in steps {
+                    self.refuse(step, &reason);
+                }
+                // What could not be cleaned up is tried again when the timer asks next.
+                false
+            }
+        }
+    }
+
+    fn commit(&mut self, records: &[Record<'_>]) -> Result<(), String> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let committed = self.backend.commit(records);
+        self.outage.note(&committed);
+        committed.map_err(|error| describe(&error))
+    }
+
+    /// Makes changes true that are stored, and publishes them.
+    fn apply(&self, changes: Vec<Change>) {
+        for change in changes {
+            let event = self.registry.write().apply(change, self.clock.now());
+            if let Some(event) = event {
+                log_event(&event);
+                // Without the event thread the server is stopping, and says why.
+                let _ = self.events.send(encode_event(&event));
+            }
+        }
+    }
+
+    /// Makes a step true whose changes are stored, and answers it.
+    fn release(&self, step: Step) {
+        let body = match step.work {
+            Work::Registration(planned) | Work::Deregistration(planned) => {
+                self.apply(planned.changes);
+                outcome_body(planned.outcome)
+            }
+            Work::Read(read) => self.answer(read),
+            Work::Terminate => return self.say_goodbye(step.caller),
+        };
+        self.reply(step.caller, body);
+    }
+
+    /// Answers a step of a turn whose changes could not be stored.
+    fn refuse(&self, step: Step, reason: &str) {
+        let reason = reason.to_owned();
+        let body = match step.work {
+            Work::Registration(_) => RequestFailure::RegistrationNotStored { reason }.body(),
+            Work::Deregistration(_) => RequestFailure::DeregistrationNotStored { reason }.body(),
+            Work::Read(read) => self.answer(read),
+            Work::Terminate => return self.say_goodbye(step.caller),
+        };
+        self.reply(step.caller, body);
+    }
+
+    fn answer(&self, read: Read) -> Vec<u8> {
+        let pick = fastrand::u64(..);
+        answer(&self.registry.read(), read, &self.ports, self.clock.now(), pick)
+    }
+
+    fn reply(&self, caller: Caller, body: Vec<u8>) {
+        self.replies.send(ToRequests::Completed(Reply { caller, body, then_stop: false }));
+    }
+
+    fn say_goodbye(&self, caller: Caller) {
+        let body = reply::terminating(self.clock.now().wall);
+        self.replies.send(ToRequests::Completed(Reply { caller, body, then_stop: true }));
+    }
+
+    /// Stores the heartbeats that no cleanup has stored yet, before the backend is closed.
+    fn save_last_heartbeats(&mut self) {
+        loop {
+            let registry = self.registry.clone();
+            let mut plan = Plan::new(&registry.read(), self.clock.now());
+            let (heard, more) = plan.save_heartbeats(&registry.read(), CLEANUP_PER_TURN);
+            let records: Vec<Record<'_>> = heard.iter().map(Record::from).collect();
+            if self.commit(&records).is_err() || !more {
+                break;
+            }
+        }
+    }
+}
+
+impl Step {
+    fn changes(&self) -> &[Change] {
+        match &self.work {
+            Work::Registration(planned) | Work::Deregistration(planned) => &planned.changes,
+            Work::Read(_) | Work::Terminate => &[],
+        }
+    }
+}
+
+impl Outage {
+    fn note(&mut self, committed: &Result<(), BackendError>) {
+        match committed {
+            Ok(()) => {
+                if self.failed_commits > 0 {
+                    log::info!("the backend stores again, after {} failures", self.failed_commits);
+                }
+                self.failed_commits = 0;
+            }
+            Err(error) => {
+                self.failed_commits += 1;
+                log::error!(
+                    "could not store changes, registrations are refused: {}",
+                    describe(error)
+                );
+            }
+        }
+    }
+}
+
+fn plan_job(plan: &mut Plan, registry: &Registry, job: Job) -> Step {
+    let work = match job.task {
+        Task::Write(Write::Register(registration)) => {
+            Work::Registration(plan.register(registry, *registration, Uuid::new_v4()))
+        }
+        Task::Write(Write::Deregister { service_id }) => {
+            Work::Deregistration(plan.deregister(registry, &service_id))
+        }
+        Task::Read(read) => Work::Read(read),
+        Task::Terminate => Work::Terminate,
+    };
+    Step { caller: job.caller, work }
+}
+
+fn outcome_body(outcome: Outcome) -> Vec<u8> {
+    match outcome {
+        Outcome::Registered(id) => reply::registered(&id),
+        Outcome::Deregistered => reply::deregistered(),
+        Outcome::Refused(refusal) => RequestFailure::Refused(refusal).body(),
+    }
+}
+
+/// Ids and hosts come from clients: they are logged with their quotes and escapes, so that none
+/// can break a line or forge one.
+fn log_event(event: &Event) {
+    match &event.kind {
+        EventKind::Register { entry, .. } => log::info!(
+            "registered {:?} at {:?}, port {}, ttl {} s",
+            entry.service.id.as_str(),
+            entry.service.host,
+            entry.service.port,
+            entry.service.ttl.seconds()
+        ),
+        EventKind::Deregister { entry } => {
+            log::info!("deregistered {:?}", entry.service.id.as_str());
+        }
+        EventKind::Expire { entry } => log::info!(
+            "expired {:?}: silent for longer than its ttl of {} s",
+            entry.service.id.as_str(),
+            entry.service.ttl.seconds()
+        ),
+    }
+}
+
+/// An error with its causes, in one line.
+fn describe(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
