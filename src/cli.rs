@@ -1,0 +1,162 @@
+//! The command line: from arguments to a command, and its exit code.
+//!
+//! One file per command. Around them: what the asking commands share in `asking`, the search
+//! for `registry.yaml` in `configuration`, everything that can go wrong in `failure`, and all
+//! that is printed in `output` and `services`.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use argh::FromArgs;
+
+mod asking;
+mod configuration;
+mod deregister;
+mod discover;
+mod failure;
+mod get;
+mod health;
+mod list_services;
+mod output;
+mod services;
+mod start;
+mod status;
+mod stop;
+
+const PROGRAM: &str = "service-registry";
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// What was asked for is done.
+    Done = 0,
+    /// The registry refused or did not find it; a server did not start, or ended by a fault.
+    Refused = 1,
+    /// The arguments or the configuration are wrong.
+    WrongUsage = 2,
+    /// No registry answered.
+    NotReachable = 3,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// A service registry for laboratory hardware: device services register, and others find them.
+#[derive(FromArgs)]
+#[argh(
+    help_triggers("-h", "--help", "help"),
+    example = "{command_name} start --bind '*'\n{command_name} list-services --host lab-server",
+    note = "`{command_name} <command> --help` tells what a command takes.\n",
+    note = "Exit codes:",
+    note = "  0 done",
+    note = "  1 refused or not found; a server that could not start, or ended by a fault",
+    note = "  2 wrong usage: arguments or configuration file",
+    note = "  3 registry not reachable"
+)]
+struct Arguments {
+    /// print the version
+    #[argh(switch)]
+    version: bool,
+
+    #[argh(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(FromArgs)]
+#[argh(subcommand)]
+enum Command {
+    Start(start::Start),
+    Stop(stop::Stop),
+    Status(status::Status),
+    Health(health::Health),
+    ListServices(list_services::ListServices),
+    Get(get::Get),
+    Discover(discover::Discover),
+    Deregister(deregister::Deregister),
+}
+
+/// Does what `arguments` say.
+pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> Exit {
+    match parse(arguments) {
+        Ok(Arguments { version: true, .. }) => {
+            output::print(&format!("{PROGRAM} {}", env!("CARGO_PKG_VERSION")))
+                .map_or_else(|failure| failure.tell(), |()| Exit::Done)
+        }
+        Ok(Arguments { command: Some(command), .. }) => command.run(),
+        Ok(Arguments { command: None, .. }) => wrong_usage("a command is missing"),
+        Err(exit) => exit,
+    }
+}
+
+impl Command {
+    fn run(&self) -> Exit {
+        match self {
+            Self::Start(command) => command.run(),
+            Self::Stop(command) => command.run(),
+            Self::Status(command) => command.run(),
+            Self::Health(command) => command.run(),
+            Self::ListServices(command) => command.run(),
+            Self::Get(command) => command.run(),
+            Self::Discover(command) => command.run(),
+            Self::Deregister(command) => command.run(),
+        }
+    }
+}
+
+/// The parsed arguments, or how the program ends where they are wrong or ask for help.
+fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Arguments, Exit> {
+    let arguments = arguments
+        .map(|argument| {
+            argument.into_string().map_err(|argument| {
+                wrong_usage(&format!("{} is not UTF-8", argument.to_string_lossy()))
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let arguments: Vec<&str> = split_values(&arguments).collect();
+    Arguments::from_args(&[PROGRAM], &arguments).map_err(|early| match early.status {
+        Ok(()) => output::print(early.output.trim_end())
+            .map_or_else(|failure| failure.tell(), |()| Exit::Done),
+        Err(()) => wrong_usage(early.output.trim_end()),
+    })
+}
+
+/// `--name=value` as `--name value`, which is what argh knows. Behind `--` stand no flags.
+fn split_values(arguments: &[String]) -> impl Iterator<Item = &str> {
+    let flags = arguments.iter().position(|argument| argument == "--").unwrap_or(arguments.len());
+    let (flags, rest) = arguments.split_at(flags);
+    let flags = flags.iter().flat_map(|argument| match argument.split_once('=') {
+        Some((name, value)) if name.starts_with("--") => vec![name, value],
+        _ => vec![argument.as_str()],
+    });
+    flags.chain(rest.iter().map(String::as_str))
+}
+
+fn wrong_usage(problem: &str) -> Exit {
+    output::complain(&format!("{problem}\n`{PROGRAM} --help` tells what there is."));
+    Exit::WrongUsage
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(arguments: &[&str]) -> Vec<String> {
+        let arguments: Vec<String> = arguments.iter().map(|&text| text.to_owned()).collect();
+        split_values(&arguments).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_value_may_stand_behind_an_equals_sign() {
+        assert_eq!(split(&["get", "--host=lab", "id"]), ["get", "--host", "lab", "id"]);
+        assert_eq!(split(&["--a=", "--b=c=d"]), ["--a", "", "--b", "c=d"]);
+    }
+
+    #[test]
+    fn what_is_no_flag_keeps_its_equals_sign() {
+        assert_eq!(split(&["get", "a=b"]), ["get", "a=b"]);
+        assert_eq!(split(&["get", "--", "--a=b"]), ["get", "--", "--a=b"]);
+    }
+}

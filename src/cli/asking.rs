@@ -1,0 +1,245 @@
+//! What the commands share that ask a running registry: their arguments, the way to it, and
+//! how its answers are told.
+
+use std::num::NonZeroU16;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use service_registry::client::{Connection, ConnectionError, Host};
+use service_registry::clock::WallTime;
+
+use super::configuration::{self, Source};
+use super::failure::Failure;
+use super::{Exit, output};
+
+/// How long an answer may take that nobody set a time for.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The longest time that can be set: a day.
+const TIMEOUT_MAX: Duration = Duration::from_secs(86_400);
+
+/// Defines a command that asks a registry: its own arguments, and those that all such commands
+/// have, which argh cannot share between structs.
+macro_rules! asking_command {
+    ($(#[$about:meta])* struct $command:ident { $($arguments:tt)* }) => {
+        #[derive(argh::FromArgs)]
+        $(#[$about])*
+        pub(super) struct $command {
+            $($arguments)*
+
+            /// where the registry runs: a host name or an address (default: localhost)
+            #[argh(option, default = "service_registry::client::Host::localhost()")]
+            host: service_registry::client::Host,
+
+            /// its request port (default: as in registry.yaml, or 6100)
+            #[argh(option, from_str_fn(super::asking::port))]
+            req_port: Option<std::num::NonZeroU16>,
+
+            /// how many seconds each answer may take (default: 2)
+            #[argh(option, default = "Default::default()")]
+            timeout: super::asking::Timeout,
+
+            /// print the reply as one line of JSON, failures too
+            #[argh(switch)]
+            json: bool,
+
+            /// the registry.yaml to read
+            #[argh(option)]
+            config: Option<std::path::PathBuf>,
+        }
+
+        impl $command {
+            fn asking(&self) -> super::asking::Asking<'_> {
+                super::asking::Asking {
+                    host: &self.host,
+                    req_port: self.req_port,
+                    timeout: self.timeout,
+                    json: self.json,
+                    config: self.config.as_deref(),
+                }
+            }
+        }
+    };
+}
+
+pub(super) use asking_command;
+
+/// The arguments that all asking commands have.
+pub(super) struct Asking<'a> {
+    pub(super) host: &'a Host,
+    pub(super) req_port: Option<NonZeroU16>,
+    pub(super) timeout: Timeout,
+    pub(super) json: bool,
+    pub(super) config: Option<&'a Path>,
+}
+
+/// How long an answer may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Timeout(Duration);
+
+/// A registry that is asked.
+pub(super) struct Registry(Connection);
+
+/// What a command has to say.
+pub(super) struct Answer {
+    /// To scripts.
+    pub(super) reply: Map<String, Value>,
+    /// To people.
+    pub(super) text: String,
+}
+
+impl Default for Timeout {
+    fn default() -> Self {
+        Self(TIMEOUT)
+    }
+}
+
+impl FromStr for Timeout {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse()
+            .ok()
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+            .filter(|timeout| !timeout.is_zero() && *timeout <= TIMEOUT_MAX)
+            .map(Self)
+            .ok_or("must be a number of seconds above 0 and up to 86400")
+    }
+}
+
+/// The port that `text` names. Nobody can be asked at port 0.
+pub(super) fn port(text: &str) -> Result<NonZeroU16, String> {
+    text.parse().map_err(|_| "must be a whole number from 1 to 65535".to_owned())
+}
+
+/// The type that `text` names. The empty text means all services to a registry, and deregistering
+/// all of them because a script's variable is empty is nobody's wish.
+pub(super) fn service_type(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("must not be empty".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+impl Asking<'_> {
+    /// Opens the way to the registry, lets `ask` use it, and tells what came of it.
+    pub(super) fn run(&self, ask: impl FnOnce(&mut Registry) -> Result<Answer, Failure>) -> Exit {
+        let answer = self.registry().and_then(|mut registry| ask(&mut registry));
+        let told = match &answer {
+            Ok(answer) if self.json => print_json(&Value::Object(answer.reply.clone())),
+            Ok(answer) => output::print(&answer.text),
+            Err(failure) if self.json => print_json(&failure.reply()),
+            Err(failure) => return failure.tell(),
+        };
+        match (told, answer) {
+            (Err(failure), _) => failure.tell(),
+            (Ok(()), Err(failure)) => failure.exit(),
+            (Ok(()), Ok(_)) => Exit::Done,
+        }
+    }
+
+    fn registry(&self) -> Result<Registry, Failure> {
+        Ok(Registry(Connection::new(self.host, self.port()?, self.timeout.0)))
+    }
+
+    /// The port to ask at. A file that somebody named is read in any case, because its mistakes
+    /// should be known; one that just stands around only where the port is not given.
+    fn port(&self) -> Result<NonZeroU16, Failure> {
+        let source = configuration::source(self.config);
+        let in_file = match (&source, self.req_port) {
+            (Source::Found(_) | Source::Defaults, Some(port)) => return Ok(port),
+            _ => source.load()?.req_port,
+        };
+        self.req_port.or(NonZeroU16::new(in_file)).ok_or_else(|| {
+            Failure::Usage(
+                "the configuration leaves req_port to the operating system; \
+                 give the port that the registry printed when it was ready with --req-port"
+                    .to_owned(),
+            )
+        })
+    }
+}
+
+impl Registry {
+    /// Where it is asked.
+    pub(super) fn endpoint(&self) -> &str {
+        self.0.endpoint()
+    }
+
+    /// Asks for `action` and returns the reply, unless it is a refusal.
+    pub(super) fn ask(
+        &mut self,
+        action: &str,
+        fields: &[(&str, &str)],
+    ) -> Result<Map<String, Value>, Failure> {
+        let fields = [("action", action)].into_iter().chain(fields.iter().copied());
+        let request = fields.map(|(key, value)| (key.to_owned(), value.into())).collect();
+        let reply = self.0.request(&request)?;
+        match reply.get("success") {
+            Some(Value::Bool(true)) => Ok(reply),
+            _ => Err(Failure::Refused(reply)),
+        }
+    }
+
+    /// The time on the registry's clock, by which the age of its time stamps is told: the clock
+    /// of this host may be another.
+    pub(super) fn now(&mut self) -> Result<WallTime, Failure> {
+        let reply = self.ask("health", &[])?;
+        reply
+            .get("timestamp")
+            .and_then(Value::as_u64)
+            .map(WallTime::from_unix_seconds)
+            .ok_or_else(|| self.no_registry("its answer does not tell the time"))
+    }
+
+    /// The service in `reply`.
+    pub(super) fn service<'a>(&self, reply: &'a Map<String, Value>) -> Result<&'a Value, Failure> {
+        reply.get("service").ok_or_else(|| self.no_registry("its answer contains no service"))
+    }
+
+    /// The services in `reply`.
+    pub(super) fn services<'a>(
+        &self,
+        reply: &'a Map<String, Value>,
+    ) -> Result<&'a [Value], Failure> {
+        reply
+            .get("services")
+            .and_then(Value::as_array)
+            .map(Vec::as_slice)
+            .ok_or_else(|| self.no_registry("its answer contains no list of services"))
+    }
+
+    fn no_registry(&self, reason: &'static str) -> Failure {
+        ConnectionError::NotARegistry { endpoint: self.endpoint().to_owned(), reason }.into()
+    }
+}
+
+fn print_json(value: &Value) -> Result<(), Failure> {
+    output::print(&output::harmless_json(&value.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_a_number_of_seconds_that_passes() {
+        assert_eq!("0.25".parse(), Ok(Timeout(Duration::from_millis(250))));
+        assert_eq!("86400".parse(), Ok(Timeout(TIMEOUT_MAX)));
+        for text in ["0", "-1", "86401", "nan", "inf", "2s", ""] {
+            assert!(text.parse::<Timeout>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_empty_type_does_not_mean_all_services() {
+        assert!(service_type("").is_err());
+        assert_eq!(service_type("PSU").as_deref(), Ok("PSU"));
+    }
+
+    #[test]
+    fn nobody_is_asked_at_port_0() {
+        assert_eq!(port("6100").map(NonZeroU16::get), Ok(6_100));
+        assert!(port("0").is_err());
+        assert!(port("65536").is_err());
+    }
+}

@@ -1,0 +1,167 @@
+//! Everything that can go wrong in a command, for people, for scripts, and as an exit code.
+
+use std::error::Error;
+use std::io;
+
+use serde_json::{Map, Value, json};
+use service_registry::client::ConnectionError;
+use service_registry::server::{ServerError, StartError};
+use thiserror::Error;
+
+use super::configuration::ConfigurationError;
+use super::{Exit, output};
+
+/// What to look at when nobody answers.
+const UNREACHABLE_HINT: &str = "check that the registry runs there, that it listens on this \
+    address (`start --bind`), and that --host and --req-port are right";
+
+/// Why a command is not done.
+#[derive(Debug, Error)]
+pub(super) enum Failure {
+    /// The arguments cannot be meant.
+    #[error("{0}")]
+    Usage(String),
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// The registry said no; this is its reply.
+    #[error("{}", refusal(.0))]
+    Refused(Map<String, Value>),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    #[error("cannot listen for signals")]
+    Signals(#[from] ctrlc::Error),
+    #[error("cannot write to standard output")]
+    Output(#[source] io::Error),
+}
+
+impl Failure {
+    /// Says to a person what went wrong, and returns how the program ends.
+    pub(super) fn tell(&self) -> Exit {
+        let hint = self.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+        output::complain(&format!("{}{hint}", chain(self)));
+        self.exit()
+    }
+
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::Usage(_) | Self::Configuration(_) => Exit::WrongUsage,
+            Self::Connection(_) => Exit::NotReachable,
+            Self::Refused(_)
+            | Self::Start(_)
+            | Self::Server(_)
+            | Self::Signals(_)
+            | Self::Output(_) => Exit::Refused,
+        }
+    }
+
+    /// The failure in the form of a registry's reply: its own, where it gave one.
+    pub(super) fn reply(&self) -> Value {
+        let Self::Refused(reply) = self else {
+            let mut reply = json!({"success": false, "error": chain(self), "code": self.code()});
+            if let Some(hint) = self.hint() {
+                reply["message"] = hint.into();
+            }
+            return reply;
+        };
+        Value::Object(reply.clone())
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Usage(_) => "wrong_usage",
+            Self::Configuration(_) => "invalid_configuration",
+            Self::Connection(ConnectionError::NotARegistry { .. }) => "not_a_registry",
+            Self::Connection(_) => "not_reachable",
+            Self::Refused(_) => "refused",
+            Self::Start(_) => "not_started",
+            Self::Server(_) | Self::Signals(_) => "server_failed",
+            Self::Output(_) => "output_failed",
+        }
+    }
+
+    fn hint(&self) -> Option<&'static str> {
+        matches!(self, Self::Connection(ConnectionError::Unreachable { .. }))
+            .then_some(UNREACHABLE_HINT)
+    }
+}
+
+/// The reason that a registry gives for its refusal, and the help that it adds to some.
+fn refusal(reply: &Map<String, Value>) -> String {
+    let text = |key| reply.get(key).and_then(Value::as_str);
+    match (text("error"), text("message")) {
+        (Some(error), Some(message)) => format!("{error}: {message}"),
+        (Some(text), None) | (None, Some(text)) => text.to_owned(),
+        (None, None) => "the registry refused without a reason".to_owned(),
+    }
+}
+
+/// The error with its causes, each once: some errors repeat theirs.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn refused(reply: Value) -> Failure {
+        let Value::Object(reply) = reply else { panic!("a reply is an object") };
+        Failure::Refused(reply)
+    }
+
+    #[test]
+    fn a_refusal_is_told_with_the_reason_and_the_help_of_the_registry() {
+        let reply = json!({"success": false, "error": "no_such_thing", "message": "Try another."});
+        assert_eq!(refused(reply).to_string(), "no_such_thing: Try another.");
+
+        let reply = json!({"success": false, "error": "Service not found"});
+        assert_eq!(refused(reply).to_string(), "Service not found");
+
+        let reply = json!({"success": false});
+        assert_eq!(refused(reply).to_string(), "the registry refused without a reason");
+    }
+
+    #[test]
+    fn scripts_get_the_reply_of_the_registry_as_it_came() {
+        let reply = json!({"success": false, "error": "e", "code": "c", "further": [1]});
+
+        assert_eq!(refused(reply.clone()).reply(), reply);
+    }
+
+    #[test]
+    fn an_unreachable_registry_comes_with_what_to_check() {
+        let endpoint = "tcp://lab:6100".to_owned();
+        let after = Duration::from_millis(1_500);
+        let failure = Failure::from(ConnectionError::Unreachable { endpoint, after });
+
+        let reply = failure.reply();
+
+        assert_eq!(reply["error"], "no answer from tcp://lab:6100 within 1.5 s");
+        assert_eq!(reply["code"], "not_reachable");
+        assert!(reply["message"].as_str().unwrap().contains("--req-port"));
+        assert_eq!(failure.exit(), Exit::NotReachable);
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let inner = io::Error::other("disk full");
+        let failure = Failure::Output(io::Error::other(inner));
+
+        assert_eq!(chain(&failure), "cannot write to standard output: disk full");
+    }
+}

@@ -1,0 +1,206 @@
+//! `service-registry start`.
+
+use std::io;
+use std::path::PathBuf;
+
+use argh::FromArgs;
+use log::LevelFilter;
+use service_registry::config::{Config, LogLevel};
+use service_registry::server::{Endpoints, Server};
+use simplelog::{ConfigBuilder, LevelPadding, ThreadLogMode, WriteLogger};
+
+use super::configuration::{self, ConfigurationError};
+use super::failure::Failure;
+use super::{Exit, output};
+
+/// Run a registry until it is told to stop.
+#[derive(FromArgs)]
+#[argh(
+    subcommand,
+    name = "start",
+    usage = "[<options>]",
+    help_triggers("-h", "--help", "help"),
+    note = "A flag wins over registry.yaml, which explains every setting, and that over the default.",
+    note = "`service-registry stop`, Ctrl-C or SIGTERM stop it; what was accepted is kept."
+)]
+pub(super) struct Start {
+    /// the registry.yaml to read (default: $SERVICE_REGISTRY_CONFIG, ./registry.yaml, or
+    /// /etc/service-registry/registry.yaml)
+    #[argh(option)]
+    config: Option<PathBuf>,
+
+    /// where to listen: an address, a network interface, or '*' (default: 127.0.0.1)
+    #[argh(option)]
+    bind: Option<String>,
+
+    /// port for requests, 0 for any free one (default: 6100)
+    #[argh(option)]
+    req_port: Option<String>,
+
+    /// port for events, 0 for any free one (default: 6101)
+    #[argh(option)]
+    pub_port: Option<String>,
+
+    /// port for heartbeats, 0 for any free one (default: 6102)
+    #[argh(option)]
+    hb_port: Option<String>,
+
+    /// what keeps the registrations: sqlite or memory (default: sqlite)
+    #[argh(option)]
+    backend: Option<String>,
+
+    /// the database file of sqlite (default: service_registry.db)
+    #[argh(option)]
+    db_path: Option<String>,
+
+    /// seconds between two clean-ups of expired services (default: 10)
+    #[argh(option)]
+    cleanup_interval: Option<String>,
+
+    /// off, error, warn, info, debug or trace (default: info)
+    #[argh(option)]
+    log_level: Option<String>,
+
+    /// refuse a second service of a type (the default)
+    #[argh(switch)]
+    enforce_unique_service_types: bool,
+
+    /// let several services have the same type
+    #[argh(switch)]
+    allow_duplicate_service_types: bool,
+
+    /// the same as --allow-duplicate-service-types
+    #[argh(switch)]
+    no_enforce_unique_service_types: bool,
+}
+
+impl Start {
+    pub(super) fn run(&self) -> Exit {
+        self.serve().map_or_else(|failure| failure.tell(), |()| Exit::Done)
+    }
+
+    fn serve(&self) -> Result<(), Failure> {
+        let config = self.settings()?;
+        install_logger(config.log_level);
+        let server = Server::start(config)?;
+        // Before the ready line: who has read it may send a signal.
+        let stop = server.stop_handle();
+        ctrlc::set_handler(move || stop.stop())?;
+        if let Err(failure) = output::print(&ready_line(server.endpoints())) {
+            log::warn!("{failure}, so nobody reads that the registry is ready");
+        }
+        Ok(server.wait()?)
+    }
+
+    fn settings(&self) -> Result<Config, Failure> {
+        let mut config = configuration::source(self.config.as_deref()).load()?;
+        for (key, text) in self.flags()? {
+            config.set(key, text).map_err(|problem| {
+                Failure::Usage(format!("--{}: {problem}", key.replace('_', "-")))
+            })?;
+        }
+        config.validate().map_err(ConfigurationError::from)?;
+        Ok(config)
+    }
+
+    /// The settings that are given as flags, with their keys in `registry.yaml`.
+    fn flags(&self) -> Result<impl Iterator<Item = (&'static str, &str)>, Failure> {
+        let enforce = match (
+            self.enforce_unique_service_types,
+            self.allow_duplicate_service_types || self.no_enforce_unique_service_types,
+        ) {
+            (true, true) => {
+                let problem = "--enforce-unique-service-types contradicts the flag beside it";
+                return Err(Failure::Usage(problem.to_owned()));
+            }
+            (true, false) => Some("true"),
+            (false, true) => Some("false"),
+            (false, false) => None,
+        };
+        let flags = [
+            ("bind", self.bind.as_deref()),
+            ("req_port", self.req_port.as_deref()),
+            ("pub_port", self.pub_port.as_deref()),
+            ("hb_port", self.hb_port.as_deref()),
+            ("backend", self.backend.as_deref()),
+            ("db_path", self.db_path.as_deref()),
+            ("cleanup_interval", self.cleanup_interval.as_deref()),
+            ("enforce_unique_service_types", enforce),
+            ("log_level", self.log_level.as_deref()),
+        ];
+        Ok(flags.into_iter().filter_map(|(key, text)| Some((key, text?))))
+    }
+}
+
+fn ready_line(endpoints: &Endpoints) -> String {
+    let Endpoints { requests, events, heartbeats } = endpoints;
+    format!("service-registry ready: requests {requests}, events {events}, heartbeats {heartbeats}")
+}
+
+/// Logs to standard error: time stamp, level, thread, message.
+fn install_logger(level: LogLevel) {
+    let format = ConfigBuilder::new()
+        .set_time_format_rfc3339()
+        .set_level_padding(LevelPadding::Right)
+        .set_thread_level(LevelFilter::Error)
+        .set_thread_mode(ThreadLogMode::Names)
+        .set_target_level(LevelFilter::Off)
+        .set_location_level(LevelFilter::Off)
+        .build();
+    // Fails only where there is a logger already, and then there is one.
+    let _ = WriteLogger::init(level, format, io::stderr());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn start(arguments: &[&str]) -> Start {
+        Start::from_args(&["start"], arguments).unwrap_or_else(|early| panic!("{}", early.output))
+    }
+
+    fn flags(start: &Start) -> Vec<(&'static str, &str)> {
+        start.flags().unwrap_or_else(|failure| panic!("{failure}")).collect()
+    }
+
+    #[test]
+    fn every_setting_has_its_flag() {
+        let enforce = "enforce_unique_service_types";
+        for key in Config::keys().filter(|&key| key != enforce) {
+            let flag = format!("--{}", key.replace('_', "-"));
+
+            assert_eq!(flags(&start(&[&flag, "x"])), [(key, "x")]);
+        }
+        assert_eq!(flags(&start(&["--enforce-unique-service-types"])), [(enforce, "true")]);
+        assert_eq!(flags(&start(&["--no-enforce-unique-service-types"])), [(enforce, "false")]);
+        assert_eq!(flags(&start(&["--allow-duplicate-service-types"])), [(enforce, "false")]);
+    }
+
+    #[test]
+    fn a_setting_without_a_flag_is_left_as_it_is() {
+        assert_eq!(flags(&start(&[])), []);
+    }
+
+    #[test]
+    fn types_cannot_be_unique_and_have_duplicates() {
+        let start = start(&["--enforce-unique-service-types", "--allow-duplicate-service-types"]);
+
+        assert!(matches!(start.flags().err(), Some(Failure::Usage(_))));
+    }
+
+    #[test]
+    fn the_ready_line_names_the_three_endpoints() {
+        let endpoints = Endpoints {
+            requests: "tcp://127.0.0.1:6100".to_owned(),
+            events: "tcp://127.0.0.1:6101".to_owned(),
+            heartbeats: "tcp://127.0.0.1:6102".to_owned(),
+        };
+
+        assert_eq!(
+            ready_line(&endpoints),
+            "service-registry ready: requests tcp://127.0.0.1:6100, \
+             events tcp://127.0.0.1:6101, heartbeats tcp://127.0.0.1:6102"
+        );
+    }
+}

@@ -1,0 +1,73 @@
+//! `service-registry status`.
+
+use serde_json::{Map, Value};
+
+use super::asking::{Answer, asking_command};
+use super::{Exit, output, services};
+
+asking_command! {
+    /// Tell how a registry is: its health, ports and rules, and its services.
+    #[argh(subcommand, name = "status", help_triggers("-h", "--help", "help"))]
+    struct Status {}
+}
+
+impl Status {
+    pub(super) fn run(&self) -> Exit {
+        self.asking().run(|registry| {
+            let reply = registry.ask("info", &[])?;
+            let now = registry.now()?;
+            let listed = registry.services(&reply)?;
+            let mut text = summary(registry.endpoint(), &reply, listed);
+            if !listed.is_empty() {
+                text = format!("{text}\n\n{}", services::table(listed, now));
+            }
+            Ok(Answer { reply, text })
+        })
+    }
+}
+
+fn summary(endpoint: &str, reply: &Map<String, Value>, listed: &[Value]) -> String {
+    let text = |key| services::text(reply.get(key).unwrap_or(&Value::Null));
+    let service_types = match reply.get("enforce_unique_service_types") {
+        Some(Value::Bool(true)) => "unique".to_owned(),
+        Some(Value::Bool(false)) => "may be shared".to_owned(),
+        _ => text("enforce_unique_service_types"),
+    };
+    let rows = [
+        ("registry", format!("{} at {endpoint}", text("status"))),
+        ("requests", format!("port {}", text("req_port"))),
+        ("events", format!("port {}", text("pub_port"))),
+        ("heartbeats", format!("port {}", text("hb_port"))),
+        ("service types", service_types),
+        ("services", services::count(listed)),
+    ];
+    output::aligned(&rows.map(|(name, value)| vec![name.to_owned(), value]))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_status_tells_health_ports_rule_and_number_of_services() {
+        let reply = json!({
+            "success": true, "status": "ok", "req_port": 6100, "pub_port": 6101, "hb_port": 6102,
+            "enforce_unique_service_types": false, "services": [{"health": "critical"}],
+        });
+
+        let listed = reply["services"].as_array().unwrap();
+        let text = summary("tcp://lab:6100", reply.as_object().unwrap(), listed);
+
+        assert_eq!(
+            text,
+            "registry       ok at tcp://lab:6100\n\
+             requests       port 6100\n\
+             events         port 6101\n\
+             heartbeats     port 6102\n\
+             service types  may be shared\n\
+             services       1 (0 passing, 1 critical)"
+        );
+    }
+}

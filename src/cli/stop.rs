@@ -1,0 +1,20 @@
+//! `service-registry stop`.
+
+use super::Exit;
+use super::asking::{Answer, asking_command};
+
+asking_command! {
+    /// Stop a registry. It first answers and keeps what it has accepted.
+    #[argh(subcommand, name = "stop", help_triggers("-h", "--help", "help"))]
+    struct Stop {}
+}
+
+impl Stop {
+    pub(super) fn run(&self) -> Exit {
+        self.asking().run(|registry| {
+            let reply = registry.ask("terminate", &[])?;
+            let text = format!("the registry at {} acknowledged and stops", registry.endpoint());
+            Ok(Answer { reply, text })
+        })
+    }
+}

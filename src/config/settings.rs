@@ -1,0 +1,243 @@
+//! The table of settings: key, kind, what is allowed, and how a value is taken over.
+//!
+//! The file and the flags both go through this table, so that they accept the same and say the
+//! same about what they refuse.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+use thiserror::Error;
+
+use super::{BackendKind, BindAddress, CLEANUP_INTERVAL_MAX, CLEANUP_INTERVAL_MIN, Config};
+
+const PORT: &str = "a whole number from 0 to 65535";
+
+const SETTINGS: [Setting; 9] = [
+    Setting {
+        key: "bind",
+        allowed: BindAddress::ALLOWED,
+        kind: Kind::Text,
+        set: |config, text| text.parse().ok().map(|address| config.bind = address),
+    },
+    Setting {
+        key: "req_port",
+        allowed: PORT,
+        kind: Kind::Number,
+        set: |config, text| text.parse().ok().map(|port| config.req_port = port),
+    },
+    Setting {
+        key: "pub_port",
+        allowed: PORT,
+        kind: Kind::Number,
+        set: |config, text| text.parse().ok().map(|port| config.pub_port = port),
+    },
+    Setting {
+        key: "hb_port",
+        allowed: PORT,
+        kind: Kind::Number,
+        set: |config, text| text.parse().ok().map(|port| config.hb_port = port),
+    },
+    Setting {
+        key: "backend",
+        allowed: "sqlite or memory",
+        kind: Kind::Text,
+        set: |config, text| backend_kind(text).map(|kind| config.backend = kind),
+    },
+    Setting {
+        key: "db_path",
+        allowed: "the path of a file",
+        kind: Kind::Text,
+        set: |config, text| path(text).map(|path| config.db_path = path),
+    },
+    Setting {
+        key: "cleanup_interval",
+        allowed: "a number of seconds from 0.1 to 86400",
+        kind: Kind::Number,
+        set: |config, text| {
+            cleanup_interval(text).map(|interval| config.cleanup_interval = interval)
+        },
+    },
+    Setting {
+        key: "enforce_unique_service_types",
+        allowed: "true or false",
+        kind: Kind::Truth,
+        set: |config, text| {
+            text.parse().ok().map(|enforce| config.enforce_unique_service_types = enforce)
+        },
+    },
+    Setting {
+        key: "log_level",
+        allowed: "off, error, warn, info, debug or trace",
+        kind: Kind::Text,
+        set: |config, text| text.parse().ok().map(|level| config.log_level = level),
+    },
+];
+
+/// Why a setting cannot be as it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum InvalidSetting {
+    /// There is no setting of this name.
+    #[error("is not a setting; the settings are {}", keys().collect::<Vec<_>>().join(", "))]
+    Unknown,
+    /// The setting exists, and this is nothing that it can be.
+    #[error("must be {allowed}, not {given}")]
+    Impossible {
+        /// What the setting can be.
+        allowed: &'static str,
+        /// What it was given.
+        given: String,
+    },
+}
+
+struct Setting {
+    key: &'static str,
+    allowed: &'static str,
+    kind: Kind,
+    /// Takes over the value that a text stands for; `None`, where that is not allowed.
+    set: fn(&mut Config, &str) -> Option<()>,
+}
+
+/// The kinds of value that YAML tells apart, and a command line does not.
+#[derive(Clone, Copy)]
+enum Kind {
+    Text,
+    Number,
+    Truth,
+}
+
+pub(super) fn keys() -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().map(|setting| setting.key)
+}
+
+/// Sets `key` to what `text` stands for, whatever the setting's kind.
+pub(super) fn set_text(config: &mut Config, key: &str, text: &str) -> Result<(), InvalidSetting> {
+    let setting = find(key)?;
+    (setting.set)(config, text).ok_or_else(|| setting.impossible(format!("{text:?}")))
+}
+
+/// Sets `key` to `value`, which must be of the setting's kind: `"6100"` in quotes is no number.
+pub(super) fn set_value(
+    config: &mut Config,
+    key: &str,
+    value: &Value,
+) -> Result<(), InvalidSetting> {
+    let setting = find(key)?;
+    setting
+        .text(value)
+        .and_then(|text| (setting.set)(config, &text))
+        .ok_or_else(|| setting.impossible(description(value)))
+}
+
+impl Setting {
+    /// The text of `value`, where that is of this setting's kind.
+    fn text(&self, value: &Value) -> Option<String> {
+        match (self.kind, value) {
+            (Kind::Text, Value::String(text)) => Some(text.clone()),
+            (Kind::Number, Value::Number(number)) => Some(number.to_string()),
+            (Kind::Truth, Value::Bool(truth)) => Some(truth.to_string()),
+            _ => None,
+        }
+    }
+
+    fn impossible(&self, given: String) -> InvalidSetting {
+        InvalidSetting::Impossible { allowed: self.allowed, given }
+    }
+}
+
+fn find(key: &str) -> Result<&'static Setting, InvalidSetting> {
+    SETTINGS.iter().find(|setting| setting.key == key).ok_or(InvalidSetting::Unknown)
+}
+
+fn description(value: &Value) -> String {
+    match value {
+        Value::Null => "empty".to_owned(),
+        Value::Bool(truth) => truth.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => format!("{text:?}"),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "a mapping".to_owned(),
+    }
+}
+
+fn backend_kind(text: &str) -> Option<BackendKind> {
+    match text {
+        "sqlite" => Some(BackendKind::Sqlite),
+        "memory" => Some(BackendKind::Memory),
+        _ => None,
+    }
+}
+
+fn path(text: &str) -> Option<PathBuf> {
+    (!text.is_empty()).then(|| PathBuf::from(text))
+}
+
+fn cleanup_interval(text: &str) -> Option<Duration> {
+    let interval = Duration::try_from_secs_f64(text.parse().ok()?).ok()?;
+    (CLEANUP_INTERVAL_MIN..=CLEANUP_INTERVAL_MAX).contains(&interval).then_some(interval)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn set(key: &str, text: &str) -> Config {
+        let mut config = Config::default();
+        config.set(key, text).unwrap();
+        config
+    }
+
+    #[track_caller]
+    fn refusal(key: &str, text: &str) -> String {
+        let mut config = Config::default();
+        let error = config.set(key, text).unwrap_err();
+        assert_eq!(config, Config::default());
+        error.to_string()
+    }
+
+    #[test]
+    fn every_setting_takes_a_value_that_is_not_its_default() {
+        assert_eq!(set("bind", "*").bind, "*".parse().unwrap());
+        assert_eq!(set("req_port", "0").req_port, 0);
+        assert_eq!(set("pub_port", "65535").pub_port, 65_535);
+        assert_eq!(set("hb_port", "7000").hb_port, 7_000);
+        assert_eq!(set("backend", "memory").backend, BackendKind::Memory);
+        assert_eq!(set("db_path", "/var/lib/x.db").db_path, PathBuf::from("/var/lib/x.db"));
+        assert_eq!(set("cleanup_interval", "0.5").cleanup_interval, Duration::from_millis(500));
+        assert!(!set("enforce_unique_service_types", "false").enforce_unique_service_types);
+        assert_eq!(set("log_level", "trace").log_level, log::LevelFilter::Trace);
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_allowed_and_what_was_given() {
+        for (key, text, expected) in [
+            ("req_port", "abc", r#"must be a whole number from 0 to 65535, not "abc""#),
+            ("hb_port", "65536", r#"must be a whole number from 0 to 65535, not "65536""#),
+            ("backend", "redis", r#"must be sqlite or memory, not "redis""#),
+            ("db_path", "", r#"must be the path of a file, not """#),
+            ("cleanup_interval", "0", r#"must be a number of seconds from 0.1 to 86400, not "0""#),
+            ("log_level", "loud", "must be off, error, warn, info, debug or trace, not \"loud\""),
+            ("enforce_unique_service_types", "1", r#"must be true or false, not "1""#),
+        ] {
+            assert_eq!(refusal(key, text), expected);
+        }
+    }
+
+    #[test]
+    fn a_cleanup_interval_has_its_limits() {
+        for text in ["0.09", "86400.1", "-1", "nan", "inf", "1e300", ""] {
+            refusal("cleanup_interval", text);
+        }
+        assert_eq!(set("cleanup_interval", "0.1").cleanup_interval, CLEANUP_INTERVAL_MIN);
+        assert_eq!(set("cleanup_interval", "86400").cleanup_interval, CLEANUP_INTERVAL_MAX);
+    }
+
+    #[test]
+    fn an_unknown_setting_is_told_which_there_are() {
+        let text = refusal("port", "1");
+
+        assert!(text.starts_with("is not a setting; the settings are bind, req_port,"), "{text}");
+    }
+}
