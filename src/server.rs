@@ -1,11 +1,11 @@
 //! The server: its threads, and how they start and stop.
 //!
 //! Each thread is in a file of its own, whose header says what it owns, receives and sends, and
-//! when it ends: [`requests`], [`heartbeats`], [`storage`], [`events`], [`timer`]. What they say
-//! to each other is in [`messages`]. This file starts them and stops them.
+//! when it ends: `requests`, `heartbeats`, `storage`, `events`, `timer`. What they say to each
+//! other is in `messages`; `pipeline` starts and stops them. This file is what a program that
+//! embeds a registry sees of it.
 
 use std::io;
-use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use thiserror::Error;
@@ -15,7 +15,6 @@ use zmq::{Context, SocketType};
 use crate::backend::{Backend, BackendError, MemoryBackend, SqliteBackend, SqliteError};
 use crate::clock::Clock;
 use crate::config::{BackendKind, Config};
-use crate::protocol::reply::Ports;
 use crate::registry::{Epoch, Registry};
 
 mod answer;
@@ -24,6 +23,7 @@ mod heartbeats;
 mod lanes;
 mod mailbox;
 mod messages;
+mod pipeline;
 mod requests;
 mod shared;
 mod sockets;
@@ -33,20 +33,9 @@ mod timer;
 
 pub use sockets::SocketError;
 
-use events::Events;
-use heartbeats::Heartbeats;
-use lanes::Lanes;
-use mailbox::{Postbox, mailbox};
-use messages::{EVENTS_WAITING_MAX, JOBS_WAITING_MAX, REPLIES_WAITING_MAX, Stop, ToRequests};
-use requests::Requests;
-use shared::SharedRegistry;
-use sockets::{Bound, bind};
-use storage::{Outage, Storage};
-use thread::{Ended, Failure, spawn};
-use timer::Timer;
-
-/// How many threads a server has.
-const THREADS: usize = 5;
+use pipeline::{Parts, Pipeline};
+use sockets::bind;
+use thread::Ended;
 
 /// Why a server could not be started.
 #[derive(Debug, Error)]
@@ -126,18 +115,7 @@ pub struct Server {
     endpoints: Endpoints,
     stop_handle: StopHandle,
     stop_requested: Receiver<()>,
-    ended: Receiver<Ended>,
-    pipeline: Option<Pipeline>,
-}
-
-/// What it takes to stop the threads.
-#[derive(Debug)]
-struct Pipeline {
-    timer: Sender<()>,
-    requests: Postbox<ToRequests>,
-    heartbeats: Postbox<Stop>,
-    /// In the order in which they end.
-    threads: Vec<JoinHandle<()>>,
+    pipeline: Pipeline,
 }
 
 impl Server {
@@ -171,7 +149,31 @@ impl Server {
         let requests = open(SocketType::ROUTER, "requests", config.req_port)?;
         let events = open(SocketType::PUB, "events", config.pub_port)?;
         let heartbeats = open(SocketType::ROUTER, "heartbeats", config.hb_port)?;
-        Ok(Self::run(&config, backend, clock, registry, Sockets { requests, events, heartbeats })?)
+        let endpoints = Endpoints {
+            requests: requests.endpoint.clone(),
+            events: events.endpoint.clone(),
+            heartbeats: heartbeats.endpoint.clone(),
+        };
+
+        let (stop, stop_requested) = bounded(1);
+        let stop_handle = StopHandle(stop);
+        let pipeline = Pipeline::start(Parts {
+            requests,
+            events,
+            heartbeats,
+            backend,
+            registry,
+            clock,
+            cleanup_interval: config.cleanup_interval,
+            stop: stop_handle.clone(),
+        })?;
+        log::info!(
+            "listening on {}, {}, {}",
+            endpoints.requests,
+            endpoints.events,
+            endpoints.heartbeats
+        );
+        Ok(Self { endpoints, stop_handle, stop_requested, pipeline })
     }
 
     /// Where the server listens.
@@ -192,18 +194,13 @@ impl Server {
     /// # Errors
     /// [`ServerError`], if the server ended because something failed.
     pub fn wait(mut self) -> Result<(), ServerError> {
-        let first = select! {
+        let failed = select! {
             recv(self.stop_requested) -> _ => None,
-            recv(self.ended) -> ended => ended.ok(),
+            recv(self.pipeline.ended()) -> ended => ended.ok().map(ServerError::from),
         };
-        let failed = first.map(|ended| match ended.result {
-            Err(reason) => ServerError::ThreadFailed { thread: ended.thread, reason },
-            Ok(()) => ServerError::ThreadFailed {
-                thread: ended.thread,
-                reason: "it ended although nobody asked it to".to_owned(),
-            },
-        });
-        let stopped = self.shut_down();
+        log::info!("stopping");
+        let stopped = self.pipeline.stop().map_err(ServerError::from);
+        log::info!("stopped");
         failed.map_or(stopped, Err)
     }
 
@@ -215,145 +212,16 @@ impl Server {
         self.stop_handle.stop();
         self.wait()
     }
+}
 
-    fn run(
-        config: &Config,
-        backend: Box<dyn Backend>,
-        clock: Clock,
-        registry: Registry,
-        sockets: Sockets,
-    ) -> io::Result<Self> {
-        let endpoints = sockets.endpoints();
-        let ports = sockets.ports();
-        let registry = SharedRegistry::new(registry);
-        let (stop, stop_requested) = bounded(1);
-        let stop_handle = StopHandle(stop);
-        let (ended_sender, ended) = bounded(THREADS);
-        let (jobs_sender, jobs) = bounded(JOBS_WAITING_MAX);
-        let (clean_up_sender, clean_up) = bounded(1);
-        let (events_sender, events) = bounded(EVENTS_WAITING_MAX);
-        let (to_requests, requests_mailbox) = mailbox(REPLIES_WAITING_MAX)?;
-        let (to_heartbeats, heartbeats_mailbox) = mailbox(1)?;
-        let (timer_stop, timer_stopped) = bounded(0);
-
-        // Should a thread not start, the drop of this stops the ones that did.
-        let mut server = Self {
-            endpoints,
-            stop_handle: stop_handle.clone(),
-            stop_requested,
-            ended,
-            pipeline: Some(Pipeline {
-                timer: timer_stop,
-                requests: to_requests.clone(),
-                heartbeats: to_heartbeats,
-                threads: Vec::new(),
-            }),
-        };
-        let mut start = |name, run: Box<dyn FnOnce() -> Result<(), Failure> + Send>| {
-            let thread = spawn(name, ended_sender.clone(), run)?;
-            if let Some(pipeline) = &mut server.pipeline {
-                pipeline.threads.push(thread);
-            }
-            Ok::<(), io::Error>(())
-        };
-
-        let events = Events { socket: sockets.events.socket, events };
-        let storage = Storage {
-            backend,
-            registry: registry.clone(),
-            clock: clock.clone(),
-            ports,
-            jobs,
-            clean_up,
-            replies: to_requests,
-            events: events_sender,
-            outage: Outage::default(),
-        };
-        let heartbeats = Heartbeats {
-            socket: sockets.heartbeats.socket,
-            mailbox: heartbeats_mailbox,
-            registry: registry.clone(),
-            clock: clock.clone(),
-            ports,
-            keeps_storage: jobs_sender.clone(),
-        };
-        let requests = Requests {
-            socket: sockets.requests.socket,
-            mailbox: requests_mailbox,
-            jobs: jobs_sender,
-            registry,
-            clock: clock.clone(),
-            ports,
-            stop: stop_handle,
-            lanes: Lanes::default(),
-        };
-        let timer = Timer {
-            clock,
-            cleanup_interval: config.cleanup_interval,
-            clean_up: clean_up_sender,
-            stop: timer_stopped,
-        };
-        start("events", Box::new(|| events.run()))?;
-        start("storage", Box::new(|| storage.run()))?;
-        start("heartbeats", Box::new(|| heartbeats.run()))?;
-        start("requests", Box::new(|| requests.run()))?;
-        start("timer", Box::new(|| timer.run()))?;
-        Ok(server)
-    }
-
-    /// Stops the threads in the order of the pipeline and waits for them: no new requests, then
-    /// the storage thread runs dry, then the last events leave.
-    fn shut_down(&mut self) -> Result<(), ServerError> {
-        let Some(pipeline) = self.pipeline.take() else { return Ok(()) };
-        drop(pipeline.timer);
-        pipeline.requests.send(ToRequests::Stop);
-        pipeline.heartbeats.send(Stop);
-        // Should the storage thread be dead, its mailboxes close now that nobody can send.
-        drop(pipeline.requests);
-        drop(pipeline.heartbeats);
-        for thread in pipeline.threads.into_iter().rev() {
-            // A panic was caught and reported in the thread itself.
-            let _ = thread.join();
-        }
-        match self.ended.try_iter().find_map(|ended| Some((ended.thread, ended.result.err()?))) {
-            Some((thread, reason)) => Err(ServerError::ThreadFailed { thread, reason }),
-            None => Ok(()),
-        }
+impl From<Ended> for ServerError {
+    fn from(Ended { thread, result }: Ended) -> Self {
+        let unasked = || "it ended although nobody asked it to".to_owned();
+        Self::ThreadFailed { thread, reason: result.err().unwrap_or_else(unasked) }
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Err(error) = self.shut_down() {
-            log::error!("{error}");
-        }
-    }
-}
-
-struct Sockets {
-    requests: Bound,
-    events: Bound,
-    heartbeats: Bound,
-}
-
-impl Sockets {
-    fn endpoints(&self) -> Endpoints {
-        Endpoints {
-            requests: self.requests.endpoint.clone(),
-            events: self.events.endpoint.clone(),
-            heartbeats: self.heartbeats.endpoint.clone(),
-        }
-    }
-
-    const fn ports(&self) -> Ports {
-        Ports {
-            requests: self.requests.port,
-            events: self.events.port,
-            heartbeats: self.heartbeats.port,
-        }
-    }
-}
-
+/// A registry of all that the backend holds.
 fn load(config: &Config, backend: &mut dyn Backend, clock: &Clock) -> Result<Registry, StartError> {
     let epoch = Epoch::new(&Uuid::new_v4().to_string());
     let mut registry = Registry::new(epoch, config.enforce_unique_service_types);
@@ -361,6 +229,10 @@ fn load(config: &Config, backend: &mut dyn Backend, clock: &Clock) -> Result<Reg
     let now = clock.now();
     for service in stored {
         registry.restore(service.service, service.last_heartbeat, now);
+    }
+    match registry.len() {
+        0 => log::info!("starting with no services"),
+        count => log::info!("loaded {count} services; each has a ttl to send a heartbeat"),
     }
     Ok(registry)
 }

@@ -1,0 +1,173 @@
+//! The threads and what joins them: wired up and started here, and stopped in the order in which
+//! requests pass through them.
+
+use std::io;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::backend::Backend;
+use crate::clock::Clock;
+use crate::protocol::reply::Ports;
+use crate::registry::Registry;
+
+use super::StopHandle;
+use super::events::Events;
+use super::heartbeats::Heartbeats;
+use super::lanes::Lanes;
+use super::mailbox::{Postbox, mailbox};
+use super::messages::{
+    EVENTS_WAITING_MAX, JOBS_WAITING_MAX, REPLIES_WAITING_MAX, Stop, ToRequests,
+};
+use super::requests::Requests;
+use super::shared::SharedRegistry;
+use super::sockets::Bound;
+use super::storage::{Outage, Storage};
+use super::thread::{Ended, Failure, spawn};
+use super::timer::Timer;
+
+/// How many threads there are, each with one last word.
+const THREADS: usize = 5;
+
+/// What the threads work with.
+pub(super) struct Parts {
+    pub(super) requests: Bound,
+    pub(super) events: Bound,
+    pub(super) heartbeats: Bound,
+    pub(super) backend: Box<dyn Backend>,
+    pub(super) registry: Registry,
+    pub(super) clock: Clock,
+    pub(super) cleanup_interval: Duration,
+    pub(super) stop: StopHandle,
+}
+
+/// The running threads, and what it takes to stop them. Dropping it stops them.
+#[derive(Debug)]
+pub(super) struct Pipeline {
+    /// None when the threads were told to stop.
+    controls: Option<Controls>,
+    threads: Vec<JoinHandle<()>>,
+    last_words: Sender<Ended>,
+    ended: Receiver<Ended>,
+}
+
+#[derive(Debug)]
+struct Controls {
+    /// Nobody sends here: the timer ends when this is dropped.
+    _timer: Sender<()>,
+    requests: Postbox<ToRequests>,
+    heartbeats: Postbox<Stop>,
+}
+
+impl Pipeline {
+    /// Starts all threads. Should one of them not start, those that did are stopped.
+    pub(super) fn start(parts: Parts) -> io::Result<Self> {
+        let ports = Ports {
+            requests: parts.requests.port,
+            events: parts.events.port,
+            heartbeats: parts.heartbeats.port,
+        };
+        let registry = SharedRegistry::new(parts.registry);
+        let clock = parts.clock;
+        let (jobs_sender, jobs) = bounded(JOBS_WAITING_MAX);
+        // One is enough: a second word to clean up says nothing new.
+        let (clean_up_sender, clean_up) = bounded(1);
+        let (events_sender, events) = bounded(EVENTS_WAITING_MAX);
+        let (to_requests, requests_mailbox) = mailbox(REPLIES_WAITING_MAX)?;
+        let (to_heartbeats, heartbeats_mailbox) = mailbox(1)?;
+        let (timer_control, timer_stop) = bounded(0);
+        let controls = Controls {
+            _timer: timer_control,
+            requests: to_requests.clone(),
+            heartbeats: to_heartbeats,
+        };
+
+        let events = Events { socket: parts.events.socket, events };
+        let storage = Storage {
+            backend: parts.backend,
+            registry: registry.clone(),
+            clock: clock.clone(),
+            ports,
+            jobs,
+            clean_up,
+            replies: to_requests,
+            events: events_sender,
+            outage: Outage::default(),
+        };
+        let heartbeats = Heartbeats {
+            socket: parts.heartbeats.socket,
+            mailbox: heartbeats_mailbox,
+            registry: registry.clone(),
+            clock: clock.clone(),
+            ports,
+            keeps_storage: jobs_sender.clone(),
+        };
+        let requests = Requests {
+            socket: parts.requests.socket,
+            mailbox: requests_mailbox,
+            jobs: jobs_sender,
+            registry,
+            clock: clock.clone(),
+            ports,
+            stop: parts.stop,
+            lanes: Lanes::default(),
+        };
+        let timer = Timer {
+            clock,
+            cleanup_interval: parts.cleanup_interval,
+            clean_up: clean_up_sender,
+            stop: timer_stop,
+        };
+
+        let mut pipeline = Self::idle(controls);
+        pipeline.spawn("events", || events.run())?;
+        pipeline.spawn("storage", || storage.run())?;
+        pipeline.spawn("heartbeats", || heartbeats.run())?;
+        pipeline.spawn("requests", || requests.run())?;
+        pipeline.spawn("timer", || timer.run())?;
+        Ok(pipeline)
+    }
+
+    /// Where each thread that ends says its last word.
+    pub(super) const fn ended(&self) -> &Receiver<Ended> {
+        &self.ended
+    }
+
+    /// Stops the threads and waits for them: no new requests, then the storage thread runs dry,
+    /// then the last events leave. The first failure on the way, if there was one.
+    pub(super) fn stop(&mut self) -> Result<(), Ended> {
+        if let Some(controls) = self.controls.take() {
+            controls.requests.send(ToRequests::Stop);
+            controls.heartbeats.send(Stop);
+            // Should the storage thread be dead, the mailboxes close now, with their last sender.
+        }
+        while let Some(thread) = self.threads.pop() {
+            // A panic was caught and reported in the thread itself.
+            let _ = thread.join();
+        }
+        self.ended.try_iter().find(|ended| ended.result.is_err()).map_or(Ok(()), Err)
+    }
+
+    fn idle(controls: Controls) -> Self {
+        let (last_words, ended) = bounded(THREADS);
+        Self { controls: Some(controls), threads: Vec::new(), last_words, ended }
+    }
+
+    fn spawn(
+        &mut self,
+        name: &'static str,
+        run: impl FnOnce() -> Result<(), Failure> + Send + 'static,
+    ) -> io::Result<()> {
+        self.threads.push(spawn(name, self.last_words.clone(), run)?);
+        Ok(())
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        if let Err(Ended { thread, result: Err(reason) }) = self.stop() {
+            log::error!("the {thread} thread failed: {reason}");
+        }
+    }
+}
