@@ -58,10 +58,22 @@ impl BindAddress {
         if self.0 == "*" { Some(Ipv4Addr::UNSPECIFIED.into()) } else { self.0.parse().ok() }
     }
 
+    /// The network interface whose address is meant, where it is meant by name.
+    #[must_use]
+    pub fn interface(&self) -> Option<&str> {
+        (self.0 != "*" && !is_address(&self.0)).then_some(&self.0)
+    }
+
     /// Whether a socket needs IPv6 to be bound to it.
     #[must_use]
     pub fn is_ipv6(&self) -> bool {
         is_ipv6(&self.0)
+    }
+}
+
+impl From<IpAddr> for BindAddress {
+    fn from(address: IpAddr) -> Self {
+        Self(address.to_string())
     }
 }
 

@@ -49,7 +49,7 @@ impl From<Exit> for ExitCode {
 #[argh(
     help_triggers("-h", "--help", "help"),
     example = "{command_name} start --bind '*'\n{command_name} list-services --host lab-server",
-    note = "`{command_name} <command> --help` tells what a command takes.\n",
+    note = "`{command_name} <command> --help` tells what a command takes.",
     note = "Exit codes:",
     note = "  0 done",
     note = "  1 refused or not found; a server that could not start, or ended by a fault",

@@ -8,14 +8,14 @@
 //! ```text
 //!                     reads, renewals: answered in place
 //!  DEALER ──▶ ┌───────────────────┐ ────────────────▶ ┌────────────┐
-//!             │ requests   ROUTER │                   │  Registry  │  in memory, many readers,
+//!             │ requests   ROUTER │                   │  Registry  │  many readers,
 //!  DEALER ──▶ ├───────────────────┤ ────────────────▶ │  (RwLock)  │  one writer
 //!             │ heartbeats ROUTER │                   └─────▲──────┘
 //!             └────────┬──────────┘                         │ apply, after commit
-//!                      │ writes (bounded channel)     ┌─────┴──────┐ events   ┌────────────┐
-//!                      └────────────────────────────▶ │  storage   │ ───────▶ │ events PUB │ ──▶ SUB
-//!             ◀──────── replies, wake-up ──────────── │ owns the DB│ (bounded)└────────────┘
-//!  [timer] ─── tick ────────────────────────────────▶ └────────────┘
+//!                      │ writes (bounded channel)     ┌─────┴──────┐      ┌────────────┐
+//!                      └────────────────────────────▶ │  storage   │ ───▶ │ events PUB │ ──▶ SUB
+//!             ◀──────── replies, wake-up ──────────── │ owns the DB│      └────────────┘
+//!  [timer] ─── clean up ────────────────────────────▶ └────────────┘
 //! ```
 //!
 //! What it promises:

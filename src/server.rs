@@ -14,7 +14,7 @@ use zmq::{Context, SocketType};
 
 use crate::backend::{Backend, BackendError, MemoryBackend, SqliteBackend, SqliteError};
 use crate::clock::Clock;
-use crate::config::{BackendKind, Config};
+use crate::config::{BackendKind, Config, InvalidConfig};
 use crate::registry::{Epoch, Registry};
 
 mod answer;
@@ -34,13 +34,16 @@ mod timer;
 pub use sockets::SocketError;
 
 use pipeline::{Parts, Pipeline};
-use sockets::bind;
+use sockets::{bind, resolve};
 use thread::Ended;
 
 /// Why a server could not be started.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
+    /// The settings make no server.
+    #[error("the settings cannot be used")]
+    Config(#[from] InvalidConfig),
     /// The database could not be opened.
     #[error(transparent)]
     Database(#[from] SqliteError),
@@ -125,6 +128,7 @@ impl Server {
     /// # Errors
     /// [`StartError`]; then nothing is left running.
     pub fn start(config: Config) -> Result<Self, StartError> {
+        config.validate()?;
         let backend: Box<dyn Backend> = match config.backend {
             BackendKind::Sqlite => Box::new(SqliteBackend::open(&config.db_path)?),
             BackendKind::Memory => Box::new(MemoryBackend),
@@ -132,8 +136,7 @@ impl Server {
         Self::start_with_backend(config, backend)
     }
 
-    /// Starts a registry on a backend of one's own. `config.backend` and `config.db_path` are
-    /// not looked at.
+    /// Starts a registry on a backend of one's own, whatever `config.backend` names.
     ///
     /// # Errors
     /// [`StartError`]; then nothing is left running.
@@ -141,11 +144,14 @@ impl Server {
         config: Config,
         mut backend: Box<dyn Backend>,
     ) -> Result<Self, StartError> {
+        config.validate()?;
         let clock = Clock::start();
         let registry = load(&config, backend.as_mut(), &clock)?;
+        let services = registry.len();
         let context = Context::new();
+        let address = resolve(&config.bind)?;
         let open =
-            |socket_type, purpose, port| bind(&context, socket_type, purpose, &config.bind, port);
+            |socket_type, purpose, port| bind(&context, socket_type, purpose, &address, port);
         let requests = open(SocketType::ROUTER, "requests", config.req_port)?;
         let events = open(SocketType::PUB, "events", config.pub_port)?;
         let heartbeats = open(SocketType::ROUTER, "heartbeats", config.hb_port)?;
@@ -167,12 +173,7 @@ impl Server {
             cleanup_interval: config.cleanup_interval,
             stop: stop_handle.clone(),
         })?;
-        log::info!(
-            "listening on {}, {}, {}",
-            endpoints.requests,
-            endpoints.events,
-            endpoints.heartbeats
-        );
+        log::info!("listening, with {services} services loaded");
         Ok(Self { endpoints, stop_handle, stop_requested, pipeline })
     }
 
@@ -229,10 +230,6 @@ fn load(config: &Config, backend: &mut dyn Backend, clock: &Clock) -> Result<Reg
     let now = clock.now();
     for service in stored {
         registry.restore(service.service, service.last_heartbeat, now);
-    }
-    match registry.len() {
-        0 => log::info!("starting with no services"),
-        count => log::info!("loaded {count} services; each has a ttl to send a heartbeat"),
     }
     Ok(registry)
 }

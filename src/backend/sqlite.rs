@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use log::warn;
-use rusqlite::{Connection, Statement, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::{Backend, BackendError, Record, StoredService};
 use row::InvalidRow;
@@ -59,13 +59,8 @@ impl SqliteBackend {
     fn write(&mut self, records: &[Record<'_>]) -> rusqlite::Result<()> {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        {
-            let mut store = transaction.prepare_cached(schema::STORE)?;
-            let mut renew = transaction.prepare_cached(schema::RENEW)?;
-            let mut remove = transaction.prepare_cached(schema::REMOVE)?;
-            for record in records {
-                execute(record, &mut store, &mut renew, &mut remove)?;
-            }
+        for record in records {
+            keep(&transaction, record)?;
         }
         transaction.commit()
     }
@@ -85,38 +80,40 @@ impl Backend for SqliteBackend {
     }
 
     fn close(self: Box<Self>) -> Result<(), BackendError> {
-        // Closing moves the log into the file as well, but keeps quiet when it cannot.
+        // Closing moves the log into the file by itself, but says nothing when it cannot.
         let moved = self.connection.query_row(schema::MOVE_LOG, [], |_| Ok(()));
-        let moved = moved.map_err(|error| self.failed("move the log into", &error));
         let Self { connection, path } = *self;
-        let closed = connection
-            .close()
-            .map_err(|(_, error)| BackendError::new(error::explain("close", &path, &error)));
-        moved.and(closed)
+        let closed = connection.close().map_err(|(_, error)| error);
+        moved.and(closed).map_err(|error| {
+            let reason = error::explain("close", &path, &error);
+            let path = path.display();
+            BackendError::new(format!(
+                "{reason}; nothing is lost as long as {path}-wal stays beside it"
+            ))
+        })
     }
 }
 
-fn execute(
-    record: &Record<'_>,
-    store: &mut Statement<'_>,
-    renew: &mut Statement<'_>,
-    remove: &mut Statement<'_>,
-) -> rusqlite::Result<usize> {
+fn keep(transaction: &Transaction<'_>, record: &Record<'_>) -> rusqlite::Result<usize> {
     match *record {
-        Record::Stored { service, last_heartbeat } => store.execute(params![
-            service.id.as_str(),
-            service.name,
-            service.host,
-            service.port,
-            service.metadata.json(),
-            service.ttl.seconds(),
-            row::seconds(last_heartbeat),
-            row::tags_json(&service.tags),
-        ]),
-        Record::Renewed { id, last_heartbeat } => {
-            renew.execute(params![id.as_str(), row::seconds(last_heartbeat)])
+        Record::Stored { service, last_heartbeat } => {
+            transaction.prepare_cached(schema::STORE)?.execute(params![
+                service.id.as_str(),
+                service.name,
+                service.host,
+                service.port,
+                service.metadata.json(),
+                service.ttl.seconds(),
+                row::seconds(last_heartbeat),
+                row::tags_json(&service.tags),
+            ])
         }
-        Record::Removed { id } => remove.execute([id.as_str()]),
+        Record::Renewed { id, last_heartbeat } => transaction
+            .prepare_cached(schema::RENEW)?
+            .execute(params![id.as_str(), row::seconds(last_heartbeat)]),
+        Record::Removed { id } => {
+            transaction.prepare_cached(schema::REMOVE)?.execute([id.as_str()])
+        }
     }
 }
 

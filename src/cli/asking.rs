@@ -1,12 +1,13 @@
 //! What the commands share that ask a running registry: their arguments, the way to it, and
 //! how its answers are told.
 
+use std::mem;
 use std::num::NonZeroU16;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use service_registry::client::{Connection, ConnectionError, Host};
 use service_registry::clock::WallTime;
 
@@ -85,7 +86,7 @@ pub(super) struct Registry(Connection);
 /// What a command has to say.
 pub(super) struct Answer {
     /// To scripts.
-    pub(super) reply: Map<String, Value>,
+    pub(super) reply: Value,
     /// To people.
     pub(super) text: String,
 }
@@ -123,18 +124,21 @@ pub(super) fn service_type(text: &str) -> Result<String, String> {
 impl Asking<'_> {
     /// Opens the way to the registry, lets `ask` use it, and tells what came of it.
     pub(super) fn run(&self, ask: impl FnOnce(&mut Registry) -> Result<Answer, Failure>) -> Exit {
-        let answer = self.registry().and_then(|mut registry| ask(&mut registry));
+        let answer = self.registry().and_then(|mut registry| {
+            let answer = ask(&mut registry);
+            // The process ends next. To drop the connection would be to wait for a name server
+            // that does not answer, long after the timeout.
+            mem::forget(registry);
+            answer
+        });
         let told = match &answer {
-            Ok(answer) if self.json => print_json(&Value::Object(answer.reply.clone())),
+            Ok(answer) if self.json => print_json(&answer.reply),
             Ok(answer) => output::print(&answer.text),
             Err(failure) if self.json => print_json(&failure.reply()),
             Err(failure) => return failure.tell(),
         };
-        match (told, answer) {
-            (Err(failure), _) => failure.tell(),
-            (Ok(()), Err(failure)) => failure.exit(),
-            (Ok(()), Ok(_)) => Exit::Done,
-        }
+        let exit = answer.map_or_else(|failure| failure.exit(), |_| Exit::Done);
+        told.map_or_else(|failure| failure.tell(), |()| exit)
     }
 
     fn registry(&self) -> Result<Registry, Failure> {
@@ -166,44 +170,32 @@ impl Registry {
     }
 
     /// Asks for `action` and returns the reply, unless it is a refusal.
-    pub(super) fn ask(
-        &mut self,
-        action: &str,
-        fields: &[(&str, &str)],
-    ) -> Result<Map<String, Value>, Failure> {
+    pub(super) fn ask(&mut self, action: &str, fields: &[(&str, &str)]) -> Result<Value, Failure> {
         let fields = [("action", action)].into_iter().chain(fields.iter().copied());
         let request = fields.map(|(key, value)| (key.to_owned(), value.into())).collect();
-        let reply = self.0.request(&request)?;
-        match reply.get("success") {
-            Some(Value::Bool(true)) => Ok(reply),
-            _ => Err(Failure::Refused(reply)),
-        }
+        let reply = Value::Object(self.0.request(&request)?);
+        if reply["success"] == true { Ok(reply) } else { Err(Failure::Refused(reply)) }
     }
 
     /// The time on the registry's clock, by which the age of its time stamps is told: the clock
     /// of this host may be another.
     pub(super) fn now(&mut self) -> Result<WallTime, Failure> {
         let reply = self.ask("health", &[])?;
-        reply
-            .get("timestamp")
-            .and_then(Value::as_u64)
+        reply["timestamp"]
+            .as_u64()
             .map(WallTime::from_unix_seconds)
             .ok_or_else(|| self.no_registry("its answer does not tell the time"))
     }
 
     /// The service in `reply`.
-    pub(super) fn service<'a>(&self, reply: &'a Map<String, Value>) -> Result<&'a Value, Failure> {
+    pub(super) fn service<'a>(&self, reply: &'a Value) -> Result<&'a Value, Failure> {
         reply.get("service").ok_or_else(|| self.no_registry("its answer contains no service"))
     }
 
     /// The services in `reply`.
-    pub(super) fn services<'a>(
-        &self,
-        reply: &'a Map<String, Value>,
-    ) -> Result<&'a [Value], Failure> {
-        reply
-            .get("services")
-            .and_then(Value::as_array)
+    pub(super) fn services<'a>(&self, reply: &'a Value) -> Result<&'a [Value], Failure> {
+        reply["services"]
+            .as_array()
             .map(Vec::as_slice)
             .ok_or_else(|| self.no_registry("its answer contains no list of services"))
     }

@@ -1,7 +1,7 @@
 //! Which `registry.yaml` counts, and what is in it.
 
 use std::path::{Path, PathBuf};
-use std::{env, fs, io};
+use std::{env, fmt, fs, io};
 
 use service_registry::config::{Config, InvalidConfig, InvalidFile};
 use thiserror::Error;
@@ -61,6 +61,18 @@ impl Source {
             Self::Defaults => return Ok(Config::default()),
         };
         Ok(Config::from_yaml(&text, path)?)
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named { path, by } => {
+                write!(formatter, "settings from {}, which {by} names", path.display())
+            }
+            Self::Found(path) => write!(formatter, "settings from {}", path.display()),
+            Self::Defaults => formatter.write_str("settings by default"),
+        }
     }
 }
 

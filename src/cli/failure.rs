@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use service_registry::client::ConnectionError;
 use service_registry::server::{ServerError, StartError};
 use thiserror::Error;
@@ -27,7 +27,7 @@ pub(super) enum Failure {
     Connection(#[from] ConnectionError),
     /// The registry said no; this is its reply.
     #[error("{}", refusal(.0))]
-    Refused(Map<String, Value>),
+    Refused(Value),
     #[error(transparent)]
     Start(#[from] StartError),
     #[error(transparent)]
@@ -60,14 +60,14 @@ impl Failure {
 
     /// The failure in the form of a registry's reply: its own, where it gave one.
     pub(super) fn reply(&self) -> Value {
-        let Self::Refused(reply) = self else {
-            let mut reply = json!({"success": false, "error": chain(self), "code": self.code()});
-            if let Some(hint) = self.hint() {
-                reply["message"] = hint.into();
-            }
-            return reply;
-        };
-        Value::Object(reply.clone())
+        if let Self::Refused(reply) = self {
+            return reply.clone();
+        }
+        let mut reply = json!({"success": false, "error": chain(self), "code": self.code()});
+        if let Some(hint) = self.hint() {
+            reply["message"] = hint.into();
+        }
+        reply
     }
 
     fn code(&self) -> &'static str {
@@ -90,9 +90,8 @@ impl Failure {
 }
 
 /// The reason that a registry gives for its refusal, and the help that it adds to some.
-fn refusal(reply: &Map<String, Value>) -> String {
-    let text = |key| reply.get(key).and_then(Value::as_str);
-    match (text("error"), text("message")) {
+fn refusal(reply: &Value) -> String {
+    match (reply["error"].as_str(), reply["message"].as_str()) {
         (Some(error), Some(message)) => format!("{error}: {message}"),
         (Some(text), None) | (None, Some(text)) => text.to_owned(),
         (None, None) => "the registry refused without a reason".to_owned(),
@@ -119,28 +118,23 @@ mod tests {
 
     use super::*;
 
-    fn refused(reply: Value) -> Failure {
-        let Value::Object(reply) = reply else { panic!("a reply is an object") };
-        Failure::Refused(reply)
-    }
-
     #[test]
     fn a_refusal_is_told_with_the_reason_and_the_help_of_the_registry() {
         let reply = json!({"success": false, "error": "no_such_thing", "message": "Try another."});
-        assert_eq!(refused(reply).to_string(), "no_such_thing: Try another.");
+        assert_eq!(Failure::Refused(reply).to_string(), "no_such_thing: Try another.");
 
         let reply = json!({"success": false, "error": "Service not found"});
-        assert_eq!(refused(reply).to_string(), "Service not found");
+        assert_eq!(Failure::Refused(reply).to_string(), "Service not found");
 
         let reply = json!({"success": false});
-        assert_eq!(refused(reply).to_string(), "the registry refused without a reason");
+        assert_eq!(Failure::Refused(reply).to_string(), "the registry refused without a reason");
     }
 
     #[test]
     fn scripts_get_the_reply_of_the_registry_as_it_came() {
         let reply = json!({"success": false, "error": "e", "code": "c", "further": [1]});
 
-        assert_eq!(refused(reply.clone()).reply(), reply);
+        assert_eq!(Failure::Refused(reply.clone()).reply(), reply);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use service_registry::config::{Config, LogLevel};
 use service_registry::server::{Endpoints, Server};
 use simplelog::{ConfigBuilder, LevelPadding, ThreadLogMode, WriteLogger};
 
-use super::configuration::{self, ConfigurationError};
+use super::configuration::{self, ConfigurationError, Source};
 use super::failure::Failure;
 use super::{Exit, output};
 
@@ -20,7 +20,7 @@ use super::{Exit, output};
     name = "start",
     usage = "[<options>]",
     help_triggers("-h", "--help", "help"),
-    note = "A flag wins over registry.yaml, which explains every setting, and that over the default.",
+    note = "A flag wins over registry.yaml, which explains every setting; both over the default.",
     note = "`service-registry stop`, Ctrl-C or SIGTERM stop it; what was accepted is kept."
 )]
 pub(super) struct Start {
@@ -80,9 +80,11 @@ impl Start {
     }
 
     fn serve(&self) -> Result<(), Failure> {
-        let config = self.settings()?;
+        let source = configuration::source(self.config.as_deref());
+        let config = self.settings(&source)?;
         install_logger(config.log_level);
         let server = Server::start(config)?;
+        log::info!("version {}, {source}", env!("CARGO_PKG_VERSION"));
         // Before the ready line: who has read it may send a signal.
         let stop = server.stop_handle();
         ctrlc::set_handler(move || stop.stop())?;
@@ -92,8 +94,8 @@ impl Start {
         Ok(server.wait()?)
     }
 
-    fn settings(&self) -> Result<Config, Failure> {
-        let mut config = configuration::source(self.config.as_deref()).load()?;
+    fn settings(&self, source: &Source) -> Result<Config, Failure> {
+        let mut config = source.load()?;
         for (key, text) in self.flags()? {
             config.set(key, text).map_err(|problem| {
                 Failure::Usage(format!("--{}: {problem}", key.replace('_', "-")))
@@ -110,7 +112,8 @@ impl Start {
             self.allow_duplicate_service_types || self.no_enforce_unique_service_types,
         ) {
             (true, true) => {
-                let problem = "--enforce-unique-service-types contradicts the flag beside it";
+                let problem = "--enforce-unique-service-types excludes \
+                    --allow-duplicate-service-types and --no-enforce-unique-service-types";
                 return Err(Failure::Usage(problem.to_owned()));
             }
             (true, false) => Some("true"),

@@ -1,6 +1,6 @@
 //! `service-registry status`.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::asking::{Answer, asking_command};
 use super::{Exit, output, services};
@@ -26,12 +26,12 @@ impl Status {
     }
 }
 
-fn summary(endpoint: &str, reply: &Map<String, Value>, listed: &[Value]) -> String {
-    let text = |key| services::text(reply.get(key).unwrap_or(&Value::Null));
-    let service_types = match reply.get("enforce_unique_service_types") {
-        Some(Value::Bool(true)) => "unique".to_owned(),
-        Some(Value::Bool(false)) => "may be shared".to_owned(),
-        _ => text("enforce_unique_service_types"),
+fn summary(endpoint: &str, reply: &Value, listed: &[Value]) -> String {
+    let text = |key: &str| services::text(&reply[key]);
+    let service_types = match &reply["enforce_unique_service_types"] {
+        Value::Bool(true) => "unique".to_owned(),
+        Value::Bool(false) => "may be shared".to_owned(),
+        other => services::text(other),
     };
     let rows = [
         ("registry", format!("{} at {endpoint}", text("status"))),
@@ -58,7 +58,7 @@ mod tests {
         });
 
         let listed = reply["services"].as_array().unwrap();
-        let text = summary("tcp://lab:6100", reply.as_object().unwrap(), listed);
+        let text = summary("tcp://lab:6100", &reply, listed);
 
         assert_eq!(
             text,

@@ -11,13 +11,9 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::protocol::envelope::{REQUEST, RESPONSE};
+
 use super::Host;
-
-/// The frame before a request that wants a reply.
-const REQUEST: &str = "REQ";
-
-/// The frame before a reply.
-const RESPONSE: &[u8] = b"RESPONSE";
 
 /// A blocking connection to one registry.
 pub struct Connection {

@@ -8,8 +8,14 @@ pub type Identity = Vec<u8>;
 /// Frames that a ROUTER received: the identity of the sender, then what it sent.
 pub type Frames = Vec<Vec<u8>>;
 
+/// The message type of a request that is to be answered.
+pub const REQUEST: &[u8] = b"REQ";
+
+/// The message type of a request that is not to be answered.
+pub const REQUEST_WITHOUT_REPLY: &[u8] = b"REQ_NO_REPLY";
+
 /// The message type of every answer.
-const RESPONSE: &[u8] = b"RESPONSE";
+pub const RESPONSE: &[u8] = b"RESPONSE";
 
 /// What a REQ socket puts between its envelope and its body.
 const DELIMITER: &[u8] = b"";
@@ -114,8 +120,8 @@ fn open_typed(
 /// the others are carried out without one.
 fn answer_to(message_type: &[u8], delimited: bool) -> Option<Envelope> {
     match message_type {
-        b"REQ" => Some(typed(delimited)),
-        b"REQ_NO_REPLY" | b"HB" | b"NOTIF" | RESPONSE => Some(Envelope::Silent),
+        REQUEST => Some(typed(delimited)),
+        REQUEST_WITHOUT_REPLY | b"HB" | b"NOTIF" | RESPONSE => Some(Envelope::Silent),
         _ => None,
     }
 }

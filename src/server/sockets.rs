@@ -1,6 +1,6 @@
 //! Opening and using the server's ZeroMQ sockets.
 
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
 use std::{io, thread};
 
 use thiserror::Error;
@@ -34,6 +34,14 @@ pub enum SocketError {
         /// Where it should have listened.
         endpoint: String,
     },
+    /// The host has no such network interface, or it has no address.
+    #[error("cannot listen on interface {interface}: {reason}; check --bind")]
+    Interface {
+        /// The interface's name.
+        interface: String,
+        /// What is the matter with it.
+        reason: String,
+    },
     /// Anything else.
     #[error("cannot listen for {purpose} on {endpoint}: {reason}; check --bind and the ports")]
     Unusable {
@@ -58,6 +66,27 @@ pub(super) struct Bound {
 pub(super) struct Ready {
     pub(super) socket: bool,
     pub(super) mailbox: bool,
+}
+
+/// The address to listen on: the one that is given, or that of the interface that is given. The
+/// ZeroMQ that comes with the zmq crate cannot look up interfaces itself.
+pub(super) fn resolve(address: &BindAddress) -> Result<BindAddress, SocketError> {
+    let Some(interface) = address.interface() else { return Ok(address.clone()) };
+    let failed = |reason: String| SocketError::Interface { interface: interface.into(), reason };
+
+    let all = if_addrs::get_if_addrs().map_err(|error| failed(error.to_string()))?;
+    let mut addresses: Vec<IpAddr> =
+        all.iter().filter(|one| one.name == interface).map(|one| one.ip()).collect();
+    // IPv4 first, as everywhere.
+    addresses.sort_by_key(IpAddr::is_ipv6);
+    match addresses.first() {
+        Some(address) => Ok((*address).into()),
+        None => {
+            let mut names: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
+            names.dedup();
+            Err(failed(format!("this host has addresses on {} only", names.join(", "))))
+        }
+    }
 }
 
 /// Opens a socket on `address` and `port`, or on a free port where that is 0.

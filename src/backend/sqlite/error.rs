@@ -12,7 +12,10 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum SqliteError {
     /// A folder, a device or the like.
-    #[error("{} is not a regular file; give the path of a file, which may be a new one", .path.display())]
+    #[error(
+        "{} is not a regular file; give the path of a file, which need not exist yet",
+        path.display()
+    )]
     NotAFile {
         /// What was to be opened.
         path: PathBuf,
@@ -20,8 +23,8 @@ pub enum SqliteError {
     /// There is no such folder to create the file in.
     #[error(
         "{} cannot be created: there is no folder {}; create the folder or give another path",
-        .path.display(),
-        .folder.display()
+        path.display(),
+        folder.display()
     )]
     MissingFolder {
         /// What was to be created.
@@ -33,7 +36,7 @@ pub enum SqliteError {
     #[error(
         "{} cannot be opened or created: {reason}; \
          give this user write access to the file and its folder, or give another path",
-        .path.display()
+        path.display()
     )]
     NoAccess {
         /// What was to be opened.
@@ -41,17 +44,21 @@ pub enum SqliteError {
         /// The operating system's reason.
         reason: io::Error,
     },
-    /// The file can be read and not be written.
-    #[error("{} is read-only; give this user write access to it, or give another path", .path.display())]
+    /// The file can be read and not be written, or its log.
+    #[error(
+        "{} cannot be written; \
+         give this user write access to it and to the -wal file beside it, or give another path",
+        path.display()
+    )]
     ReadOnly {
-        /// The file, or the log beside it.
+        /// The file.
         path: PathBuf,
     },
     /// The folder lets nobody create the log, which SQLite keeps beside the file.
     #[error(
         "no file can be created beside {}, where its log belongs; \
          give this user write access to the folder, or give another path",
-        .path.display()
+        path.display()
     )]
     ReadOnlyFolder {
         /// The file.
@@ -61,7 +68,7 @@ pub enum SqliteError {
     #[error(
         "{} is in use by another program, most likely by a registry that is still running; \
          stop that one or give another path",
-        .path.display()
+        path.display()
     )]
     Locked {
         /// The file.
@@ -71,7 +78,7 @@ pub enum SqliteError {
     #[error(
         "{} is not a SQLite database; give another path, \
          or move the file away to start with an empty registry",
-        .path.display()
+        path.display()
     )]
     NotADatabase {
         /// The file.
@@ -81,7 +88,7 @@ pub enum SqliteError {
     #[error(
         "{} is damaged ({reason}); restore it from a copy, \
          or move it and its -wal file away to start with an empty registry",
-        .path.display()
+        path.display()
     )]
     Damaged {
         /// The file.
@@ -92,7 +99,7 @@ pub enum SqliteError {
     /// The database is another application's.
     #[error(
         "{} is a database, but not a registry's: {reason}; give another path",
-        .path.display()
+        path.display()
     )]
     Foreign {
         /// The file.
@@ -104,7 +111,7 @@ pub enum SqliteError {
     #[error(
         "{} was written by a newer version of this program (its schema is version {found}, \
          known here is {known}); start that version, or give another path",
-        .path.display()
+        path.display()
     )]
     NewerVersion {
         /// The file.
@@ -118,8 +125,8 @@ pub enum SqliteError {
     #[error(
         "{} is missing or empty, but its log {} is not; put the file back, \
          or move the log away to start with an empty registry",
-        .path.display(),
-        .log.display()
+        path.display(),
+        log.display()
     )]
     LogWithoutDatabase {
         /// The file.

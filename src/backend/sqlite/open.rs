@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -19,16 +20,20 @@ use rusqlite::{Connection, MAIN_DB, OpenFlags, TransactionBehavior};
 use super::error::SqliteError;
 use super::schema::{self, Content};
 
-/// How long to wait for a program that has the file for a moment, such as a backup.
-const LOCK_WAIT: Duration = Duration::from_secs(1);
+/// How often the lock is tried for. A program that has the file for a moment, such as a backup,
+/// is waited for so: a second in all.
+const LOCK_ATTEMPTS: u32 = 50;
+
+/// How long to wait after an attempt.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Opens the file at `path`, or creates it, for this connection alone. Returns the full path,
 /// too.
 pub(super) fn open(path: &Path) -> Result<(Connection, PathBuf), SqliteError> {
     let path = full_path(path)?;
     check_files(&path)?;
-    let mut connection = connect(&path)?;
-    let content = inspect(&mut connection, &path)?;
+    let mut connection = connect_patiently(&path)?;
+    let content = inspect(&connection, &path)?;
     take_over(&mut connection, &content).map_err(|error| SqliteError::on_opening(&path, error))?;
     // Left by a registry that was killed. It is an index of the log for programs that share the
     // file; nobody does now, and a file that nobody tends would stay for ever.
@@ -54,8 +59,8 @@ fn check_files(path: &Path) -> Result<(), SqliteError> {
         Err(reason) if reason.kind() == io::ErrorKind::NotFound => 0,
         Err(reason) => return Err(SqliteError::NoAccess { path: path.to_owned(), reason }),
     };
-    // SQLite would find it out for most users, but not for the superuser, whom nothing stops.
-    if let Some(path) = [path, &log].into_iter().find(|path| is_read_only(path)) {
+    // SQLite finds this out for most users, but not for the superuser, whom nothing stops.
+    if is_read_only(path) || is_read_only(&log) {
         return Err(SqliteError::ReadOnly { path: path.to_owned() });
     }
     let log_has_content = fs::metadata(&log).is_ok_and(|log| log.len() > 0);
@@ -70,6 +75,21 @@ fn check_files(path: &Path) -> Result<(), SqliteError> {
     }
 }
 
+/// SQLite could wait for the lock by itself, but it would keep a share in it meanwhile. Two
+/// servers that start at once would then wait for each other, and neither would get the file.
+fn connect_patiently(path: &Path) -> Result<Connection, SqliteError> {
+    let mut further_attempts = 1..LOCK_ATTEMPTS;
+    loop {
+        match connect(path) {
+            Err(SqliteError::Locked { .. }) if further_attempts.next().is_some() => {
+                thread::sleep(LOCK_PAUSE);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Opens the file and takes the lock, which lasts as long as the connection.
 fn connect(path: &Path) -> Result<Connection, SqliteError> {
     let log_exists = beside(path, "-wal").exists();
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -77,17 +97,20 @@ fn connect(path: &Path) -> Result<Connection, SqliteError> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection =
         Connection::open_with_flags(path, flags).map_err(|error| not_opened(path, error))?;
-
-    let prepare = || {
-        connection.busy_timeout(LOCK_WAIT)?;
-        // A log that was not there is created by looking into the file, and goes by closing.
+    let lock = || {
+        if connection.is_readonly(MAIN_DB)? {
+            return Ok(false);
+        }
+        connection.busy_timeout(Duration::ZERO)?;
+        // A log that was not there appears when the file is looked into, and goes by closing.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, log_exists)?;
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-        connection.is_readonly(MAIN_DB)
+        connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
+        Ok(true)
     };
-    match prepare() {
-        Ok(false) => Ok(connection),
-        Ok(true) => Err(SqliteError::ReadOnly { path: path.to_owned() }),
+    match lock() {
+        Ok(true) => Ok(connection),
+        Ok(false) => Err(SqliteError::ReadOnly { path: path.to_owned() }),
         Err(error) => Err(SqliteError::on_opening(path, error)),
     }
 }
@@ -101,29 +124,21 @@ fn not_opened(path: &Path, error: rusqlite::Error) -> SqliteError {
     }
 }
 
-/// Takes the lock and looks at everything, and writes nothing.
-fn inspect(connection: &mut Connection, path: &Path) -> Result<Content, SqliteError> {
+/// Looks at everything and writes nothing.
+fn inspect(connection: &Connection, path: &Path) -> Result<Content, SqliteError> {
     let failed = |error| SqliteError::on_opening(path, error);
-    let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Exclusive).map_err(failed)?;
-    let content = schema::content(&transaction).map_err(failed)?;
-    let path = path.to_owned();
-    match content {
-        Content::Nothing => {}
-        Content::Services => {
-            if let Some(reason) = schema::damage(&transaction).map_err(failed)? {
-                return Err(SqliteError::Damaged { path, reason });
-            }
-        }
-        Content::Foreign { reason } => return Err(SqliteError::Foreign { path, reason }),
+    let owned_path = || path.to_owned();
+    match schema::content(connection).map_err(failed)? {
+        Content::Nothing => Ok(Content::Nothing),
+        Content::Services => match schema::damage(connection).map_err(failed)? {
+            None => Ok(Content::Services),
+            Some(reason) => Err(SqliteError::Damaged { path: owned_path(), reason }),
+        },
+        Content::Foreign { reason } => Err(SqliteError::Foreign { path: owned_path(), reason }),
         Content::NewerVersion(found) => {
-            let known = schema::VERSION;
-            return Err(SqliteError::NewerVersion { path, found, known });
+            Err(SqliteError::NewerVersion { path: owned_path(), found, known: schema::VERSION })
         }
     }
-    // In this locking mode the lock outlasts the transaction.
-    transaction.commit().map_err(failed)?;
-    Ok(content)
 }
 
 /// Makes the file ours, in the state and with the settings that a running registry needs.

@@ -1,0 +1,199 @@
+//! What is committed comes back.
+
+use std::fs;
+
+use super::*;
+
+#[test]
+fn a_new_file_holds_no_services() {
+    let lab = Lab::new();
+
+    assert_eq!(lab.open().load().unwrap(), []);
+}
+
+#[test]
+fn a_service_comes_back_as_it_was() {
+    let lab = Lab::new();
+    let service = Service {
+        name: "Gerät \"1\"\n✓".into(),
+        host: "".into(),
+        port: u16::MAX,
+        ttl: Ttl::from_seconds(u64::from(u32::MAX)).unwrap(),
+        tags: ["".into(), "a,b".into(), "\u{1f600}\0".into()].into(),
+        ..service("id with 'quotes' and \0")
+    };
+
+    let mut backend = lab.open();
+    register(&mut backend, &service, 1_700_000_000).unwrap();
+    close(backend);
+
+    assert_eq!(lab.kept(), [StoredService { service, last_heartbeat: at(1_700_000_000) }]);
+}
+
+#[test]
+fn every_json_value_comes_back_in_its_order_and_with_all_its_digits() {
+    let lab = Lab::new();
+    let json = concat!(
+        r#"{"z":null,"a":[true,false,[],{}],"0":-0,"big":123456789012345678901234567890,"#,
+        r#""fraction":0.10000000000000000555,"power":1e400,"text":"\"\\\n\u0000 ä \ud83d\ude00","#,
+        r#""":"","nested":{"type":[1,{"b":2,"a":1}]}}"#
+    );
+    let service = Service { metadata: Metadata::from_json(json).unwrap(), ..service("any") };
+
+    let mut backend = lab.open();
+    register(&mut backend, &service, 1).unwrap();
+    close(backend);
+
+    let kept = &lab.kept()[0].service.metadata;
+    assert_eq!(kept, &service.metadata);
+    assert!(kept.json().contains("123456789012345678901234567890"));
+    assert!(kept.json().contains("0.10000000000000000555"));
+}
+
+#[test]
+fn the_order_of_registration_outlasts_replacing_removing_and_reopening() {
+    let lab = Lab::new();
+    let mut backend = lab.open();
+    for name in ["c", "a", "d", "b"] {
+        register(&mut backend, &service(name), 1).unwrap();
+    }
+
+    register(&mut backend, &Service { port: 1, ..service("a") }, 2).unwrap();
+    backend.commit(&[Record::Removed { id: &id("d") }]).unwrap();
+    close(backend);
+    let mut backend = lab.open();
+    register(&mut backend, &Service { port: 2, ..service("c") }, 3).unwrap();
+    register(&mut backend, &service("d"), 3).unwrap();
+    close(backend);
+
+    let kept = lab.kept();
+    assert_eq!(ids(&kept), ["c", "a", "b", "d"]);
+    assert_eq!([kept[0].service.port, kept[1].service.port], [2, 1]);
+    assert_eq!([kept[0].last_heartbeat, kept[1].last_heartbeat], [at(3), at(2)]);
+}
+
+#[test]
+fn the_records_of_a_commit_are_kept_in_their_order() {
+    let lab = Lab::new();
+    let (first, again) = (service("a"), Service { port: 1, ..service("a") });
+
+    let mut backend = lab.open();
+    backend
+        .commit(&[
+            Record::Stored { service: &first, last_heartbeat: at(1) },
+            Record::Removed { id: &first.id },
+            Record::Stored { service: &again, last_heartbeat: at(2) },
+            Record::Renewed { id: &first.id, last_heartbeat: at(3) },
+        ])
+        .unwrap();
+    close(backend);
+
+    assert_eq!(lab.kept(), [StoredService { service: again, last_heartbeat: at(3) }]);
+}
+
+#[test]
+fn a_heartbeat_changes_the_time_and_nothing_else() {
+    let lab = Lab::new();
+    let mut backend = lab.open();
+    register(&mut backend, &service("a"), 1).unwrap();
+    register(&mut backend, &service("b"), 1).unwrap();
+
+    backend.commit(&[Record::Renewed { id: &id("a"), last_heartbeat: at(9) }]).unwrap();
+    close(backend);
+
+    let expected = |name, time| StoredService { service: service(name), last_heartbeat: at(time) };
+    assert_eq!(lab.kept(), [expected("a", 9), expected("b", 1)]);
+}
+
+#[test]
+fn records_of_unknown_services_change_nothing() {
+    let lab = Lab::new();
+    let mut backend = lab.open();
+    register(&mut backend, &service("a"), 1).unwrap();
+
+    let unknown = id("unknown");
+    let heartbeat = Record::Renewed { id: &unknown, last_heartbeat: at(9) };
+    backend.commit(&[heartbeat, Record::Removed { id: &unknown }]).unwrap();
+    close(backend);
+
+    assert_eq!(lab.kept(), [StoredService { service: service("a"), last_heartbeat: at(1) }]);
+}
+
+#[test]
+fn what_was_committed_survives_a_registry_that_is_killed() {
+    let lab = Lab::new();
+    let mut backend = lab.open();
+    register(&mut backend, &service("a"), 1).unwrap();
+    register(&mut backend, &service("b"), 2).unwrap();
+
+    let after_kill = lab.copy();
+
+    assert!(is_there(&after_kill.log()));
+    assert_eq!(ids(&after_kill.kept()), ["a", "b"]);
+}
+
+#[test]
+fn commits_are_logged_and_synced_under_a_lock_of_our_own() {
+    let lab = Lab::new();
+    let backend = lab.open();
+
+    let setting = |name| {
+        backend.connection.pragma_query_value(None, name, |row| row.get::<_, String>(0)).unwrap()
+    };
+    assert_eq!(setting("journal_mode"), "wal");
+    assert_eq!(setting("locking_mode"), "exclusive");
+    let full = 2;
+    let synchronous: i64 =
+        backend.connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
+    assert_eq!(synchronous, full);
+}
+
+#[test]
+fn closing_leaves_a_single_file() {
+    let lab = killed(
+        "CREATE TABLE services (
+        id TEXT PRIMARY KEY, name TEXT NOT NULL, host TEXT NOT NULL, port INTEGER NOT NULL,
+        metadata TEXT, ttl INTEGER NOT NULL, last_heartbeat INTEGER NOT NULL, tags TEXT)",
+    );
+    fs::write(lab.folder.path().join("registry.db-shm"), "left by a registry that was killed")
+        .unwrap();
+
+    let mut backend = lab.open();
+    register(&mut backend, &service("a"), 1).unwrap();
+    close(backend);
+
+    assert_eq!(lab.files().into_keys().collect::<Vec<_>>(), [lab.path()]);
+    assert_eq!(ids(&lab.kept()), ["a"]);
+}
+
+#[test]
+fn a_row_that_is_no_service_is_left_out_and_stays_until_its_service_registers() {
+    let lab = Lab::new();
+    let mut backend = lab.open();
+    for name in ["a", "b", "c"] {
+        register(&mut backend, &service(name), 1).unwrap();
+    }
+    close(backend);
+    let lab = lab.with_sql("UPDATE services SET port = 70000 WHERE id = 'b'");
+
+    assert_eq!(ids(&lab.kept()), ["a", "c"]);
+
+    let mut backend = lab.open();
+    register(&mut backend, &service("b"), 2).unwrap();
+    close(backend);
+    assert_eq!(ids(&lab.kept()), ["a", "b", "c"]);
+}
+
+#[test]
+fn the_file_of_a_link_is_the_file_itself() {
+    let lab = Lab::new();
+    close(lab.open());
+    let link = lab.folder.path().join("link.db");
+    std::os::unix::fs::symlink(lab.path(), &link).unwrap();
+
+    let mut backend = SqliteBackend::open(&link).unwrap();
+    register(&mut backend, &service("a"), 1).unwrap();
+    close(backend);
+
+    assert_eq!(ids(&lab.kept()), ["a"]);
+}
