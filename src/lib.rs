@@ -43,6 +43,7 @@ pub mod backend;
 pub mod client;
 pub mod clock;
 pub mod config;
+mod mailbox;
 pub mod protocol;
 pub mod registry;
 pub mod server;

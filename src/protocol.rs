@@ -10,5 +10,6 @@ pub mod event;
 pub mod fault;
 pub mod reply;
 pub mod request;
+pub mod request_id;
 
 mod fields;

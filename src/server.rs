@@ -21,7 +21,6 @@ mod answer;
 mod events;
 mod heartbeats;
 mod lanes;
-mod mailbox;
 mod messages;
 mod pipeline;
 mod requests;
@@ -195,14 +194,19 @@ impl Server {
     /// # Errors
     /// [`ServerError`], if the server ended because something failed.
     pub fn wait(mut self) -> Result<(), ServerError> {
-        let failed = select! {
+        let ended = select! {
             recv(self.stop_requested) -> _ => None,
-            recv(self.pipeline.ended()) -> ended => ended.ok().map(ServerError::from),
+            recv(self.pipeline.ended()) -> ended => ended.ok(),
         };
         log::info!("stopping");
-        let stopped = self.pipeline.stop().map_err(ServerError::from);
+        let stopped = self.pipeline.stop();
         log::info!("stopped");
-        failed.map_or(stopped, Err)
+        match ended {
+            Some(failed) if failed.result.is_err() => Err(failed.into()),
+            // A thread that is done because another one failed can be heard before that one.
+            Some(done) => Err(stopped.err().unwrap_or(done).into()),
+            None => stopped.map_err(ServerError::from),
+        }
     }
 
     /// Stops the server. What was accepted is answered, stored and published first.

@@ -6,6 +6,7 @@ use crate::service::{Registration, ServiceId, ServiceType, Ttl, TypePolicy};
 
 use super::fault::RequestFault;
 use super::fields::{Fields, describe};
+use super::request_id::RequestId;
 
 /// The actions of the request socket, as errors name them.
 const ACTIONS: &str =
@@ -13,6 +14,15 @@ const ACTIONS: &str =
 
 /// The actions of the heartbeat socket, as errors name them.
 const HEARTBEAT_ACTIONS: &str = "renew, and no other on the heartbeat socket";
+
+/// The body of a message, read.
+#[derive(Debug, PartialEq)]
+pub struct Question<T> {
+    /// What must come back in the reply.
+    pub request_id: Option<RequestId>,
+    /// What is asked, or what is wrong with it.
+    pub request: Result<T, RequestFault>,
+}
 
 /// A request, by what it takes to answer it.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,12 +78,33 @@ pub enum Write {
 }
 
 /// Reads the body of a message on the request socket.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn read_request(body: &[u8]) -> Result<Request, RequestFault> {
-    let object = read_object(body)?;
-    let fields = Fields::of_request(&object);
+#[must_use]
+pub fn read_request(body: &[u8]) -> Question<Request> {
+    read_question(body, read_action)
+}
+
+/// Reads the body of a message on the heartbeat socket: a renewal, whether it says so or not.
+#[must_use]
+pub fn read_heartbeat(body: &[u8]) -> Question<Read> {
+    read_question(body, read_renewal)
+}
+
+fn read_question<T>(
+    body: &[u8],
+    read: impl FnOnce(&Map<String, Value>) -> Result<T, RequestFault>,
+) -> Question<T> {
+    let object = match read_object(body) {
+        Ok(object) => object,
+        Err(fault) => return Question { request_id: None, request: Err(fault) },
+    };
+    match RequestId::read(&object) {
+        Ok(request_id) => Question { request_id, request: read(&object) },
+        Err(fault) => Question { request_id: None, request: Err(fault) },
+    }
+}
+
+fn read_action(object: &Map<String, Value>) -> Result<Request, RequestFault> {
+    let fields = Fields::of_request(object);
     let action = match object.get("action") {
         Some(Value::String(action)) if !action.is_empty() => action.as_str(),
         None | Some(Value::Null | Value::String(_)) => {
@@ -83,7 +114,7 @@ pub fn read_request(body: &[u8]) -> Result<Request, RequestFault> {
     };
     match action {
         "register" => {
-            read_registration(&object).map(Box::new).map(Write::Register).map(Request::Write)
+            read_registration(object).map(Box::new).map(Write::Register).map(Request::Write)
         }
         "deregister" => {
             let service_id = fields.non_empty_text("service_id")?;
@@ -114,13 +145,8 @@ pub fn read_request(body: &[u8]) -> Result<Request, RequestFault> {
     }
 }
 
-/// Reads the body of a message on the heartbeat socket: a renewal, whether it says so or not.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn read_heartbeat(body: &[u8]) -> Result<Read, RequestFault> {
-    let object = read_object(body)?;
-    let fields = Fields::of_request(&object);
+fn read_renewal(object: &Map<String, Value>) -> Result<Read, RequestFault> {
+    let fields = Fields::of_request(object);
     match fields.optional_text("action")? {
         None | Some("renew") => {}
         Some(unknown) => return Err(unknown_action(unknown, HEARTBEAT_ACTIONS)),
@@ -200,7 +226,7 @@ mod tests {
 
     fn registration(service_info: Value, ttl: Value) -> Result<Registration, RequestFault> {
         let body = json!({"action": "register", "service_info": service_info, "ttl": ttl});
-        match read_request(body.to_string().as_bytes())? {
+        match read_request(body.to_string().as_bytes()).request? {
             Request::Write(Write::Register(registration)) => Ok(*registration),
             other => panic!("{other:?}"),
         }
@@ -250,19 +276,25 @@ mod tests {
     fn a_heartbeat_needs_no_action_but_tolerates_no_other() {
         let renewal = Read::Renew { service_id: "a".to_owned() };
 
-        assert_eq!(read_heartbeat(br#"{"service_id": "a"}"#), Ok(renewal.clone()));
-        assert_eq!(read_heartbeat(br#"{"action": "renew", "service_id": "a"}"#), Ok(renewal));
+        assert_eq!(read_heartbeat(br#"{"service_id": "a"}"#).request, Ok(renewal.clone()));
+        assert_eq!(
+            read_heartbeat(br#"{"action": "renew", "service_id": "a"}"#).request,
+            Ok(renewal)
+        );
         assert!(matches!(
-            read_heartbeat(br#"{"action": "terminate", "service_id": "a"}"#),
+            read_heartbeat(br#"{"action": "terminate", "service_id": "a"}"#).request,
             Err(RequestFault::UnknownAction { .. })
         ));
     }
 
     #[test]
     fn what_is_no_json_object_is_told_apart() {
-        assert_eq!(read_request(b"{not json"), Err(RequestFault::InvalidJson));
-        assert_eq!(read_request(b"\"\xff\""), Err(RequestFault::InvalidJson));
-        assert_eq!(read_request(b""), Err(RequestFault::InvalidJson));
-        assert_eq!(read_request(b"[1]"), Err(RequestFault::NotAnObject { found: "an array" }));
+        assert_eq!(read_request(b"{not json").request, Err(RequestFault::InvalidJson));
+        assert_eq!(read_request(b"\"\xff\"").request, Err(RequestFault::InvalidJson));
+        assert_eq!(read_request(b"").request, Err(RequestFault::InvalidJson));
+        assert_eq!(
+            read_request(b"[1]").request,
+            Err(RequestFault::NotAnObject { found: "an array" })
+        );
     }
 }

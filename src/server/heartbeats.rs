@@ -11,13 +11,13 @@ use crossbeam_channel::Sender;
 use zmq::Socket;
 
 use crate::clock::Clock;
-use crate::protocol::envelope::{Frames, open_heartbeat};
+use crate::mailbox::{Mailbox, Post};
+use crate::protocol::envelope::{Frames, Message, open_heartbeat};
 use crate::protocol::reply::Ports;
-use crate::protocol::request::read_heartbeat;
+use crate::protocol::request::{Question, read_heartbeat};
 
 use super::answer::answer;
-use super::mailbox::{Mailbox, Post};
-use super::messages::{Job, Stop};
+use super::messages::{Caller, Job, Reply, Stop};
 use super::shared::SharedRegistry;
 use super::sockets::{receive, send, wait};
 use super::thread::Failure;
@@ -69,15 +69,21 @@ impl Heartbeats {
     }
 
     fn take_heartbeat(&self, frames: Frames) -> Result<(), Failure> {
-        let message = open_heartbeat(frames);
-        let body = match message.body.and_then(|body| read_heartbeat(&body)) {
+        let Message { client, envelope, body } = open_heartbeat(frames);
+        let Question { request_id, request } = match body {
+            Ok(body) => read_heartbeat(&body),
+            Err(fault) => Question { request_id: None, request: Err(fault) },
+        };
+        let body = match request {
             Ok(renewal) => answer(&self.registry.read(), renewal, &self.ports, self.clock.now(), 0),
             Err(fault) => {
                 log::debug!("refused a heartbeat: {:?}", fault.to_string());
                 fault.body()
             }
         };
-        match message.envelope.seal(&message.client, &body) {
+        let reply = Reply::new(Caller { client, envelope, request_id }, body);
+        let caller = &reply.caller;
+        match caller.envelope.seal(&caller.client, &reply.body) {
             Some(frames) => send(&self.socket, &frames),
             None => Ok(()),
         }

@@ -83,8 +83,9 @@ mod tests {
     use crate::server::messages::Caller;
 
     fn reply(client: &str, body: &str) -> Reply {
-        let caller = Caller { client: client.as_bytes().to_vec(), envelope: Envelope::Typed };
-        Reply { caller, body: body.as_bytes().to_vec(), then_stop: false }
+        let client = client.as_bytes().to_vec();
+        let caller = Caller { client, envelope: Envelope::Typed, request_id: None };
+        Reply::new(caller, body.as_bytes().to_vec())
     }
 
     fn bodies(replies: Vec<Reply>) -> Vec<String> {

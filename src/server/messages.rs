@@ -11,6 +11,7 @@
 
 use crate::protocol::envelope::{Envelope, Identity};
 use crate::protocol::request::{Read, Write};
+use crate::protocol::request_id::RequestId;
 
 /// How many jobs may wait for the storage thread. With the Python client's patience of 0.5 s, a
 /// longer queue would only hold requests whose client has given up.
@@ -28,6 +29,7 @@ pub(super) const EVENTS_WAITING_MAX: usize = 1_024;
 pub(super) struct Caller {
     pub(super) client: Identity,
     pub(super) envelope: Envelope,
+    pub(super) request_id: Option<RequestId>,
 }
 
 /// A request that the storage thread answers.
@@ -68,6 +70,21 @@ pub(super) struct Reply {
     pub(super) body: Vec<u8>,
     /// The client asked the server to stop; do so when this is sent.
     pub(super) then_stop: bool,
+}
+
+impl Reply {
+    /// The answer `body` to `caller`, with the id that the caller gave to its request.
+    pub(super) fn new(caller: Caller, mut body: Vec<u8>) -> Self {
+        if let Some(request_id) = &caller.request_id {
+            request_id.echo(&mut body);
+        }
+        Self { caller, body, then_stop: false }
+    }
+
+    /// The same, after which the server stops.
+    pub(super) fn last(caller: Caller, body: Vec<u8>) -> Self {
+        Self { then_stop: true, ..Self::new(caller, body) }
+    }
 }
 
 /// What comes into the mailbox of the heartbeat thread: end when all that came is answered.

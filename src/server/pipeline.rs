@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::backend::Backend;
 use crate::clock::Clock;
+use crate::mailbox::{Postbox, mailbox};
 use crate::protocol::reply::Ports;
 use crate::registry::Registry;
 
@@ -16,7 +17,6 @@ use super::StopHandle;
 use super::events::Events;
 use super::heartbeats::Heartbeats;
 use super::lanes::Lanes;
-use super::mailbox::{Postbox, mailbox};
 use super::messages::{
     EVENTS_WAITING_MAX, JOBS_WAITING_MAX, REPLIES_WAITING_MAX, Stop, ToRequests,
 };

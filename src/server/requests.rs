@@ -12,15 +12,15 @@ use crossbeam_channel::{Sender, TrySendError};
 use zmq::Socket;
 
 use crate::clock::Clock;
-use crate::protocol::envelope::{Frames, open_request};
+use crate::mailbox::{Mailbox, Post};
+use crate::protocol::envelope::{Frames, Message, open_request};
 use crate::protocol::fault::Failure as RequestFailure;
 use crate::protocol::reply::{self, Ports};
-use crate::protocol::request::{Read, Request, read_request};
+use crate::protocol::request::{Question, Read, Request, read_request};
 
 use super::StopHandle;
 use super::answer::answer;
 use super::lanes::Lanes;
-use super::mailbox::{Mailbox, Post};
 use super::messages::{Caller, JOBS_WAITING_MAX, Job, Reply, Task, ToRequests};
 use super::shared::SharedRegistry;
 use super::sockets::{receive, send, wait};
@@ -106,23 +106,28 @@ impl Requests {
     }
 
     fn take_request(&mut self, frames: Frames) -> Result<(), Failure> {
-        let message = open_request(frames);
-        let caller = Caller { client: message.client, envelope: message.envelope };
-        match message.body.and_then(|body| read_request(&body)) {
-            Ok(Request::Read(read)) if !self.lanes.is_busy(&caller.client) => {
-                let body = self.answer(read);
-                self.send(&Reply { caller, body, then_stop: false })
-            }
-            Ok(Request::Terminate) if !self.lanes.is_busy(&caller.client) => {
-                let body = reply::terminating(self.clock.now().wall);
-                self.send(&Reply { caller, body, then_stop: true })
-            }
-            Ok(Request::Read(read)) => self.hand_over(caller, Task::Read(read)),
+        let Message { client, envelope, body } = open_request(frames);
+        let Question { request_id, request } = match body {
+            Ok(body) => read_request(&body),
+            Err(fault) => Question { request_id: None, request: Err(fault) },
+        };
+        let caller = Caller { client, envelope, request_id };
+        let busy = self.lanes.is_busy(&caller.client);
+        match request {
             Ok(Request::Write(write)) => self.hand_over(caller, Task::Write(write)),
-            Ok(Request::Terminate) => self.hand_over(caller, Task::Terminate),
+            Ok(Request::Read(read)) if busy => self.hand_over(caller, Task::Read(read)),
+            Ok(Request::Terminate) if busy => self.hand_over(caller, Task::Terminate),
+            Ok(Request::Read(read)) => {
+                let body = self.answer(read);
+                self.send(&Reply::new(caller, body))
+            }
+            Ok(Request::Terminate) => {
+                let body = reply::terminating(self.clock.now().wall);
+                self.send(&Reply::last(caller, body))
+            }
             Err(fault) => {
                 log::debug!("refused a request: {:?}", fault.to_string());
-                self.refuse(Reply { caller, body: fault.body(), then_stop: false })
+                self.refuse(Reply::new(caller, fault.body()))
             }
         }
     }
@@ -141,9 +146,10 @@ impl Requests {
             Err(TrySendError::Full(_)) => {
                 log::warn!("refused a request: {JOBS_WAITING_MAX} wait for the database already");
                 let body = RequestFailure::Overloaded { limit: JOBS_WAITING_MAX }.body();
-                self.refuse(Reply { caller, body, then_stop: false })
+                self.refuse(Reply::new(caller, body))
             }
-            Err(TrySendError::Disconnected(_)) => Err("the storage thread is gone".to_owned()),
+            // The storage thread is gone, and the server is about to stop because of it.
+            Err(TrySendError::Disconnected(_)) => Ok(()),
         }
     }
 
@@ -158,7 +164,7 @@ impl Requests {
     }
 
     fn send(&self, reply: &Reply) -> Result<(), Failure> {
-        let Caller { client, envelope } = &reply.caller;
+        let Caller { client, envelope, .. } = &reply.caller;
         if let Some(frames) = envelope.seal(client, &reply.body) {
             send(&self.socket, &frames)?;
         }

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::backend::{Backend, BackendError, Record};
 use crate::clock::Clock;
+use crate::mailbox::Postbox;
 use crate::protocol::event::{EventFrames, encode_event};
 use crate::protocol::fault::Failure as RequestFailure;
 use crate::protocol::reply::{self, Ports};
@@ -23,7 +24,6 @@ use crate::protocol::request::{Read, Write};
 use crate::registry::{Change, Event, EventKind, Outcome, Plan, Planned, Registry};
 
 use super::answer::answer;
-use super::mailbox::Postbox;
 use super::messages::{Caller, CleanUp, Job, Reply, Task, ToRequests};
 use super::shared::SharedRegistry;
 use super::thread::Failure;
@@ -207,12 +207,12 @@ impl Storage {
     }
 
     fn reply(&self, caller: Caller, body: Vec<u8>) {
-        self.replies.send(ToRequests::Completed(Reply { caller, body, then_stop: false }));
+        self.replies.send(ToRequests::Completed(Reply::new(caller, body)));
     }
 
     fn say_goodbye(&self, caller: Caller) {
         let body = reply::terminating(self.clock.now().wall);
-        self.replies.send(ToRequests::Completed(Reply { caller, body, then_stop: true }));
+        self.replies.send(ToRequests::Completed(Reply::last(caller, body)));
     }
 
     /// Stores the heartbeats that no cleanup has stored yet, before the backend is closed.

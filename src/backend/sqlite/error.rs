@@ -186,3 +186,26 @@ pub(super) fn explain(task: &str, path: &Path, error: &Error) -> String {
 fn is_about_the_folder(error: &Error) -> bool {
     error.sqlite_extended_error_code() == Some(ffi::SQLITE_READONLY_DIRECTORY)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_says_what_sqlite_found_and_what_to_do() {
+        for (code, reason, advice) in [
+            (ffi::SQLITE_FULL, "database or disk is full", "free space"),
+            (ffi::SQLITE_IOERR_FSYNC, "disk I/O error (SQLite code 1034)", "check the disk"),
+            (ffi::SQLITE_READONLY, "attempt to write a readonly database", "write access"),
+            (ffi::SQLITE_CORRUPT, "database disk image is malformed", "restore the file"),
+        ] {
+            let error = Error::SqliteFailure(ffi::Error::new(code), None);
+
+            let text = explain("write to", Path::new("/var/lib/registry.db"), &error);
+
+            assert!(text.starts_with("cannot write to /var/lib/registry.db: "), "{text}");
+            assert!(text.contains(reason), "{text}");
+            assert!(text.contains(advice), "{text}");
+        }
+    }
+}

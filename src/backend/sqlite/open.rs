@@ -63,6 +63,10 @@ fn check_files(path: &Path) -> Result<(), SqliteError> {
     if is_read_only(path) || is_read_only(&log) {
         return Err(SqliteError::ReadOnly { path: path.to_owned() });
     }
+    // SQLite takes a single byte for nothing and would write over it.
+    if length == 1 {
+        return Err(SqliteError::NotADatabase { path: path.to_owned() });
+    }
     let log_has_content = fs::metadata(&log).is_ok_and(|log| log.len() > 0);
     if length == 0 && log_has_content {
         return Err(SqliteError::LogWithoutDatabase { path: path.to_owned(), log });

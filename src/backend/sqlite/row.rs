@@ -30,8 +30,7 @@ pub(super) fn stored_service(row: &Row<'_>) -> Result<StoredService, InvalidRow>
         host: text(row, 2, "host")?.into(),
         port: whole_number(row, 3, "port", "from 0 to 65535")?,
         metadata: metadata(optional_text(row, 4, "metadata")?)?,
-        ttl: Ttl::from_seconds(whole_number(row, 5, "ttl", "of seconds, at least 1")?)
-            .map_err(rule("ttl"))?,
+        ttl: ttl(row, 5)?,
         tags: tags(optional_text(row, 7, "tags")?)?,
     };
     let seconds = whole_number(row, 6, "last_heartbeat", "of seconds since 1970")?;
@@ -54,6 +53,14 @@ pub(super) fn seconds(time: WallTime) -> i64 {
 /// Tags as JSON text.
 pub(super) fn tags_json(tags: &[Box<str>]) -> String {
     Value::from_iter(tags.iter().map(|tag| &**tag)).to_string()
+}
+
+fn ttl(row: &Row<'_>, index: usize) -> Result<Ttl, InvalidRow> {
+    value(row, index, ValueRef::as_i64)
+        .and_then(|seconds| u64::try_from(seconds).ok())
+        .ok_or(InvalidValue::TtlOutOfRange)
+        .and_then(Ttl::from_seconds)
+        .map_err(rule("ttl"))
 }
 
 fn metadata(json: Option<&str>) -> Result<Metadata, InvalidRow> {
@@ -113,4 +120,85 @@ fn rule(column: &'static str) -> impl FnOnce(InvalidValue) -> InvalidRow {
 
 fn invalid(column: &'static str, rule: impl Into<Cow<'static, str>>) -> InvalidRow {
     InvalidRow { column, rule: rule.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    const GOOD: [&str; 8] = ["'id'", "'name'", "'host'", "1", "'{}'", "30", "1700000000", "'[]'"];
+
+    /// What a row is read as that has `value`, in SQL, in one column, and good ones in all others.
+    fn read(column: usize, value: &str) -> Result<StoredService, String> {
+        let mut columns = GOOD;
+        columns[column] = value;
+        Connection::open_in_memory()
+            .unwrap()
+            .query_row(&format!("SELECT {}", columns.join(", ")), [], |row| Ok(stored_service(row)))
+            .unwrap()
+            .map_err(|invalid| invalid.to_string())
+    }
+
+    #[test]
+    fn a_row_with_a_wrong_column_says_what_it_must_be() {
+        for (column, values, expected) in [
+            (0, &["NULL", "5", "x'ff'", "CAST(x'ff' AS TEXT)"][..], "id must be a text"),
+            (0, &["''"], "id must not be empty"),
+            (1, &["NULL", "x'41'"], "name must be a text"),
+            (2, &["NULL", "x'41'"], "host must be a text"),
+            (
+                3,
+                &["-1", "65536", "1.5", "'ssh'", "NULL"],
+                "port must be a whole number from 0 to 65535",
+            ),
+            (
+                4,
+                &["'null'", "'[]'", "'{\"a\": NaN}'", "'{'", "'\"text\"'"],
+                "metadata must be a JSON object",
+            ),
+            (4, &["5", "x'7b7d'"], "metadata must be a text or NULL"),
+            (
+                5,
+                &["0", "4294967296", "-1", "2.5", "'ever'"],
+                "ttl must be a whole number of seconds from 1 to 4294967295",
+            ),
+            (
+                6,
+                &["-1", "1.5", "'now'"],
+                "last_heartbeat must be a whole number of seconds since 1970",
+            ),
+            (7, &["'null'", "'{}'", "'[1]'", "'['"], "tags must be a JSON list of texts"),
+            (7, &["5"], "tags must be a text or NULL"),
+        ] {
+            for value in values {
+                assert_eq!(read(column, value), Err(expected.to_owned()), "{value}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_smallest_and_the_largest_numbers_are_taken() {
+        for (column, values) in
+            [(3, ["0", "65535"]), (5, ["1", "4294967295"]), (6, ["0", "9223372036854775807"])]
+        {
+            for value in values {
+                assert!(read(column, value).is_ok(), "{value}");
+            }
+        }
+    }
+
+    #[test]
+    fn null_and_the_empty_text_are_empty_metadata_and_no_tags() {
+        for nothing in ["NULL", "''"] {
+            assert_eq!(read(4, nothing).unwrap().service.metadata.json(), "{}");
+            assert!(read(7, nothing).unwrap().service.tags.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_time_too_late_for_sqlite_is_the_latest_that_it_knows() {
+        assert_eq!(seconds(WallTime::from_unix_seconds(u64::MAX)), i64::MAX);
+    }
 }

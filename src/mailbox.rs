@@ -13,14 +13,14 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
 /// The sending end. Clones send to the same mailbox.
 #[derive(Debug)]
-pub(super) struct Postbox<T> {
+pub(crate) struct Postbox<T> {
     messages: Sender<T>,
     bell: Arc<Bell>,
 }
 
 /// The receiving end.
 #[derive(Debug)]
-pub(super) struct Mailbox<T> {
+pub(crate) struct Mailbox<T> {
     messages: Receiver<T>,
     bell: PipeReader,
     rung: Arc<AtomicBool>,
@@ -28,7 +28,7 @@ pub(super) struct Mailbox<T> {
 
 /// What a look into a mailbox finds.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Post<T> {
+pub(crate) enum Post<T> {
     /// The next message.
     Message(T),
     /// Nothing, yet.
@@ -45,7 +45,7 @@ struct Bell {
 }
 
 /// A mailbox for `capacity` messages; senders wait while it is full.
-pub(super) fn mailbox<T>(capacity: usize) -> io::Result<(Postbox<T>, Mailbox<T>)> {
+pub(crate) fn mailbox<T>(capacity: usize) -> io::Result<(Postbox<T>, Mailbox<T>)> {
     let (reader, writer) = io::pipe()?;
     let (sender, receiver) = bounded(capacity);
     let rung = Arc::new(AtomicBool::new(false));
@@ -56,7 +56,7 @@ pub(super) fn mailbox<T>(capacity: usize) -> io::Result<(Postbox<T>, Mailbox<T>)
 
 impl<T> Postbox<T> {
     /// Sends `message` and wakes the receiver. A message to a receiver that is gone is lost.
-    pub(super) fn send(&self, message: T) {
+    pub(crate) fn send(&self, message: T) {
         if self.messages.send(message).is_ok() && !self.bell.rung.swap(true, Ordering::AcqRel) {
             // Fails only if the receiver is gone, and then there is nobody to wake.
             let _ = (&self.bell.pipe).write(&[0]);
@@ -72,13 +72,13 @@ impl<T> Clone for Postbox<T> {
 
 impl<T> Mailbox<T> {
     /// What to poll: readable when there may be a message, or when the last sender is gone.
-    pub(super) fn descriptor(&self) -> RawFd {
+    pub(crate) fn descriptor(&self) -> RawFd {
         self.bell.as_raw_fd()
     }
 
     /// Silences the bell. To be called when the descriptor is readable, before the messages are
     /// taken, so that one that arrives meanwhile rings again.
-    pub(super) fn answer_bell(&mut self) {
+    pub(crate) fn answer_bell(&mut self) {
         if self.rung.load(Ordering::Acquire) {
             // The byte is in the pipe or on its way, so this does not wait for long.
             let _ = self.bell.read(&mut [0]);
@@ -87,7 +87,7 @@ impl<T> Mailbox<T> {
     }
 
     /// Takes the next message.
-    pub(super) fn take(&self) -> Post<T> {
+    pub(crate) fn take(&self) -> Post<T> {
         match self.messages.try_recv() {
             Ok(message) => Post::Message(message),
             Err(TryRecvError::Empty) => Post::Empty,
