@@ -139,7 +139,9 @@ impl Requests {
 
     fn hand_over(&mut self, caller: Caller, task: Task) -> Result<(), Failure> {
         match self.jobs.try_send(Job { caller: caller.clone(), task }) {
-            Ok(()) => {
+            // Without the storage thread the server is about to stop. The reply is awaited all the
+            // same, in vain, so that no later one is taken for it.
+            Ok(()) | Err(TrySendError::Disconnected(_)) => {
                 self.lanes.expect(caller.client);
                 Ok(())
             }
@@ -148,8 +150,6 @@ impl Requests {
                 let body = RequestFailure::Overloaded { limit: JOBS_WAITING_MAX }.body();
                 self.refuse(Reply::new(caller, body))
             }
-            // The storage thread is gone, and the server is about to stop because of it.
-            Err(TrySendError::Disconnected(_)) => Ok(()),
         }
     }
 
