@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::clock::WallTime;
 use crate::registry::Change;
-use crate::service::{Service, ServiceId};
+use crate::service::{Service, ServiceId, TypePolicy};
 
 mod memory;
 mod sqlite;
@@ -47,6 +47,19 @@ pub enum Record<'a> {
         /// Which service.
         id: &'a ServiceId,
     },
+    /// This id said whether it shares its type. In place of what it said before.
+    PolicyStored {
+        /// Who said so.
+        id: &'a ServiceId,
+        /// What it said.
+        policy: TypePolicy,
+    },
+    /// What this id said about sharing its type no longer matters. Nothing, where it is not
+    /// known.
+    PolicyRemoved {
+        /// Whose policy.
+        id: &'a ServiceId,
+    },
 }
 
 impl<'a> From<&'a Change> for Record<'a> {
@@ -59,6 +72,8 @@ impl<'a> From<&'a Change> for Record<'a> {
             Change::Deregistered { entry } | Change::Expired { entry } => {
                 Self::Removed { id: &entry.service.id }
             }
+            Change::PolicyRemembered { id, policy } => Self::PolicyStored { id, policy: *policy },
+            Change::PolicyForgotten { id } => Self::PolicyRemoved { id },
             Change::Heard { entry } => Self::Renewed {
                 id: &entry.service.id,
                 last_heartbeat: entry.lease.last_heartbeat(),
@@ -74,6 +89,15 @@ pub trait Backend: Send {
     /// # Errors
     /// [`BackendError`], where what was kept cannot be read.
     fn load(&mut self) -> Result<Vec<StoredService>, BackendError>;
+
+    /// What ids said about sharing their type, in the order in which they said it. Called once,
+    /// before any commit. Nothing, from a backend that keeps no services either.
+    ///
+    /// # Errors
+    /// [`BackendError`], where what was kept cannot be read.
+    fn load_policies(&mut self) -> Result<Vec<(ServiceId, TypePolicy)>, BackendError> {
+        Ok(Vec::new())
+    }
 
     /// Keeps all `records`, in their order, or none of them. When this returns `Ok`, they are
     /// kept as durably as this backend can.

@@ -11,7 +11,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::{Now, WallTime};
-use crate::service::Service;
+use crate::service::{Service, ServiceId, TypePolicy};
 
 mod entry;
 mod event;
@@ -19,21 +19,25 @@ mod expiry;
 mod index;
 mod lease;
 mod plan;
+mod policies;
 mod roster;
 
 pub use entry::{Entry, Snapshot};
 pub use event::{Change, Epoch, Event, EventKind, Sequence};
 pub use lease::{Health, Lease};
 pub use plan::{Outcome, Plan, Planned, Refusal};
+pub use policies::POLICIES_MAX;
 
 use expiry::Expiry;
 use index::Index;
+use policies::Policies;
 
 /// All registered services. See the module's page.
 #[derive(Debug)]
 pub struct Registry {
     enforce_unique_service_types: bool,
     index: Index,
+    policies: Policies,
     sequence: Sequence,
     expiry: Mutex<Expiry>,
     /// Entries with a heartbeat that is not stored yet, each once.
@@ -47,6 +51,7 @@ impl Registry {
         Self {
             enforce_unique_service_types,
             index: Index::default(),
+            policies: Policies::default(),
             sequence: Sequence { epoch, seq: 0 },
             expiry: Mutex::default(),
             unsaved: Mutex::default(),
@@ -58,6 +63,16 @@ impl Registry {
     pub fn restore(&mut self, service: Service, last_heartbeat: WallTime, now: Now) {
         let position = self.index.next_position();
         self.insert(Arc::new(Entry::restored(service, last_heartbeat, position, now)));
+    }
+
+    /// Adds what an id said about sharing its type before this registry started.
+    pub fn restore_policy(&mut self, id: ServiceId, policy: TypePolicy) {
+        self.policies.remember(id, policy);
+    }
+
+    /// What ids said about sharing their type, in the order in which they said it last.
+    pub fn policies(&self) -> impl Iterator<Item = (&ServiceId, TypePolicy)> {
+        self.policies.iter()
     }
 
     /// The service with this id.
@@ -122,6 +137,14 @@ impl Registry {
     pub fn apply(&mut self, change: Change, now: Now) -> Option<Event> {
         let kind = match change {
             Change::Heard { .. } => return None,
+            Change::PolicyRemembered { id, policy } => {
+                self.policies.remember(id, policy);
+                return None;
+            }
+            Change::PolicyForgotten { id } => {
+                self.policies.forget(&id);
+                return None;
+            }
             Change::Registered { entry, service_info } => {
                 entry.lease.renew(now);
                 self.insert(Arc::clone(&entry));

@@ -235,5 +235,8 @@ fn load(config: &Config, backend: &mut dyn Backend, clock: &Clock) -> Result<Reg
     for service in stored {
         registry.restore(service.service, service.last_heartbeat, now);
     }
+    for (id, policy) in backend.load_policies().map_err(StartError::Load)? {
+        registry.restore_policy(id, policy);
+    }
     Ok(registry)
 }

@@ -196,8 +196,10 @@ impl Serialize for Metadata {
 /// Whether a registration may share its type with other services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TypePolicy {
-    /// As the server is configured.
+    /// As this id said before, else as the server is configured.
     #[default]
+    Unspecified,
+    /// As the server is configured.
     ServerDecides,
     /// Never (`singleton`), also where the server allows duplicates.
     Singleton,

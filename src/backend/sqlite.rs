@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use log::warn;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
+use crate::service::{ServiceId, TypePolicy};
+
 use super::{Backend, BackendError, Record, StoredService};
-use row::InvalidRow;
 
 mod error;
 mod open;
@@ -17,6 +18,8 @@ mod row;
 mod schema;
 
 pub use error::SqliteError;
+
+use row::InvalidRow;
 
 /// Keeps the services in a SQLite file, which is its own alone while it is open.
 #[derive(Debug)]
@@ -49,6 +52,17 @@ impl SqliteBackend {
         Ok(services)
     }
 
+    fn read_policies(&self) -> rusqlite::Result<Vec<(ServiceId, TypePolicy)>> {
+        let mut statement = self.connection.prepare(schema::LOAD_POLICIES)?;
+        let mut rows = statement.query([])?;
+        let mut policies = Vec::new();
+        while let Some(row) = rows.next()? {
+            // One that we did not write means nothing, and is as good as none.
+            policies.extend(row::policy(row));
+        }
+        Ok(policies)
+    }
+
     /// The row stays in the file: it may be of use to whoever wrote it, and when its service
     /// registers again, that takes its place.
     fn warn_of(&self, id: &str, invalid: &InvalidRow) {
@@ -73,6 +87,10 @@ impl SqliteBackend {
 impl Backend for SqliteBackend {
     fn load(&mut self) -> Result<Vec<StoredService>, BackendError> {
         self.read().map_err(|error| self.failed("read", &error))
+    }
+
+    fn load_policies(&mut self) -> Result<Vec<(ServiceId, TypePolicy)>, BackendError> {
+        self.read_policies().map_err(|error| self.failed("read", &error))
     }
 
     fn commit(&mut self, records: &[Record<'_>]) -> Result<(), BackendError> {
@@ -113,6 +131,12 @@ fn keep(transaction: &Transaction<'_>, record: &Record<'_>) -> rusqlite::Result<
             .execute(params![id.as_str(), row::seconds(last_heartbeat)]),
         Record::Removed { id } => {
             transaction.prepare_cached(schema::REMOVE)?.execute([id.as_str()])
+        }
+        Record::PolicyStored { id, policy } => transaction
+            .prepare_cached(schema::STORE_POLICY)?
+            .execute([id.as_str(), row::policy_text(policy)]),
+        Record::PolicyRemoved { id } => {
+            transaction.prepare_cached(schema::REMOVE_POLICY)?.execute([id.as_str()])
         }
     }
 }

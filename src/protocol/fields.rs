@@ -47,9 +47,9 @@ impl<'a> Fields<'a> {
             .map(|text| text.filter(|text| !text.is_empty()))
     }
 
-    /// True only if the field is there and true.
-    pub(super) fn flag(&self, field: &'static str) -> Result<bool, RequestFault> {
-        self.optional(field, "true or false", Value::as_bool).map(Option::unwrap_or_default)
+    /// True or false, or neither where it is absent.
+    pub(super) fn flag(&self, field: &'static str) -> Result<Option<bool>, RequestFault> {
+        self.optional(field, "true or false", Value::as_bool)
     }
 
     /// An object; empty, where it is absent.

@@ -211,10 +211,11 @@ fn read_policy(service: &Fields<'_>) -> Result<TypePolicy, RequestFault> {
     let singleton = service.flag("singleton")?;
     let allow_duplicates = service.flag("allow_duplicate_service_type")?;
     match (singleton, allow_duplicates) {
-        (true, true) => Err(RequestFault::ContradictoryPolicy),
-        (true, false) => Ok(TypePolicy::Singleton),
-        (false, true) => Ok(TypePolicy::AllowDuplicates),
-        (false, false) => Ok(TypePolicy::ServerDecides),
+        (Some(true), Some(true)) => Err(RequestFault::ContradictoryPolicy),
+        (Some(true), _) => Ok(TypePolicy::Singleton),
+        (_, Some(true)) => Ok(TypePolicy::AllowDuplicates),
+        (None, None) => Ok(TypePolicy::Unspecified),
+        _ => Ok(TypePolicy::ServerDecides),
     }
 }
 
@@ -247,7 +248,7 @@ mod tests {
         assert_eq!(registration.service_type, None);
         assert!(registration.metadata.is_empty() && registration.tags.is_empty());
         assert_eq!(registration.ttl, Ttl::DEFAULT);
-        assert_eq!(registration.policy, TypePolicy::ServerDecides);
+        assert_eq!(registration.policy, TypePolicy::Unspecified);
     }
 
     #[test]

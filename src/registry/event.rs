@@ -8,6 +8,8 @@ use serde_json::{Map, Value};
 
 use crate::clock::Now;
 
+use crate::service::{ServiceId, TypePolicy};
+
 use super::entry::Entry;
 
 /// A fact about one service, decided but not yet true.
@@ -34,6 +36,18 @@ pub enum Change {
     Heard {
         /// Whose heartbeat it was.
         entry: Arc<Entry>,
+    },
+    /// It said whether it shares its type.
+    PolicyRemembered {
+        /// Who said so.
+        id: ServiceId,
+        /// What it said.
+        policy: TypePolicy,
+    },
+    /// It cannot come back, or has to make room.
+    PolicyForgotten {
+        /// Whose policy.
+        id: ServiceId,
     },
 }
 

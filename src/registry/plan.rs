@@ -65,6 +65,8 @@ pub struct Plan {
     entries: HashMap<ServiceId, Option<Arc<Entry>>>,
     /// Entries that this plan's requests made, by type. Some may be replaced by later ones.
     by_type: HashMap<Box<str>, Vec<Arc<Entry>>>,
+    /// What this plan's requests made of an id's policy; none where they forgot it.
+    policies: HashMap<ServiceId, Option<TypePolicy>>,
     next_position: Position,
     closed: Vec<(Arc<Entry>, Closed)>,
     heard: Vec<Arc<Entry>>,
@@ -78,6 +80,7 @@ impl Plan {
             now,
             entries: HashMap::new(),
             by_type: HashMap::new(),
+            policies: HashMap::new(),
             next_position: registry.index.next_position(),
             closed: Vec::new(),
             heard: Vec::new(),
@@ -102,7 +105,8 @@ impl Plan {
         };
 
         let mut changes = Vec::new();
-        if let Some(service_type) = type_to_be_unique(registry, &registration) {
+        let policy = self.policy(registry, &id, registration.policy);
+        if let Some(service_type) = type_to_be_unique(registry, policy, &registration) {
             let holder = self.make_room(registry, &id, &service_type, &mut changes);
             if let Some(existing) = holder {
                 return refused(changes, Refusal::DuplicateServiceType { service_type, existing });
@@ -118,6 +122,7 @@ impl Plan {
         let mut service_info = registration.received;
         service_info.insert("id".to_owned(), Value::String(id.as_str().to_owned()));
         changes.push(Change::Registered { entry, service_info });
+        self.note_policy(registry, id.clone(), registration.policy, &mut changes);
         Planned { changes, outcome: Outcome::Registered(id) }
     }
 
@@ -127,7 +132,9 @@ impl Plan {
             return refused(Vec::new(), Refusal::NotRegistered);
         };
         self.entries.insert(id.clone(), None);
-        Planned { changes: vec![Change::Deregistered { entry }], outcome: Outcome::Deregistered }
+        let mut changes = vec![Change::Deregistered { entry }];
+        self.forget_policy(registry, id.clone(), &mut changes);
+        Planned { changes, outcome: Outcome::Deregistered }
     }
 
     /// Expires services whose lease is over, after looking at no more than `limit`. True with
@@ -229,6 +236,53 @@ impl Plan {
         self.entries.insert(entry.service.id.clone(), Some(Arc::clone(entry)));
     }
 
+    /// What counts for a registration that says `said`.
+    fn policy(&self, registry: &Registry, id: &ServiceId, said: TypePolicy) -> TypePolicy {
+        if said != TypePolicy::Unspecified {
+            return said;
+        }
+        let remembered = match self.policies.get(id) {
+            Some(planned) => *planned,
+            None => registry.policies.get(id),
+        };
+        remembered.unwrap_or_default()
+    }
+
+    /// Remembers what a registration said, if it said anything that the server would not do.
+    fn note_policy(
+        &mut self,
+        registry: &Registry,
+        id: ServiceId,
+        said: TypePolicy,
+        changes: &mut Vec<Change>,
+    ) {
+        match said {
+            TypePolicy::Unspecified => {}
+            TypePolicy::ServerDecides => self.forget_policy(registry, id, changes),
+            TypePolicy::Singleton | TypePolicy::AllowDuplicates => {
+                if self.policy(registry, &id, TypePolicy::Unspecified) == said {
+                    return;
+                }
+                self.policies.insert(id.clone(), Some(said));
+                let oldest: Vec<ServiceId> =
+                    registry.policies.in_the_way_of(self.policies.len()).cloned().collect();
+                for oldest in oldest {
+                    if !self.policies.contains_key(&oldest) {
+                        self.forget_policy(registry, oldest, changes);
+                    }
+                }
+                changes.push(Change::PolicyRemembered { id, policy: said });
+            }
+        }
+    }
+
+    fn forget_policy(&mut self, registry: &Registry, id: ServiceId, changes: &mut Vec<Change>) {
+        if self.policy(registry, &id, TypePolicy::Unspecified) != TypePolicy::Unspecified {
+            self.policies.insert(id.clone(), None);
+            changes.push(Change::PolicyForgotten { id });
+        }
+    }
+
     /// The entry that has the id when all of this plan so far is applied.
     fn find(&self, registry: &Registry, id: &str) -> Option<Arc<Entry>> {
         match self.entries.get(id) {
@@ -261,11 +315,17 @@ const fn refused(changes: Vec<Change>, refusal: Refusal) -> Planned {
     Planned { changes, outcome: Outcome::Refused(refusal) }
 }
 
-fn type_to_be_unique(registry: &Registry, registration: &Registration) -> Option<ServiceType> {
-    let unique = match registration.policy {
+fn type_to_be_unique(
+    registry: &Registry,
+    policy: TypePolicy,
+    registration: &Registration,
+) -> Option<ServiceType> {
+    let unique = match policy {
         TypePolicy::AllowDuplicates => false,
         TypePolicy::Singleton => true,
-        TypePolicy::ServerDecides => registry.enforce_unique_service_types,
+        TypePolicy::ServerDecides | TypePolicy::Unspecified => {
+            registry.enforce_unique_service_types
+        }
     };
     if unique { registration.unique_type() } else { None }
 }

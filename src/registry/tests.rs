@@ -112,7 +112,7 @@ fn service(id: &str, service_type: &str) -> Registration {
         metadata: Map::new(),
         tags: Vec::new(),
         ttl: Ttl::DEFAULT,
-        policy: TypePolicy::ServerDecides,
+        policy: TypePolicy::Unspecified,
         received: Map::new(),
     }
 }
@@ -265,6 +265,29 @@ fn a_singleton_is_alone_also_where_duplicates_are_allowed() {
     lab.deregister("two");
 
     assert_eq!(lab.register(singleton("one")), registered("one"));
+}
+
+#[test]
+fn what_an_id_said_of_sharing_its_type_outlives_its_entry() {
+    let mut lab = Lab::new();
+    let silent = |id| with_policy(TypePolicy::Unspecified, service(id, "U"));
+    lab.register(service("one", "U"));
+    lab.register(with_policy(TypePolicy::AllowDuplicates, service("two", "U")));
+
+    assert_eq!(lab.register(silent("two")), registered("two"), "while it lives");
+    lab.elapse(20);
+    lab.registry.renew("one", lab.now());
+    lab.elapse(20).clean_up();
+    assert_eq!(lab.ids(), ["one"]);
+    assert_eq!(lab.register(silent("two")), registered("two"), "after it expired");
+
+    lab.register(with_policy(TypePolicy::ServerDecides, service("two", "V")));
+    assert_eq!(lab.register(silent("two")), duplicate("U", "one"), "it said something else");
+
+    lab.register(with_policy(TypePolicy::AllowDuplicates, service("two", "U")));
+    lab.deregister("two");
+    assert_eq!(lab.register(silent("two")), duplicate("U", "one"), "it deregistered");
+    assert_eq!(lab.registry.policies().count(), 0);
 }
 
 #[test]
@@ -455,5 +478,6 @@ fn store(stored: &mut Vec<StoredService>, record: Record<'_>) {
             }
         }
         Record::Removed { id } => stored.retain(|known| known.service.id != *id),
+        Record::PolicyStored { .. } | Record::PolicyRemoved { .. } => {}
     }
 }

@@ -20,8 +20,8 @@ use rusqlite::{Connection, MAIN_DB, OpenFlags, TransactionBehavior};
 use super::error::SqliteError;
 use super::schema::{self, Content};
 
-/// How often the lock is tried for. A program that has the file for a moment, such as a backup,
-/// is waited for so: a second in all.
+/// How often the lock is tried for, about a second in all: a program that has the file for a
+/// moment, such as a backup, is waited for.
 const LOCK_ATTEMPTS: u32 = 50;
 
 /// How long to wait after an attempt.
@@ -50,7 +50,7 @@ fn full_path(path: &Path) -> Result<PathBuf, SqliteError> {
 }
 
 fn check_files(path: &Path) -> Result<(), SqliteError> {
-    let log = beside(path, "-wal");
+    let log = log_of(path);
     let length = match fs::metadata(path) {
         Ok(file) if !file.is_file() => {
             return Err(SqliteError::NotAFile { path: path.to_owned() });
@@ -95,31 +95,30 @@ fn connect_patiently(path: &Path) -> Result<Connection, SqliteError> {
 
 /// Opens the file and takes the lock, which lasts as long as the connection.
 fn connect(path: &Path) -> Result<Connection, SqliteError> {
-    let log_exists = beside(path, "-wal").exists();
+    let log_exists = log_of(path).exists();
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection =
         Connection::open_with_flags(path, flags).map_err(|error| not_opened(path, error))?;
-    let lock = || {
-        if connection.is_readonly(MAIN_DB)? {
-            return Ok(false);
-        }
-        connection.busy_timeout(Duration::ZERO)?;
-        // A log that was not there appears when the file is looked into, and goes by closing.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, log_exists)?;
-        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-        connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
-        Ok(true)
-    };
-    match lock() {
-        Ok(true) => Ok(connection),
-        Ok(false) => Err(SqliteError::ReadOnly { path: path.to_owned() }),
-        Err(error) => Err(SqliteError::on_opening(path, error)),
+    let failed = |error| SqliteError::on_opening(path, error);
+    if connection.is_readonly(MAIN_DB).map_err(failed)? {
+        return Err(SqliteError::ReadOnly { path: path.to_owned() });
     }
+    // A log that was not there appears when the file is looked into, and is to go by closing.
+    lock(&connection, log_exists).map_err(failed)?;
+    Ok(connection)
 }
 
-/// SQLite does not tell why it could not open a file, so the operating system is asked again.
+fn lock(connection: &Connection, leave_log: bool) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::ZERO)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, leave_log)?;
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")
+}
+
+/// SQLite does not tell why it could not open a file, so the operating system is asked again. If
+/// it cannot be opened, no lock is lost by trying.
 fn not_opened(path: &Path, error: rusqlite::Error) -> SqliteError {
     let path = path.to_owned();
     match OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path) {
@@ -159,6 +158,10 @@ fn take_over(connection: &mut Connection, content: &Content) -> rusqlite::Result
 
 fn is_read_only(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|file| file.permissions().readonly())
+}
+
+fn log_of(path: &Path) -> PathBuf {
+    beside(path, "-wal")
 }
 
 /// A file that SQLite keeps beside the database.

@@ -12,7 +12,10 @@ use thiserror::Error;
 
 use crate::backend::StoredService;
 use crate::clock::WallTime;
-use crate::service::{InvalidValue, Metadata, Service, ServiceId, Ttl};
+use crate::service::{InvalidValue, Metadata, Service, ServiceId, Ttl, TypePolicy};
+
+const SINGLETON: &str = "singleton";
+const ALLOW_DUPLICATES: &str = "allow_duplicates";
 
 /// Why a row stands for no service.
 #[derive(Debug, PartialEq, Eq, Error)]
@@ -35,6 +38,26 @@ pub(super) fn stored_service(row: &Row<'_>) -> Result<StoredService, InvalidRow>
     };
     let seconds = whole_number(row, 6, "last_heartbeat", "of seconds since 1970")?;
     Ok(StoredService { service, last_heartbeat: WallTime::from_unix_seconds(seconds) })
+}
+
+/// The id and the policy in `row`, if they are such.
+pub(super) fn policy(row: &Row<'_>) -> Option<(ServiceId, TypePolicy)> {
+    let id = ServiceId::new(value(row, 0, ValueRef::as_str)?).ok()?;
+    let policy = match value(row, 1, ValueRef::as_str)? {
+        SINGLETON => TypePolicy::Singleton,
+        ALLOW_DUPLICATES => TypePolicy::AllowDuplicates,
+        _ => return None,
+    };
+    Some((id, policy))
+}
+
+/// A policy as it stands in a row. The other two are never remembered, and mean nothing there.
+pub(super) const fn policy_text(policy: TypePolicy) -> &'static str {
+    match policy {
+        TypePolicy::Singleton => SINGLETON,
+        TypePolicy::AllowDuplicates => ALLOW_DUPLICATES,
+        TypePolicy::Unspecified | TypePolicy::ServerDecides => "",
+    }
 }
 
 /// What to call a row whose columns are not to be trusted.

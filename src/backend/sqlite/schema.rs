@@ -17,11 +17,27 @@ CREATE TABLE services (
     name TEXT NOT NULL,
     host TEXT NOT NULL,
     port INTEGER NOT NULL,
-    metadata TEXT,           -- a JSON object; NULL or an empty text where there is none
-    ttl INTEGER NOT NULL,    -- seconds
-    last_heartbeat INTEGER NOT NULL,  -- seconds since the Unix epoch
-    tags TEXT                -- a JSON list of texts; NULL or an empty text where there are none
+    metadata TEXT, -- a JSON object; NULL or an empty text stand for {}
+    ttl INTEGER NOT NULL, -- seconds
+    last_heartbeat INTEGER NOT NULL, -- seconds since the Unix epoch
+    tags TEXT -- a JSON list of texts; NULL or an empty text stand for []
 )";
+
+const CREATE_POLICIES: &str = "
+CREATE TABLE policies (
+    id TEXT PRIMARY KEY,     -- of a service that is registered, or that expired
+    policy TEXT NOT NULL     -- what it said of sharing its type: singleton or allow_duplicates
+)";
+
+/// What ids said about sharing their type, in the order in which they said it.
+pub(super) const LOAD_POLICIES: &str = "SELECT id, policy FROM policies ORDER BY rowid";
+
+/// Stores what an id said, as the latest: a row that is replaced gets a new `rowid`.
+pub(super) const STORE_POLICY: &str =
+    "INSERT OR REPLACE INTO policies (id, policy) VALUES (?1, ?2)";
+
+/// Forgets what an id said.
+pub(super) const REMOVE_POLICY: &str = "DELETE FROM policies WHERE id = ?1";
 
 /// All services in the order of registration: SQLite gives each new row a higher `rowid`.
 pub(super) const LOAD: &str = "
@@ -47,7 +63,7 @@ pub(super) const REMOVE: &str = "DELETE FROM services WHERE id = ?1";
 /// Moves what is in the log (`-wal`) into the file and empties the log.
 pub(super) const MOVE_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
-/// Checks the structure of every page, and stops at the first fault.
+/// Checks the structure of every page, and that table and index agree. Stops at the first fault.
 const CHECK: &str = "PRAGMA integrity_check(1)";
 
 /// What a database holds.
@@ -91,6 +107,9 @@ pub(super) fn complete(transaction: &Transaction<'_>, content: &Content) -> rusq
     if *content == Content::Nothing {
         transaction.execute_batch(CREATE)?;
     }
+    if !transaction.table_exists(None, "policies")? {
+        transaction.execute_batch(CREATE_POLICIES)?;
+    }
     let version: i32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version == VERSION {
         Ok(())
@@ -106,7 +125,7 @@ pub(super) fn damage(connection: &Connection) -> rusqlite::Result<Option<String>
 }
 
 /// Why one of our statements cannot be used on the table, if so. SQLite itself judges, which
-/// covers more than a list of columns does: a view, for example, or ids that are not unique.
+/// covers more than a list of columns would: ids that are not unique, for example.
 fn misfit(connection: &Connection) -> rusqlite::Result<Option<String>> {
     for statement in [LOAD, STORE, RENEW, REMOVE] {
         let message = match connection.prepare(statement) {

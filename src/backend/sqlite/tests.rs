@@ -56,8 +56,13 @@ impl Lab {
 
     /// Runs `sql` on the file as any other program could.
     #[track_caller]
-    fn with_sql(self, sql: &str) -> Self {
+    fn run(&self, sql: &str) {
         Connection::open(self.path()).unwrap().execute_batch(sql).unwrap();
+    }
+
+    #[track_caller]
+    fn with_sql(self, sql: &str) -> Self {
+        self.run(sql);
         self
     }
 

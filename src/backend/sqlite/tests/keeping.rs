@@ -186,10 +186,12 @@ fn a_row_that_is_no_service_is_left_out_and_stays_until_its_service_registers() 
         register(&mut backend, &service(name), 1).unwrap();
     }
     close(backend);
-    let lab = lab.with_sql("UPDATE services SET port = 70000 WHERE id = 'b'");
 
-    assert_eq!(ids(&lab.kept()), ["a", "c"]);
+    for damage in ["port = 70000", "port = 'ssh'", "ttl = 2.5", "name = x'41'", "tags = '{}'"] {
+        lab.run(&format!("UPDATE services SET {damage} WHERE id = 'b'"));
 
+        assert_eq!(ids(&lab.kept()), ["a", "c"], "{damage}");
+    }
     let mut backend = lab.open();
     register(&mut backend, &service("b"), 2).unwrap();
     close(backend);
