@@ -69,7 +69,7 @@ impl<'a> From<&'a Change> for Record<'a> {
                 service: &entry.service,
                 last_heartbeat: entry.lease.last_heartbeat(),
             },
-            Change::Deregistered { entry } | Change::Expired { entry } => {
+            Change::Deregistered { entry } | Change::Expired { entry, .. } => {
                 Self::Removed { id: &entry.service.id }
             }
             Change::PolicyRemembered { id, policy } => Self::PolicyStored { id, policy: *policy },

@@ -62,6 +62,18 @@ impl ListeningTime {
         self.0
     }
 
+    /// This time moved back by `step`, or the earliest possible time where that would underflow.
+    #[must_use]
+    pub const fn minus(self, step: Duration) -> Self {
+        Self(self.0.saturating_sub(milliseconds(step)))
+    }
+
+    /// What passed since `earlier`, and nothing where `earlier` is later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
     /// This time moved on by `step`, or the latest possible time where that would overflow.
     #[must_use]
     pub const fn plus(self, step: Duration) -> Self {

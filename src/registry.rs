@@ -10,7 +10,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::clock::{Now, WallTime};
+use crate::clock::{ListeningTime, Now, WallTime};
 use crate::service::{Service, ServiceId, TypePolicy};
 
 mod entry;
@@ -24,7 +24,7 @@ mod roster;
 
 pub use entry::{Entry, Snapshot};
 pub use event::{Change, Epoch, Event, EventKind, Sequence};
-pub use lease::{Health, Lease};
+pub use lease::{Health, Lease, Silence};
 pub use plan::{Outcome, Plan, Planned, Refusal};
 pub use policies::POLICIES_MAX;
 
@@ -39,6 +39,8 @@ pub struct Registry {
     index: Index,
     policies: Policies,
     sequence: Sequence,
+    /// When the registry last stood still.
+    last_pause: Option<ListeningTime>,
     expiry: Mutex<Expiry>,
     /// Entries with a heartbeat that is not stored yet, each once.
     unsaved: Mutex<Vec<Arc<Entry>>>,
@@ -53,6 +55,7 @@ impl Registry {
             index: Index::default(),
             policies: Policies::default(),
             sequence: Sequence { epoch, seq: 0 },
+            last_pause: None,
             expiry: Mutex::default(),
             unsaved: Mutex::default(),
         }
@@ -132,6 +135,11 @@ impl Registry {
         self.enforce_unique_service_types
     }
 
+    /// Notes that the registry stood still until `at`, for those who wonder why a service expired.
+    pub fn note_pause(&mut self, at: ListeningTime) {
+        self.last_pause = Some(at);
+    }
+
     /// Makes a change true that has been stored, and gives back the event that tells of it. The
     /// lease of a service that registered starts at `now`: its client did not know sooner.
     pub fn apply(&mut self, change: Change, now: Now) -> Option<Event> {
@@ -154,9 +162,11 @@ impl Registry {
                 self.remove(&entry);
                 EventKind::Deregister { entry }
             }
-            Change::Expired { entry } => {
+            Change::Expired { entry, silence } => {
                 self.remove(&entry);
-                EventKind::Expire { entry }
+                let silent_since = now.listening.minus(silence.duration);
+                let paused = self.last_pause.is_some_and(|pause| pause >= silent_since);
+                EventKind::Expire { entry, silence, paused }
             }
         };
         self.sequence.seq += 1;

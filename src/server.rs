@@ -20,6 +20,7 @@ use crate::registry::{Epoch, Registry};
 mod answer;
 mod events;
 mod heartbeats;
+mod journal;
 mod lanes;
 mod messages;
 mod pipeline;

@@ -1,10 +1,9 @@
 //! What subscribers are told: two frames, the event type and a JSON body.
 
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use crate::registry::{Entry, Event, EventKind, Sequence};
-use crate::service::ServiceId;
+use crate::service::{ServiceId, Ttl};
 
 use super::reply::{ServiceBody, encode};
 
@@ -27,18 +26,21 @@ struct Body<'a, Data> {
 }
 
 #[derive(Serialize)]
-struct Registered<'a> {
+struct Data<'a, Info> {
     service_id: &'a ServiceId,
-    service_info: &'a Map<String, Value>,
-    /// What a watcher needs to keep up without asking: `service_info` has no time to live, and
-    /// not yet the type among its tags.
-    service: ServiceBody<'a>,
+    service_info: Info,
 }
 
+/// Also why it expired, for whoever has to find out what went wrong.
 #[derive(Serialize)]
-struct Removed<'a> {
+struct ExpireData<'a> {
     service_id: &'a ServiceId,
     service_info: ServiceBody<'a>,
+    last_heartbeat: u64,
+    ttl: Ttl,
+    silent_seconds: f64,
+    restarted: bool,
+    paused: bool,
 }
 
 /// Writes `event`.
@@ -46,18 +48,29 @@ struct Removed<'a> {
 pub fn encode_event(event: &Event) -> EventFrames {
     match &event.kind {
         EventKind::Register { entry, service_info } => {
-            let service_id = &entry.service.id;
-            let service = ServiceBody::from(entry.snapshot(event.at.listening));
-            write(event, "register", Registered { service_id, service_info, service })
+            write(event, "register", Data { service_id: &entry.service.id, service_info })
         }
-        EventKind::Deregister { entry } => as_stored(event, "deregister", entry),
-        EventKind::Expire { entry } => as_stored(event, "expire", entry),
+        EventKind::Deregister { entry } => {
+            let service_info = shown(event, entry);
+            write(event, "deregister", Data { service_id: &entry.service.id, service_info })
+        }
+        EventKind::Expire { entry, silence, paused } => {
+            let data = ExpireData {
+                service_id: &entry.service.id,
+                service_info: shown(event, entry),
+                last_heartbeat: entry.lease.last_heartbeat().unix_seconds(),
+                ttl: entry.service.ttl,
+                silent_seconds: silence.duration.as_secs_f64(),
+                restarted: silence.restarted,
+                paused: *paused,
+            };
+            write(event, "expire", data)
+        }
     }
 }
 
-fn as_stored(event: &Event, event_type: &'static str, entry: &Entry) -> EventFrames {
-    let service_info = ServiceBody::from(entry.snapshot(event.at.listening));
-    write(event, event_type, Removed { service_id: &entry.service.id, service_info })
+fn shown<'a>(event: &Event, entry: &'a Entry) -> ServiceBody<'a> {
+    entry.snapshot(event.at.listening).into()
 }
 
 fn write(event: &Event, event_type: &'static str, data: impl Serialize) -> EventFrames {

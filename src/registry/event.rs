@@ -11,6 +11,7 @@ use crate::clock::Now;
 use crate::service::{ServiceId, TypePolicy};
 
 use super::entry::Entry;
+use super::lease::Silence;
 
 /// A fact about one service, decided but not yet true.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub enum Change {
     Expired {
         /// The entry to remove.
         entry: Arc<Entry>,
+        /// For how long.
+        silence: Silence,
     },
     /// It was heard. True already, but not stored.
     Heard {
@@ -109,5 +112,9 @@ pub enum EventKind {
     Expire {
         /// The service as it was.
         entry: Arc<Entry>,
+        /// For how long.
+        silence: Silence,
+        /// The registry stood still for a while during that silence, which does not count.
+        paused: bool,
     },
 }

@@ -33,9 +33,13 @@ pub struct Lease {
     ttl: Ttl,
     last_heartbeat: AtomicU64,
     passing_until: AtomicU64,
+    /// When the registry could hear it first: when it registered, or when it was restored.
+    since: ListeningTime,
     /// Not expired before this, heard or not: a service that was restored gets a full ttl in
     /// which it can be heard.
     kept_until: ListeningTime,
+    /// It was restored, and not heard since.
+    unproven: AtomicBool,
     /// A heartbeat came that no backend knows of yet.
     unsaved: AtomicBool,
 }
@@ -45,6 +49,17 @@ pub struct Lease {
 #[must_use]
 pub struct Closed {
     passing_until: u64,
+    /// How long the service was silent.
+    pub silence: Silence,
+}
+
+/// How long a service was not heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Silence {
+    /// In listening time: while the registry could have heard it.
+    pub duration: Duration,
+    /// The registry started after the last heartbeat, and counts from its start.
+    pub restarted: bool,
 }
 
 impl Lease {
@@ -56,7 +71,9 @@ impl Lease {
             ttl,
             last_heartbeat: AtomicU64::new(now.wall.unix_seconds()),
             passing_until: AtomicU64::new(end.milliseconds()),
+            since: now.listening,
             kept_until: ListeningTime::START,
+            unproven: AtomicBool::new(false),
             unsaved: AtomicBool::new(false),
         }
     }
@@ -73,7 +90,9 @@ impl Lease {
             ttl,
             last_heartbeat: AtomicU64::new(last_heartbeat.unix_seconds()),
             passing_until: AtomicU64::new(passing_until),
+            since: now.listening,
             kept_until: now.listening.plus(length(ttl)),
+            unproven: AtomicBool::new(true),
             unsaved: AtomicBool::new(false),
         }
     }
@@ -109,6 +128,7 @@ impl Lease {
             return false;
         }
         self.last_heartbeat.store(now.wall.unix_seconds(), Ordering::Release);
+        self.unproven.store(false, Ordering::Release);
         true
     }
 
@@ -134,7 +154,17 @@ impl Lease {
         let close = |old: u64| (old != CLOSED && old < now.milliseconds()).then_some(CLOSED);
         let passing_until =
             self.passing_until.fetch_update(Ordering::AcqRel, Ordering::Acquire, close).ok()?;
-        Some(Closed { passing_until })
+        Some(Closed { passing_until, silence: self.silence(passing_until, now) })
+    }
+
+    fn silence(&self, passing_until: u64, now: ListeningTime) -> Silence {
+        let restarted = self.unproven.load(Ordering::Acquire);
+        let last_heard = if restarted {
+            self.since
+        } else {
+            ListeningTime::from_milliseconds(passing_until).minus(length(self.ttl))
+        };
+        Silence { duration: now.since(last_heard), restarted }
     }
 
     /// Takes the closing back, because the expiry could not be stored.
@@ -223,6 +253,23 @@ mod tests {
         let lease = Lease::restored(ttl(30), WallTime::from_unix_seconds(900), at(0));
 
         assert!(lease.close_if_critical(at(0).listening).is_some());
+    }
+
+    #[test]
+    fn the_silence_of_a_service_is_what_could_have_been_heard_of_it() {
+        let live = Lease::new(ttl(30), at(0));
+        live.renew(at(5_000));
+        let unproven = Lease::restored(ttl(30), WallTime::from_unix_seconds(999), at(1_000));
+        let proven = Lease::restored(ttl(30), WallTime::from_unix_seconds(900), at(1_000));
+        proven.renew(at(2_500));
+
+        for (lease, milliseconds, restarted) in
+            [(live, 35_000, false), (unproven, 39_000, true), (proven, 37_500, false)]
+        {
+            let silence = lease.close_if_over(at(40_000).listening).unwrap().silence;
+            assert_eq!(silence.duration, Duration::from_millis(milliseconds));
+            assert_eq!(silence.restarted, restarted);
+        }
     }
 
     #[test]

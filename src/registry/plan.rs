@@ -225,8 +225,9 @@ impl Plan {
 
     fn expired(&mut self, entry: Arc<Entry>, closed: Closed) -> Change {
         self.entries.insert(entry.service.id.clone(), None);
+        let silence = closed.silence;
         self.closed.push((Arc::clone(&entry), closed));
-        Change::Expired { entry }
+        Change::Expired { entry, silence }
     }
 
     fn remember(&mut self, entry: &Arc<Entry>) {

@@ -88,7 +88,7 @@ impl Lab {
         let tell = |event: Event| match event.kind {
             EventKind::Register { entry, .. } => format!("register {}", entry.service.id),
             EventKind::Deregister { entry } => format!("deregister {}", entry.service.id),
-            EventKind::Expire { entry } => format!("expire {}", entry.service.id),
+            EventKind::Expire { entry, .. } => format!("expire {}", entry.service.id),
         };
         self.events.drain(..).map(tell).collect()
     }
@@ -365,6 +365,42 @@ fn an_abandoned_plan_leaves_no_trace() {
     assert!(lab.registry.renew("a", lab.now()), "as alive as before");
     lab.clean_up();
     assert_eq!(lab.ids(), ["a", "b"]);
+}
+
+#[test]
+fn an_expiry_says_for_how_long_and_whether_the_registry_stood_still_meanwhile() {
+    let mut lab = Lab::new();
+    lab.register(service("before", "A"));
+    lab.elapse(31).clean_up();
+    let pause = lab.now().listening;
+    lab.registry.note_pause(pause);
+    lab.elapse(5);
+    lab.register(service("after", "A"));
+    lab.register(Registration { ttl: Ttl::from_seconds(60).unwrap(), ..service("during", "B") });
+    lab.registry.note_pause(lab.now().listening.plus(Duration::from_secs(31)));
+    lab.elapse(31).clean_up();
+    lab.elapse(30).clean_up();
+
+    let whys: Vec<(String, Silence, bool)> = lab
+        .events
+        .drain(..)
+        .filter_map(|event| match event.kind {
+            EventKind::Expire { entry, silence, paused } => {
+                Some((entry.service.id.to_string(), silence, paused))
+            }
+            _ => None,
+        })
+        .collect();
+
+    let silence = |seconds| Silence { duration: Duration::from_secs(seconds), restarted: false };
+    assert_eq!(
+        whys,
+        [
+            ("before".to_owned(), silence(31), false),
+            ("after".to_owned(), silence(31), true),
+            ("during".to_owned(), silence(61), true),
+        ]
+    );
 }
 
 #[test]

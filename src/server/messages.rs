@@ -9,6 +9,7 @@
 //! Every channel is bounded. Only the request thread could overfill one, and it refuses a
 //! request rather than wait.
 
+use crate::clock::ListeningTime;
 use crate::protocol::envelope::{Envelope, Identity};
 use crate::protocol::request::{Read, Write};
 use crate::protocol::request_id::RequestId;
@@ -52,7 +53,10 @@ pub(super) enum Task {
 
 /// Please clean up expired services, and store the heartbeats that came since the last time.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct CleanUp;
+pub(super) struct CleanUp {
+    /// When the registry last stood still.
+    pub(super) last_pause: Option<ListeningTime>,
+}
 
 /// What comes into the mailbox of the request thread.
 #[derive(Debug)]

@@ -21,9 +21,10 @@ use crate::protocol::event::{EventFrames, encode_event};
 use crate::protocol::fault::Failure as RequestFailure;
 use crate::protocol::reply::{self, Ports};
 use crate::protocol::request::{Read, Write};
-use crate::registry::{Change, Event, EventKind, Outcome, Plan, Planned, Registry};
+use crate::registry::{Change, Event, Outcome, Plan, Planned, Registry};
 
 use super::answer::answer;
+use super::journal;
 use super::messages::{Caller, CleanUp, Job, Reply, Task, ToRequests};
 use super::shared::SharedRegistry;
 use super::thread::Failure;
@@ -58,7 +59,7 @@ pub(super) struct Outage {
 /// What wakes the thread.
 enum Wake {
     Job(Job),
-    CleanUp,
+    CleanUp(CleanUp),
     Closed,
 }
 
@@ -85,7 +86,12 @@ impl Storage {
             if !cleanup_due {
                 match self.wait() {
                     Wake::Job(job) => jobs.push(job),
-                    Wake::CleanUp => cleanup_due = true,
+                    Wake::CleanUp(CleanUp { last_pause }) => {
+                        if let Some(pause) = last_pause {
+                            self.registry.write().note_pause(pause);
+                        }
+                        cleanup_due = true;
+                    }
                     Wake::Closed => break,
                 }
             }
@@ -102,7 +108,7 @@ impl Storage {
             select! {
                 recv(self.jobs) -> job => return job.map_or(Wake::Closed, Wake::Job),
                 recv(self.clean_up) -> word => match word {
-                    Ok(CleanUp) => return Wake::CleanUp,
+                    Ok(clean_up) => return Wake::CleanUp(clean_up),
                     // The timer has ended; there are still jobs to come.
                     Err(_) => self.clean_up = never(),
                 },
@@ -137,7 +143,7 @@ impl Storage {
         match self.commit(&records) {
             Ok(()) => {
                 drop(records);
-                self.apply(cleanup);
+                journal::log_silent_hosts(&self.apply(cleanup));
                 for step in steps {
                     self.release(step);
                 }
@@ -165,15 +171,18 @@ impl Storage {
     }
 
     /// Makes changes true that are stored, and publishes them.
-    fn apply(&self, changes: Vec<Change>) {
+    fn apply(&self, changes: Vec<Change>) -> Vec<Event> {
+        let mut events = Vec::new();
         for change in changes {
             let event = self.registry.write().apply(change, self.clock.now());
             if let Some(event) = event {
-                log_event(&event);
+                journal::log(&event);
                 // Without the event thread the server is stopping, and says why.
                 let _ = self.events.send(encode_event(&event));
+                events.push(event);
             }
         }
+        events
     }
 
     /// Makes a step true whose changes are stored, and answers it.
@@ -277,28 +286,6 @@ fn outcome_body(outcome: Outcome) -> Vec<u8> {
         Outcome::Registered(id) => reply::registered(&id),
         Outcome::Deregistered => reply::deregistered(),
         Outcome::Refused(refusal) => RequestFailure::Refused(refusal).body(),
-    }
-}
-
-/// Ids and hosts come from clients: they are logged with their quotes and escapes, so that none
-/// can break a line or forge one.
-fn log_event(event: &Event) {
-    match &event.kind {
-        EventKind::Register { entry, .. } => log::info!(
-            "registered {:?} at {:?}, port {}, ttl {} s",
-            entry.service.id.as_str(),
-            entry.service.host,
-            entry.service.port,
-            entry.service.ttl.seconds()
-        ),
-        EventKind::Deregister { entry } => {
-            log::info!("deregistered {:?}", entry.service.id.as_str());
-        }
-        EventKind::Expire { entry } => log::info!(
-            "expired {:?}: silent for longer than its ttl of {} s",
-            entry.service.id.as_str(),
-            entry.service.ttl.seconds()
-        ),
     }
 }
 

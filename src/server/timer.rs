@@ -27,6 +27,7 @@ impl Timer {
         let period = self.cleanup_interval.min(TICK);
         let mut since_cleanup = Duration::ZERO;
         let mut grace = Duration::ZERO;
+        let mut last_pause = None;
         loop {
             match self.stop.recv_timeout(period) {
                 Err(RecvTimeoutError::Timeout) => {}
@@ -42,12 +43,13 @@ impl Timer {
                          starved?)",
                         pause.as_secs_f64()
                     );
+                    last_pause = Some(self.clock.now().listening);
                     // The heartbeats that queued up are read before anybody is declared dead.
                     TICK
                 }
             };
             if since_cleanup >= self.cleanup_interval && grace.is_zero() {
-                match self.clean_up.try_send(CleanUp) {
+                match self.clean_up.try_send(CleanUp { last_pause }) {
                     // Full: the storage thread has not got round to the last one.
                     Ok(()) | Err(TrySendError::Full(_)) => since_cleanup = Duration::ZERO,
                     Err(TrySendError::Disconnected(_)) => return Ok(()),
