@@ -1,0 +1,5 @@
+//! The commands that ask a registry: what they print for people and for scripts, and how they
+//! end.
+
+mod asking;
+mod failing;

@@ -1,0 +1,6 @@
+//! The library's server with backends of the tests' own: slow ones, failing ones, broken ones.
+
+mod blocked;
+mod failing;
+mod heartbeats;
+mod lifetime;

@@ -1,0 +1,24 @@
+//! The integration tests: one binary, one module for each promise.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by panicking, also where it calls for help"
+)]
+
+mod bad_input;
+mod commands;
+mod conformance;
+mod crash;
+mod embedded;
+mod envelopes;
+mod events;
+mod expiry;
+mod lifecycle;
+mod linearizability;
+mod model;
+mod order;
+mod storage;
+mod support;
+mod tidy;

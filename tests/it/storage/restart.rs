@@ -1,0 +1,142 @@
+//! What was acknowledged is there after the next start, however the registry ended.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::support::{DEADLINE, Launch, Registry, assert_success, ids, whole_number};
+
+/// Registers three services, one of them anew, so that order, values and metadata show.
+fn fill(registry: &Registry) -> Value {
+    let client = registry.client();
+    let register = |id: &str, metadata: Value, ttl: u32| {
+        assert_success(&client.request(&json!({
+            "action": "register",
+            "ttl": ttl,
+            "service_info": {
+                "name": format!("Dev {id}"), "host": "2001:db8::1", "port": 65535, "id": id,
+                "type": id.to_uppercase(), "metadata": metadata, "tags": ["lab", "värme"],
+            },
+        })));
+    };
+    register("zebra", json!({"z": 1, "a": {"y": null, "b": [true, 0.0015]}}), 3_600);
+    register(
+        "ant",
+        json!({"big": 9_007_199_254_740_993_u64, "text": "tab\t\"\\ ✓"}),
+        4_294_967_295,
+    );
+    register("mole", json!({}), 3_600);
+    register("zebra", json!({"m": 2, "a": 1}), 7_200);
+    client.deregister("mole");
+    client.list()["services"].clone()
+}
+
+/// As text, because the order of metadata's keys counts.
+#[track_caller]
+fn assert_same_services(registry: &Registry, before: &Value) {
+    let after = registry.client().list();
+    assert_eq!(ids(&after), ["zebra", "ant"]);
+    assert_eq!(after["services"].to_string(), before.to_string());
+}
+
+#[test]
+fn services_outlive_a_clean_stop_with_their_order_and_metadata() {
+    let launch = Launch::new();
+    let registry = launch.start();
+    let before = fill(&registry);
+
+    registry.stop();
+    let registry = launch.start();
+
+    assert_same_services(&registry, &before);
+    assert_success(&registry.client().discover("ZEBRA"));
+}
+
+#[test]
+fn services_outlive_kill_9_with_their_order_and_metadata() {
+    let launch = Launch::new();
+    let registry = launch.start();
+    let before = fill(&registry);
+
+    registry.kill();
+    let registry = launch.start();
+
+    assert_same_services(&registry, &before);
+    assert_success(&registry.client().discover("ZEBRA"));
+}
+
+#[test]
+fn every_answered_registration_outlives_kill_9_in_the_middle_of_a_burst() {
+    let launch = Launch::new();
+    let registry = launch.start();
+    let client = registry.client();
+    let sent = 200;
+    for number in 0..sent {
+        client.send(&crate::support::registration(&format!("dev-{number}"), ""));
+    }
+
+    let answered = 20;
+    for number in 0..answered {
+        assert_eq!(client.receive()["service_id"], format!("dev-{number}"));
+    }
+    registry.kill();
+    let registry = launch.start();
+
+    let list = registry.client().list();
+    let ids = ids(&list);
+    assert!(ids.len() >= answered, "{} of {answered} answered ones are there", ids.len());
+    for (number, id) in ids.iter().enumerate() {
+        assert_eq!(*id, format!("dev-{number}"), "no hole and no stranger");
+    }
+}
+
+#[test]
+fn a_stop_stores_the_last_heartbeats() {
+    let launch = Launch::new();
+    let registry = launch.start();
+    let client = registry.client();
+    client.register("dev", "DEV");
+    let registered = whole_number(&client.get("dev")["service"]["last_heartbeat"]);
+    let mut heard = registered;
+    let started = Instant::now();
+    // Whole seconds are stored, so this takes a heartbeat in the next one.
+    while heard == registered {
+        assert!(started.elapsed() < DEADLINE, "the heartbeats leave no trace");
+        assert_success(&registry.heartbeat_client().renew("dev"));
+        heard = whole_number(&client.get("dev")["service"]["last_heartbeat"]);
+    }
+
+    registry.stop();
+    let registry = launch.start();
+
+    let service = &registry.client().get("dev")["service"];
+    assert_eq!(whole_number(&service["last_heartbeat"]), heard);
+}
+
+#[test]
+fn a_clean_stop_leaves_the_database_and_no_log_beside_it() {
+    let launch = Launch::new();
+    let registry = launch.start();
+    fill(&registry);
+
+    registry.stop();
+
+    let names: Vec<_> = std::fs::read_dir(launch.folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(names, ["service_registry.db"]);
+}
+
+#[test]
+fn the_memory_backend_forgets_and_leaves_no_file() {
+    let launch = Launch::new().flag("--backend", "memory");
+    let registry = launch.start();
+    registry.client().register("dev", "DEV");
+
+    registry.stop();
+    let registry = launch.start();
+
+    assert_eq!(registry.client().list()["services"], json!([]));
+    assert_eq!(std::fs::read_dir(launch.folder()).unwrap().count(), 0);
+}

@@ -1,0 +1,42 @@
+//! What the tests stand on: registries to talk to, clients to talk with, and, for a test that
+//! fails, what was said and what the server logged.
+
+mod answers;
+mod chance;
+mod client;
+mod embedded;
+mod impatient;
+mod launch;
+mod peer;
+mod process;
+mod registry;
+mod scripted_backend;
+mod subscriber;
+mod transcript;
+
+pub(crate) use answers::{assert_refused, assert_success, ids, unix_seconds, whole_number};
+pub(crate) use chance::{Chance, repetitions};
+pub(crate) use client::{Client, HeartbeatClient, registration, short_lived};
+pub(crate) use embedded::{Embedded, embedded_config};
+pub(crate) use impatient::Impatient;
+pub(crate) use launch::Launch;
+pub(crate) use peer::Peer;
+pub(crate) use process::{Finished, Process};
+pub(crate) use registry::{Registry, port_of};
+pub(crate) use scripted_backend::{Commit, Gate, Journal, ScriptedBackend};
+pub(crate) use subscriber::{Event, Subscriber};
+pub(crate) use transcript::Transcript;
+
+use std::time::Duration;
+
+/// How long a test waits for something that should come at once. Long, because a busy machine
+/// is no failure; a test that passes never waits this long.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
+
+/// The three endpoints of a registry, as a client connects to them.
+#[derive(Debug, Clone)]
+pub(crate) struct Endpoints {
+    pub(crate) requests: String,
+    pub(crate) events: String,
+    pub(crate) heartbeats: String,
+}

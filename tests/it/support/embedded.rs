@@ -1,0 +1,136 @@
+//! A registry inside the test's own process, with a backend of the test's.
+
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use service_registry::config::Config;
+use service_registry::server::{Server, ServerError, StopHandle};
+
+use super::{
+    Client, DEADLINE, Endpoints, HeartbeatClient, ScriptedBackend, Subscriber, Transcript,
+};
+
+/// A server that runs on ports picked by the system and cleans up only when it must.
+pub(crate) struct Embedded {
+    server: Option<Server>,
+    endpoints: Endpoints,
+    transcript: Transcript,
+}
+
+/// The settings of every embedded server.
+pub(crate) fn embedded_config() -> Config {
+    Config {
+        req_port: 0,
+        pub_port: 0,
+        hb_port: 0,
+        cleanup_interval: Duration::from_secs(3_600),
+        ..Config::default()
+    }
+}
+
+impl Embedded {
+    #[track_caller]
+    pub(crate) fn start(backend: ScriptedBackend) -> Self {
+        Self::start_with(embedded_config(), backend)
+    }
+
+    #[track_caller]
+    pub(crate) fn start_cleaning_up_every_second(backend: ScriptedBackend) -> Self {
+        let cleanup_interval = Duration::from_secs(1);
+        Self::start_with(Config { cleanup_interval, ..embedded_config() }, backend)
+    }
+
+    #[track_caller]
+    fn start_with(config: Config, backend: ScriptedBackend) -> Self {
+        let server = Server::start_with_backend(config, Box::new(backend)).expect("it starts");
+        let endpoints = server.endpoints();
+        let endpoints = Endpoints {
+            requests: endpoints.requests.clone(),
+            events: endpoints.events.clone(),
+            heartbeats: endpoints.heartbeats.clone(),
+        };
+        Self { server: Some(server), endpoints, transcript: Transcript::default() }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::connect(&self.endpoints.requests, &self.transcript)
+    }
+
+    pub(crate) fn heartbeat_client(&self) -> HeartbeatClient {
+        HeartbeatClient::connect(&self.endpoints.heartbeats, &self.transcript)
+    }
+
+    /// A subscriber whose subscription is active. Its probes are commits like any other.
+    #[track_caller]
+    pub(crate) fn subscriber(&self) -> Subscriber {
+        Subscriber::connect(&self.endpoints, &self.transcript)
+    }
+
+    pub(crate) fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
+    pub(crate) fn stop_handle(&self) -> StopHandle {
+        self.server.as_ref().expect("it runs").stop_handle()
+    }
+
+    /// Asks it to stop, and waits until it has.
+    #[track_caller]
+    pub(crate) fn stop(self) -> Result<(), ServerError> {
+        self.stop_handle().stop();
+        self.wait()
+    }
+
+    /// Waits until it has ended by itself.
+    #[track_caller]
+    pub(crate) fn wait(self) -> Result<(), ServerError> {
+        self.wait_in_background().wait()
+    }
+
+    /// Asks it to stop, which takes until the test opens a gate.
+    pub(crate) fn stop_in_background(self) -> Ending {
+        self.stop_handle().stop();
+        self.wait_in_background()
+    }
+
+    fn wait_in_background(mut self) -> Ending {
+        let server = self.server.take().expect("it runs");
+        let (sender, outcome) = channel();
+        let waiter = thread::spawn(move || {
+            // Where nobody listens, the test has failed already.
+            let _ = sender.send(server.wait());
+        });
+        Ending { outcome, waiter, _server: self }
+    }
+}
+
+/// The end of a server that is waited for.
+pub(crate) struct Ending {
+    outcome: Receiver<Result<(), ServerError>>,
+    waiter: JoinHandle<()>,
+    /// Prints what was said where the test fails.
+    _server: Embedded,
+}
+
+impl Ending {
+    /// How it ended; one that goes on fails the test.
+    #[track_caller]
+    pub(crate) fn wait(self) -> Result<(), ServerError> {
+        let outcome = self.outcome.recv_timeout(DEADLINE).expect("it ends within the deadline");
+        self.waiter.join().expect("waiting does not panic");
+        outcome
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.transcript.print();
+        }
+        if let Some(server) = self.server.take() {
+            // How it ends is the subject of tests that wait for it.
+            let _ = server.stop();
+        }
+    }
+}

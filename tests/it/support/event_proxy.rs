@@ -1,0 +1,93 @@
+//! A way for events that loses some of them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+
+use fastrand::Rng;
+
+/// How often the proxy looks whether the test is over, in milliseconds.
+const GLANCE: i64 = 20;
+
+/// Passes on what a registry publishes, or loses it, at random. Outlives the registry, and goes
+/// on with the next one at the same endpoint.
+pub(crate) struct EventProxy {
+    endpoint: String,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// How many of a hundred events are lost.
+    loss: AtomicU8,
+    passed: AtomicU64,
+    lost: AtomicU64,
+    is_over: AtomicBool,
+}
+
+impl EventProxy {
+    /// Begins to pass on the events of the registry that publishes at `upstream`, losing none.
+    #[track_caller]
+    pub(crate) fn start(upstream: &str, random: Rng) -> Self {
+        let context = zmq::Context::new();
+        let from = context.socket(zmq::SUB).unwrap();
+        from.set_subscribe(b"").unwrap();
+        from.set_rcvhwm(0).unwrap();
+        from.connect(upstream).unwrap();
+        let to = context.socket(zmq::PUB).unwrap();
+        to.set_linger(0).unwrap();
+        to.set_sndhwm(0).unwrap();
+        to.bind("tcp://127.0.0.1:*").unwrap();
+        let endpoint = to.get_last_endpoint().unwrap().unwrap();
+        let shared = Arc::new(Shared::default());
+        let passing_on = Arc::clone(&shared);
+        let thread = thread::spawn(move || pass_on(&from, &to, &passing_on, random));
+        Self { endpoint, shared, thread: Some(thread) }
+    }
+
+    /// Where to subscribe.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// From now on loses so many of a hundred events.
+    pub(crate) fn lose(&self, of_a_hundred: u8) {
+        self.shared.loss.store(of_a_hundred, Ordering::SeqCst);
+    }
+
+    /// How many events were passed on.
+    pub(crate) fn passed(&self) -> u64 {
+        self.shared.passed.load(Ordering::SeqCst)
+    }
+
+    /// How many events were lost.
+    pub(crate) fn lost(&self) -> u64 {
+        self.shared.lost.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for EventProxy {
+    fn drop(&mut self) {
+        self.shared.is_over.store(true, Ordering::SeqCst);
+        if let Some(thread) = self.thread.take() {
+            // A panic in there has been printed, and the test sees what it lacks.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn pass_on(from: &zmq::Socket, to: &zmq::Socket, shared: &Shared, mut random: Rng) {
+    while !shared.is_over.load(Ordering::SeqCst) {
+        if from.poll(zmq::POLLIN, GLANCE).unwrap() == 0 {
+            continue;
+        }
+        let frames = from.recv_multipart(0).unwrap();
+        if random.u8(..100) < shared.loss.load(Ordering::SeqCst) {
+            shared.lost.fetch_add(1, Ordering::SeqCst);
+        } else {
+            to.send_multipart(frames, 0).unwrap();
+            shared.passed.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}

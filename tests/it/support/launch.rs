@@ -1,0 +1,155 @@
+//! How a registry is started: folder, flags, environment.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::{Finished, Process, Registry};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_service-registry");
+
+/// The variable that names the configuration file.
+const CONFIG_VARIABLE: &str = "SERVICE_REGISTRY_CONFIG";
+
+/// Sets a limit on the size of every file that the process writes, and lets a write beyond it
+/// fail as it fails on a full disk, instead of killing the process. In the shell, because a
+/// limit must be set between fork and exec.
+const WITH_FILE_SIZE_LIMIT: &str = r#"trap '' XFSZ; ulimit -S -f "$0" || exit 99; exec "$@""#;
+
+/// Everything that decides how a registry starts. Each has a folder of its own, in which it
+/// runs, and which several starts of it share.
+#[derive(Debug, Clone)]
+pub(crate) struct Launch {
+    folder: Arc<TempDir>,
+    flags: Vec<(String, Option<String>)>,
+    environment: Vec<(String, String)>,
+    file_size_limit: Option<u32>,
+}
+
+impl Launch {
+    /// The ports are picked by the system, and only a test that wants it waits for a cleanup.
+    pub(crate) fn new() -> Self {
+        Self::without_flags()
+            .flag("--req-port", "0")
+            .flag("--pub-port", "0")
+            .flag("--hb-port", "0")
+            .flag("--cleanup-interval", "3600")
+            .flag("--log-level", "debug")
+    }
+
+    /// A bare `start`.
+    pub(crate) fn without_flags() -> Self {
+        let folder = tempfile::Builder::new().prefix("service-registry-").tempdir().unwrap();
+        Self {
+            folder: Arc::new(folder),
+            flags: Vec::new(),
+            environment: Vec::new(),
+            file_size_limit: None,
+        }
+    }
+
+    /// Sets a flag, in place of what was set before.
+    pub(crate) fn flag(self, name: &str, value: &str) -> Self {
+        self.set(name, Some(value))
+    }
+
+    /// Sets a flag that has no value.
+    pub(crate) fn switch(self, name: &str) -> Self {
+        self.set(name, None)
+    }
+
+    /// Takes a flag away.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.flags.retain(|(flag, _)| flag != name);
+        self
+    }
+
+    /// Names the configuration file in the environment.
+    pub(crate) fn config_variable(mut self, path: &str) -> Self {
+        self.environment.push((CONFIG_VARIABLE.to_owned(), path.to_owned()));
+        self
+    }
+
+    /// Lets no file grow beyond so many blocks of 512 bytes.
+    pub(crate) fn file_size_limit(mut self, blocks: u32) -> Self {
+        self.file_size_limit = Some(blocks);
+        self
+    }
+
+    /// Lifts the limit on the size of files.
+    pub(crate) fn without_file_size_limit(mut self) -> Self {
+        self.file_size_limit = None;
+        self
+    }
+
+    /// Writes a file into the folder.
+    #[track_caller]
+    pub(crate) fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        fs::write(self.path(name), content).unwrap();
+        self
+    }
+
+    /// Where a file of this name is in the folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts a registry that must become ready.
+    #[track_caller]
+    pub(crate) fn start(&self) -> Registry {
+        Registry::new(self.spawn(), self.clone())
+    }
+
+    /// Starts a registry that must end by itself.
+    #[track_caller]
+    pub(crate) fn start_in_vain(&self) -> Finished {
+        let mut process = self.spawn();
+        if let Some(line) = process.next_line() {
+            panic!("it starts, although it should not: {line}");
+        }
+        process.wait()
+    }
+
+    /// Runs any command of the binary, in the folder and with the environment of this launch.
+    #[track_caller]
+    pub(crate) fn run<A: AsRef<str>>(&self, arguments: &[A]) -> Finished {
+        let mut command = self.command(Command::new(BINARY));
+        Process::spawn(command.args(arguments.iter().map(AsRef::as_ref))).wait()
+    }
+
+    fn set(self, name: &str, value: Option<&str>) -> Self {
+        let mut launch = self.without(name);
+        launch.flags.push((name.to_owned(), value.map(str::to_owned)));
+        launch
+    }
+
+    #[track_caller]
+    pub(crate) fn spawn(&self) -> Process {
+        let mut command = match self.file_size_limit {
+            None => self.command(Command::new(BINARY)),
+            Some(blocks) => {
+                let mut shell = self.command(Command::new("sh"));
+                shell.args(["-c", WITH_FILE_SIZE_LIMIT, &blocks.to_string(), BINARY]);
+                shell
+            }
+        };
+        command.arg("start");
+        for (name, value) in &self.flags {
+            command.arg(name).args(value);
+        }
+        Process::spawn(&mut command)
+    }
+
+    fn command(&self, mut command: Command) -> Command {
+        command.current_dir(self.folder.path()).env_remove(CONFIG_VARIABLE);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}

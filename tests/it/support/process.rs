@@ -1,0 +1,142 @@
+//! A child process whose output is collected and whose end can be waited for.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How long a process may take to start or to end.
+const PROCESS_DEADLINE: Duration = Duration::from_secs(20);
+
+/// A running process. Dropping it kills it.
+pub(crate) struct Process {
+    child: Child,
+    lines: Receiver<String>,
+    /// What it wrote to its standard output and the test has read.
+    stdout: String,
+    stderr: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+/// How a process ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Process {
+    #[track_caller]
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the process starts");
+        let (sender, lines) = channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let read_output = thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                // Nobody listens any more where the test is over.
+                let _ = sender.send(line);
+            }
+        });
+        let stderr = Arc::new(Mutex::new(String::new()));
+        let log = Arc::clone(&stderr);
+        let mut errors = child.stderr.take().unwrap();
+        let read_errors = thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = errors.read(&mut buffer) {
+                log.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..count]));
+            }
+        });
+        let readers = vec![read_output, read_errors];
+        Self { child, lines, stdout: String::new(), stderr, readers }
+    }
+
+    /// The next line of standard output, or nothing where the process ended before.
+    #[track_caller]
+    pub(crate) fn next_line(&mut self) -> Option<String> {
+        match self.lines.recv_timeout(PROCESS_DEADLINE) {
+            Ok(line) => {
+                self.stdout.push_str(&line);
+                self.stdout.push('\n');
+                Some(line)
+            }
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => {
+                panic!("no line and no end within {PROCESS_DEADLINE:?}; log:\n{}", self.log())
+            }
+        }
+    }
+
+    /// What it wrote to standard error until now.
+    pub(crate) fn log(&self) -> String {
+        self.stderr.lock().unwrap().clone()
+    }
+
+    /// Sends a signal, named as `kill` names it.
+    #[track_caller]
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("sh")
+            .args(["-c", "kill -s \"$0\" \"$1\"", name, &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success(), "SIG{name} reaches process {}", self.child.id());
+    }
+
+    /// Waits for its end; a process that goes on fails the test.
+    #[track_caller]
+    pub(crate) fn wait(mut self) -> Finished {
+        // A process closes its output when it ends, so there is no need to ask again and again.
+        let started = Instant::now();
+        while self.next_line().is_some() {
+            assert!(started.elapsed() < PROCESS_DEADLINE, "it talks and does not end");
+        }
+        let status = self.child.wait().unwrap();
+        for reader in self.readers.drain(..) {
+            reader.join().unwrap();
+        }
+        Finished { status, stdout: std::mem::take(&mut self.stdout), stderr: self.log() }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail where it has ended already, which is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Finished {
+    /// The exit code, or nothing where a signal ended it.
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
+    /// What it said to a person who may not be reading the log: one line, and the last.
+    #[track_caller]
+    pub(crate) fn complaint(&self) -> &str {
+        let complaints = self.stderr.lines().filter(|line| line.starts_with("service-registry: "));
+        assert_eq!(complaints.count(), 1, "{:?} has one complaint", self.stderr);
+        let last = self.stderr.lines().last().unwrap_or_default();
+        last.strip_prefix("service-registry: ").expect("nothing follows the complaint")
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_code(&self, code: i32) -> &Self {
+        assert_eq!(
+            self.code(),
+            Some(code),
+            "\n---- standard output ----\n{}---- standard error ----\n{}",
+            self.stdout,
+            self.stderr
+        );
+        self
+    }
+}

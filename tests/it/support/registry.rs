@@ -1,0 +1,142 @@
+//! The real binary, running.
+
+use std::thread;
+
+use super::{
+    Client, Endpoints, Finished, HeartbeatClient, Launch, Process, Subscriber, Transcript,
+};
+
+/// A registry that is ready. Dropping it kills it and removes its folder; where the test fails,
+/// it prints what was said and logged.
+pub(crate) struct Registry {
+    process: Option<Process>,
+    launch: Launch,
+    ready_line: String,
+    endpoints: Endpoints,
+    transcript: Transcript,
+}
+
+impl Registry {
+    /// A registry as [`Launch::new`] starts it.
+    #[track_caller]
+    pub(crate) fn start() -> Self {
+        Launch::new().start()
+    }
+
+    #[track_caller]
+    pub(crate) fn new(mut process: Process, launch: Launch) -> Self {
+        let Some(ready_line) = process.next_line() else {
+            let finished = process.wait();
+            panic!("it ends instead of getting ready: {finished:?}");
+        };
+        let endpoints = endpoints_in(&ready_line);
+        let transcript = Transcript::default();
+        Self { process: Some(process), launch, ready_line, endpoints, transcript }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::connect(&self.endpoints.requests, &self.transcript)
+    }
+
+    pub(crate) fn heartbeat_client(&self) -> HeartbeatClient {
+        HeartbeatClient::connect(&self.endpoints.heartbeats, &self.transcript)
+    }
+
+    /// A subscriber whose subscription is active.
+    #[track_caller]
+    pub(crate) fn subscriber(&self) -> Subscriber {
+        Subscriber::connect(&self.endpoints, &self.transcript)
+    }
+
+    pub(crate) fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
+    pub(crate) fn transcript(&self) -> &Transcript {
+        &self.transcript
+    }
+
+    pub(crate) fn ready_line(&self) -> &str {
+        &self.ready_line
+    }
+
+    pub(crate) fn launch(&self) -> &Launch {
+        &self.launch
+    }
+
+    /// What the server logged until now.
+    pub(crate) fn log(&self) -> String {
+        self.process.as_ref().map(Process::log).unwrap_or_default()
+    }
+
+    /// Runs a command of the binary that asks this registry.
+    #[track_caller]
+    pub(crate) fn run(&self, arguments: &[&str]) -> Finished {
+        let port = port_of(&self.endpoints.requests).to_string();
+        let arguments = [arguments, &["--req-port", &port]].concat();
+        self.launch.run(&arguments)
+    }
+
+    #[track_caller]
+    pub(crate) fn signal(&self, name: &str) {
+        self.process.as_ref().expect("it runs").signal(name);
+    }
+
+    /// Stops it by `terminate`, and expects that it ends well.
+    #[track_caller]
+    pub(crate) fn stop(self) -> Finished {
+        let reply = self.client().request(&serde_json::json!({"action": "terminate"}));
+        assert_eq!(reply["success"], true);
+        let finished = self.wait();
+        finished.assert_code(0);
+        finished
+    }
+
+    /// Ends it as a power cut does.
+    #[track_caller]
+    pub(crate) fn kill(self) {
+        self.signal("KILL");
+        assert_eq!(self.wait().code(), None, "a signal ended it");
+    }
+
+    /// Waits until it has ended.
+    #[track_caller]
+    pub(crate) fn wait(mut self) -> Finished {
+        self.process.take().expect("it runs").wait()
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.transcript.print();
+            eprintln!("---- log of the server ----\n{}", self.log());
+        }
+    }
+}
+
+/// The port in an endpoint.
+#[track_caller]
+pub(crate) fn port_of(endpoint: &str) -> u16 {
+    endpoint.rsplit(':').next().and_then(|port| port.parse().ok()).expect("it ends in a port")
+}
+
+#[track_caller]
+fn endpoints_in(ready_line: &str) -> Endpoints {
+    let endpoint = |part: &str, name: &str| {
+        let endpoint = part.strip_prefix(name).expect("the ready line names its endpoints");
+        // What listens everywhere is reached here.
+        endpoint.replace("tcp://0.0.0.0:", "tcp://127.0.0.1:")
+    };
+    let parts: Vec<&str> = ready_line
+        .strip_prefix("service-registry ready: ")
+        .unwrap_or_else(|| panic!("{ready_line:?} is no ready line"))
+        .split(", ")
+        .collect();
+    let [requests, events, heartbeats] = parts[..] else { panic!("{ready_line:?} names three") };
+    Endpoints {
+        requests: endpoint(requests, "requests "),
+        events: endpoint(events, "events "),
+        heartbeats: endpoint(heartbeats, "heartbeats "),
+    }
+}

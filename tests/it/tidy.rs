@@ -1,0 +1,212 @@
+//! Rules of the house that a program can check: who may use what, and how long things may be.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const LINE_LENGTH_MAX: usize = 100;
+const FILE_LENGTH_MAX: usize = 400;
+
+const ACTIONS: [&str; 9] =
+    ["register", "deregister", "renew", "get", "list", "discover", "health", "info", "terminate"];
+
+/// A file of the project.
+struct Source {
+    /// Its path from the project's folder.
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// Everything before the tests, which stand at the end or in a file of their own.
+    fn without_tests(&self) -> impl Iterator<Item = &str> {
+        let is_tests = self.path.ends_with("/tests.rs") || self.path.contains("/tests/");
+        let lines = self.text.lines().take_while(|line| line.trim() != "#[cfg(test)]");
+        lines.filter(move |_| !is_tests)
+    }
+
+    /// The lines that are no comments, which may say what code may not.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let lines = self.without_tests().enumerate();
+        lines.filter(|(_, line)| !line.trim_start().starts_with("//"))
+    }
+
+    fn is_in(&self, places: &[&str]) -> bool {
+        places.iter().any(|place| self.path.starts_with(place))
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn sources(folders: &[&str]) -> Vec<Source> {
+    let mut sources = Vec::new();
+    let mut folders: Vec<PathBuf> = folders.iter().map(|folder| root().join(folder)).collect();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let path = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+                sources.push(Source { path, text });
+            }
+        }
+    }
+    assert!(!sources.is_empty(), "there is something to check");
+    sources
+}
+
+/// None of `words` stands in code outside `allowed`, and `allowed` exists.
+#[track_caller]
+fn assert_only_in(allowed: &[&str], words: &[&str]) {
+    let sources = sources(&["src"]);
+    let is_used =
+        |source: &Source| source.code().any(|(_, line)| words.iter().any(|w| line.contains(w)));
+    assert!(
+        sources.iter().any(|source| source.is_in(allowed) && is_used(source)),
+        "{words:?} are nowhere; do the words or the places still fit?"
+    );
+    let mut found = Vec::new();
+    for source in sources.iter().filter(|source| !source.is_in(allowed)) {
+        for (number, line) in source.code() {
+            if words.iter().any(|word| line.contains(word)) {
+                found.push(format!("{}:{}: {}", source.path, number + 1, line.trim()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "only in {allowed:?}:\n{}", found.join("\n"));
+}
+
+#[test]
+fn only_the_clock_and_the_clients_deadlines_read_a_clock() {
+    assert_only_in(
+        &["src/clock.rs", "src/client", "src/cli"],
+        &["Instant::now", "SystemTime::now", ".elapsed()", "now_v7", "UNIX_EPOCH"],
+    );
+}
+
+#[test]
+fn only_one_file_of_the_server_and_one_of_the_client_start_threads() {
+    let words = ["thread::spawn", "thread::Builder", "Builder::new().name", "thread::scope"];
+
+    assert_only_in(&["src/server/thread.rs", "src/client/thread.rs"], &words);
+}
+
+#[test]
+fn only_server_and_client_use_zeromq() {
+    assert_only_in(&["src/server", "src/client"], &["zmq::"]);
+}
+
+#[test]
+fn only_its_backend_uses_sqlite() {
+    assert_only_in(&["src/backend/sqlite"], &["rusqlite"]);
+}
+
+#[test]
+fn only_the_program_parses_arguments() {
+    assert_only_in(&["src/cli", "src/main.rs"], &["argh"]);
+}
+
+#[test]
+fn only_the_program_prints() {
+    assert_only_in(&["src/cli", "src/main.rs"], &["println!", "print!(", "stdout()", "stderr()"]);
+}
+
+#[test]
+fn the_core_knows_no_random_numbers_no_log_and_no_threads() {
+    let words = ["Uuid::new", "fastrand", "rand::", "log::", "std::thread", "crossbeam_channel"];
+    let mut found = Vec::new();
+
+    for source in sources(&["src"]) {
+        let core = ["src/registry", "src/service.rs", "src/protocol"];
+        for (number, line) in source.code().filter(|_| source.is_in(&core)) {
+            if words.iter().any(|word| line.contains(word)) {
+                found.push(format!("{}:{}: {}", source.path, number + 1, line.trim()));
+            }
+        }
+    }
+
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Each layer with what stands above it and must not be used in it.
+const ABOVE: [(&[&str], &[&str]); 6] = [
+    (
+        &["src/clock.rs"],
+        &["service", "registry", "protocol", "backend", "config", "server", "client"],
+    ),
+    (&["src/service.rs"], &["registry", "protocol", "backend", "config", "server", "client"]),
+    (&["src/registry"], &["protocol", "backend", "config", "server", "client"]),
+    (&["src/protocol"], &["backend", "config", "server", "client"]),
+    (&["src/backend"], &["protocol", "config", "server", "client"]),
+    (&["src/client"], &["server", "backend"]),
+];
+
+#[test]
+fn imports_run_one_way() {
+    let mut found = Vec::new();
+
+    for source in sources(&["src"]) {
+        for (_, above) in ABOVE.iter().filter(|(layer, _)| source.is_in(layer)) {
+            for (number, line) in source.code() {
+                if above.iter().any(|module| line.contains(&format!("crate::{module}"))) {
+                    found.push(format!("{}:{}: {}", source.path, number + 1, line.trim()));
+                }
+            }
+        }
+    }
+
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn no_line_is_longer_than_a_hundred_characters() {
+    let mut found = Vec::new();
+
+    for source in sources(&["src", "tests"]) {
+        for (number, line) in source.text.lines().enumerate() {
+            let length = line.chars().count();
+            if length > LINE_LENGTH_MAX {
+                found.push(format!("{}:{}: {length} characters", source.path, number + 1));
+            }
+        }
+    }
+
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn no_file_is_longer_than_four_hundred_lines_without_its_tests() {
+    let mut found = Vec::new();
+
+    for source in sources(&["src", "tests"]) {
+        let lines = source.without_tests().count();
+        if lines > FILE_LENGTH_MAX {
+            found.push(format!("{}: {lines} lines", source.path));
+        }
+    }
+
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn every_file_says_what_lives_in_it() {
+    let silent: Vec<String> = sources(&["src", "tests"])
+        .into_iter()
+        .filter(|source| !source.text.starts_with("//! "))
+        .map(|source| source.path)
+        .collect();
+
+    assert!(silent.is_empty(), "{}", silent.join("\n"));
+}
+
+#[test]
+fn every_action_is_documented() {
+    let page = fs::read_to_string(root().join("docs/protocol.md")).unwrap();
+
+    for action in ACTIONS {
+        assert!(page.contains(&format!("`{action}`")), "{action} is not in docs/protocol.md");
+    }
+}
