@@ -11,9 +11,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// How often the timer thread tells the clock that the process is running.
 pub const TICK: Duration = Duration::from_secs(1);
 
-/// How far listening time may run ahead of the last tick. Long enough that an ordinary late
-/// wake-up costs nothing, short enough that a process that was stopped for an hour wakes up
-/// with no more than this on its listening clock.
+/// The longest time between two ticks that counts. Long enough that an ordinary late wake-up
+/// costs nothing. What takes longer was a pause, and listening time goes on behind it where it
+/// stood at the last tick.
 pub const LONGEST_STEP: Duration = Duration::from_secs(2);
 
 /// Whole seconds since the Unix epoch, as the protocol carries them.
@@ -103,28 +103,22 @@ pub enum Tick {
 #[derive(Debug, Clone)]
 pub struct Clock(Arc<Shared>);
 
-/// Listening time is the monotonic time less what was `lost`, and never later than `horizon`.
+/// Listening time is that of the last tick and what passed since, unless so much passed that the
+/// process cannot have been running.
 #[derive(Debug)]
 struct Shared {
     started: Instant,
-    /// Milliseconds of monotonic time that did not count, less those of [`ListeningTime::START`].
-    lost: AtomicU64,
-    /// The latest listening time that may be read before the next tick, in milliseconds.
-    horizon: AtomicU64,
     /// Monotonic milliseconds at the last tick.
-    last_tick: AtomicU64,
+    ticked: AtomicU64,
+    /// Listening time at the last tick, in milliseconds.
+    listening: AtomicU64,
 }
 
 impl Clock {
     /// Starts a clock at [`ListeningTime::START`].
     #[must_use]
     pub fn start() -> Self {
-        Self(Arc::new(Shared {
-            started: Instant::now(),
-            lost: AtomicU64::new(0),
-            horizon: AtomicU64::new(ListeningTime::START.plus(LONGEST_STEP).milliseconds()),
-            last_tick: AtomicU64::new(0),
-        }))
+        Self(Arc::new(Shared::new()))
     }
 
     /// Both times, now.
@@ -140,29 +134,35 @@ impl Clock {
 }
 
 impl Shared {
+    fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            ticked: AtomicU64::new(0),
+            listening: AtomicU64::new(ListeningTime::START.milliseconds()),
+        }
+    }
+
     fn monotonic(&self) -> u64 {
         milliseconds(self.started.elapsed())
     }
 
     fn listening(&self, monotonic: u64) -> ListeningTime {
-        let running = ListeningTime::START.milliseconds() + monotonic;
-        // A reader that meets a tick half done sees the old horizon with the new loss, which is
-        // an earlier time than either; the other way round could be a later one.
-        let horizon = self.horizon.load(Ordering::Acquire);
-        let lost = self.lost.load(Ordering::Acquire);
-        ListeningTime(running.saturating_sub(lost).min(horizon))
+        // In the opposite order to `tick`: who meets one half done sees too early a time, by no
+        // more than a step, and never too late a one.
+        let listening = self.listening.load(Ordering::Acquire);
+        let ticked = self.ticked.load(Ordering::Acquire);
+        let step = monotonic.saturating_sub(ticked);
+        ListeningTime(if step > milliseconds(LONGEST_STEP) { listening } else { listening + step })
     }
 
     fn tick(&self, monotonic: u64) -> Tick {
-        let listening = self.listening(monotonic).milliseconds();
-        let running = ListeningTime::START.milliseconds() + monotonic;
-        self.lost.store(running.saturating_sub(listening), Ordering::Release);
-        self.horizon.store(listening + milliseconds(LONGEST_STEP), Ordering::Release);
+        let listening = self.listening(monotonic);
+        let last = self.ticked.swap(monotonic, Ordering::AcqRel);
+        self.listening.store(listening.milliseconds(), Ordering::Release);
 
-        let since_last =
-            monotonic.saturating_sub(self.last_tick.swap(monotonic, Ordering::Relaxed));
-        if since_last > milliseconds(LONGEST_STEP) {
-            Tick::AfterPause(Duration::from_millis(since_last))
+        let step = monotonic.saturating_sub(last);
+        if step > milliseconds(LONGEST_STEP) {
+            Tick::AfterPause(Duration::from_millis(step))
         } else {
             Tick::OnTime
         }
@@ -184,22 +184,13 @@ fn wall_time() -> WallTime {
 mod tests {
     use super::*;
 
-    fn clock() -> Shared {
-        Shared {
-            started: Instant::now(),
-            lost: AtomicU64::new(0),
-            horizon: AtomicU64::new(ListeningTime::START.plus(LONGEST_STEP).milliseconds()),
-            last_tick: AtomicU64::new(0),
-        }
-    }
-
     fn since_start(time: ListeningTime) -> u64 {
         time.milliseconds() - ListeningTime::START.milliseconds()
     }
 
     #[test]
     fn listening_time_follows_the_monotonic_clock_while_ticks_arrive() {
-        let clock = clock();
+        let clock = Shared::new();
 
         for second in 1..=100 {
             assert_eq!(clock.tick(second * 1_000), Tick::OnTime);
@@ -209,21 +200,22 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_without_ticks_counts_as_the_longest_step() {
-        let clock = clock();
+    fn an_hour_without_ticks_does_not_count() {
+        let clock = Shared::new();
         clock.tick(1_000);
 
+        assert_eq!(since_start(clock.listening(2_900)), 2_900);
         let hour = 3_600_000;
-        assert_eq!(since_start(clock.listening(hour)), 3_000);
+        assert_eq!(since_start(clock.listening(hour)), 1_000);
         assert_eq!(clock.tick(hour), Tick::AfterPause(Duration::from_millis(hour - 1_000)));
 
-        assert_eq!(since_start(clock.listening(hour)), 3_000);
-        assert_eq!(since_start(clock.listening(hour + 700)), 3_700);
+        assert_eq!(since_start(clock.listening(hour)), 1_000);
+        assert_eq!(since_start(clock.listening(hour + 700)), 1_700);
     }
 
     #[test]
     fn a_tick_that_is_a_little_late_loses_nothing() {
-        let clock = clock();
+        let clock = Shared::new();
 
         assert_eq!(clock.tick(1_900), Tick::OnTime);
 

@@ -34,7 +34,7 @@ mod timer;
 pub use sockets::SocketError;
 
 use pipeline::{Parts, Pipeline};
-use sockets::{bind, resolve};
+use sockets::{bind, probe_all, resolve};
 use thread::Ended;
 
 /// Why a server could not be started.
@@ -129,8 +129,19 @@ impl Server {
     /// [`StartError`]; then nothing is left running.
     pub fn start(config: Config) -> Result<Self, StartError> {
         config.validate()?;
+        probe_all(
+            &resolve(&config.bind)?,
+            [
+                ("requests", config.req_port),
+                ("events", config.pub_port),
+                ("heartbeats", config.hb_port),
+            ],
+        )?;
         let backend: Box<dyn Backend> = match config.backend {
-            BackendKind::Sqlite => Box::new(SqliteBackend::open(&config.db_path)?),
+            BackendKind::Sqlite => {
+                let backend = SqliteBackend::open(&config.db_path)?;
+                Box::new(backend.with_durability(config.durability)?)
+            }
             BackendKind::Memory => Box::new(MemoryBackend),
         };
         Self::start_with_backend(config, backend)

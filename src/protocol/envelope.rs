@@ -89,12 +89,12 @@ pub fn open_request(frames: Frames) -> Message {
 pub fn open_heartbeat(frames: Frames) -> Message {
     let mut frames = frames.into_iter();
     let client = frames.next().unwrap_or_default();
-    let (envelope, body) = match (frames.next(), frames.next(), frames.next()) {
-        (Some(body), None, None) => (Envelope::Bare, Ok(body)),
-        (Some(delimiter), Some(body), None) if delimiter.is_empty() => {
-            (Envelope::Delimited, Ok(body))
-        }
-        _ => (Envelope::Bare, Err(malformed("expected one frame, the body of the heartbeat"))),
+    let mut rest: Vec<Vec<u8>> = frames.collect();
+    let delimited = rest.len() > 1 && rest.first().is_some_and(Vec::is_empty);
+    let envelope = if delimited { Envelope::Delimited } else { Envelope::Bare };
+    let body = match (rest.pop(), rest.len()) {
+        (Some(body), before) if before == usize::from(delimited) => Ok(body),
+        _ => Err(malformed("expected one frame, the body of the heartbeat")),
     };
     Message { client, envelope, body }
 }
@@ -184,6 +184,7 @@ mod tests {
         assert_eq!(open(&[b"me", b"{}"]), (Envelope::Bare, true));
         assert_eq!(open(&[b"me", b"", b"{}"]), (Envelope::Delimited, true));
         assert_eq!(open(&[b"me", b"REQ", b"{}"]), (Envelope::Bare, false));
+        assert_eq!(open(&[b"me", b"", b"REQ", b"{}"]), (Envelope::Delimited, false));
         assert_eq!(open(&[b"me"]), (Envelope::Bare, false));
     }
 }

@@ -7,7 +7,6 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::clock::Now;
-
 use crate::service::{ServiceId, TypePolicy};
 
 use super::entry::Entry;

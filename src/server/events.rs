@@ -21,6 +21,10 @@ impl Events {
     /// Runs the thread.
     pub(super) fn run(self) -> Result<(), Failure> {
         for event in &self.events {
+            // ZeroMQ takes note of new subscribers when it is used, but at most once in a
+            // millisecond unless it is asked for its events. Who has subscribed before this
+            // event must not miss it.
+            let _ = self.socket.get_events();
             send(&self.socket, &[event.event_type.as_bytes(), &event.body])?;
         }
         Ok(())

@@ -62,8 +62,8 @@ impl Heartbeats {
 
     fn take_heartbeats(&self, limit: usize) -> Result<(), Failure> {
         for _ in 0..limit {
-            let Some(frames) = receive(&self.socket)? else { break };
-            self.take_heartbeat(frames)?;
+            let Some(received) = receive(&self.socket)? else { break };
+            self.take_heartbeat(received.frames)?;
         }
         Ok(())
     }

@@ -1,17 +1,18 @@
 //! What the threads say to each other. Read this first: nothing else can make them move.
 //!
 //! ```text
-//! requests ── Job ──▶ storage ── FromStorage::Completed ──▶ requests
+//! requests ── Job ──▶ storage ── ToRequests::Completed ──▶ requests
 //! timer ── CleanUp ──▶ storage ── EventFrames ──▶ events
 //! server ── Stop ──▶ requests, heartbeats
 //! ```
 //!
-//! Every channel is bounded. Only the request thread could overfill one, and it refuses a
-//! request rather than wait.
+//! Every channel is bounded. The request thread never waits for room: it refuses a request
+//! instead. The storage thread may wait for the request and the event thread, which wait for
+//! nobody.
 
 use crate::clock::ListeningTime;
 use crate::protocol::envelope::{Envelope, Identity};
-use crate::protocol::request::{Read, Write};
+use crate::protocol::request::{Backup, Read, Write};
 use crate::protocol::request_id::RequestId;
 
 /// How many jobs may wait for the storage thread. With the Python client's patience of 0.5 s, a
@@ -47,6 +48,8 @@ pub(super) enum Task {
     Write(Write),
     /// To answer a read whose client has a write on its way, so that it sees that write.
     Read(Read),
+    /// To copy what is stored to a file.
+    Backup(Backup),
     /// To say goodbye to a client that has a write on its way.
     Terminate,
 }

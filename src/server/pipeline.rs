@@ -83,6 +83,9 @@ impl Pipeline {
             heartbeats: to_heartbeats,
         };
 
+        // Made before the parts of the threads, so that it is dropped behind them: the storage
+        // thread ends when nobody holds a sender of jobs.
+        let mut pipeline = Self::idle(controls);
         let events = Events { socket: parts.events.socket, events };
         let storage = Storage {
             backend: parts.backend,
@@ -120,7 +123,6 @@ impl Pipeline {
             stop: timer_stop,
         };
 
-        let mut pipeline = Self::idle(controls);
         pipeline.spawn("events", || events.run())?;
         pipeline.spawn("storage", || storage.run())?;
         pipeline.spawn("heartbeats", || heartbeats.run())?;

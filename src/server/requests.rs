@@ -13,7 +13,7 @@ use zmq::Socket;
 
 use crate::clock::Clock;
 use crate::mailbox::{Mailbox, Post};
-use crate::protocol::envelope::{Frames, Message, open_request};
+use crate::protocol::envelope::{Message, open_request};
 use crate::protocol::fault::Failure as RequestFailure;
 use crate::protocol::reply::{self, Ports};
 use crate::protocol::request::{Question, Read, Request, read_request};
@@ -23,7 +23,7 @@ use super::answer::answer;
 use super::lanes::Lanes;
 use super::messages::{Caller, JOBS_WAITING_MAX, Job, Reply, Task, ToRequests};
 use super::shared::SharedRegistry;
-use super::sockets::{receive, send, wait};
+use super::sockets::{Received, is_this_host, receive, send, wait};
 use super::thread::Failure;
 
 /// How many requests are taken before the mailbox is looked at again, so that a flood of them
@@ -99,13 +99,14 @@ impl Requests {
 
     fn take_requests(&mut self, limit: usize) -> Result<(), Failure> {
         for _ in 0..limit {
-            let Some(frames) = receive(&self.socket)? else { break };
-            self.take_request(frames)?;
+            let Some(received) = receive(&self.socket)? else { break };
+            self.take_request(received)?;
         }
         Ok(())
     }
 
-    fn take_request(&mut self, frames: Frames) -> Result<(), Failure> {
+    fn take_request(&mut self, received: Received) -> Result<(), Failure> {
+        let Received { frames, peer } = received;
         let Message { client, envelope, body } = open_request(frames);
         let Question { request_id, request } = match body {
             Ok(body) => read_request(&body),
@@ -115,6 +116,13 @@ impl Requests {
         let busy = self.lanes.is_busy(&caller.client);
         match request {
             Ok(Request::Write(write)) => self.hand_over(caller, Task::Write(write)),
+            Ok(Request::Backup(backup)) if peer.is_some_and(is_this_host) => {
+                self.hand_over(caller, Task::Backup(backup))
+            }
+            Ok(Request::Backup(_)) => {
+                log::warn!("refused a backup that was asked for from another host, {peer:?}");
+                self.refuse(Reply::new(caller, RequestFailure::NotOnThisHost.body()))
+            }
             Ok(Request::Read(read)) if busy => self.hand_over(caller, Task::Read(read)),
             Ok(Request::Terminate) if busy => self.hand_over(caller, Task::Terminate),
             Ok(Request::Read(read)) => {
@@ -173,5 +181,48 @@ impl Requests {
             self.stop.stop();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossbeam_channel::{Receiver, bounded};
+    use zmq::{Context, SocketType};
+
+    use super::*;
+    use crate::mailbox::mailbox;
+    use crate::registry::{Epoch, Registry};
+
+    fn thread() -> (Requests, Receiver<Job>) {
+        let (jobs, taken) = bounded(1);
+        let (stop, _) = bounded(1);
+        let requests = Requests {
+            socket: Context::new().socket(SocketType::ROUTER).unwrap(),
+            mailbox: mailbox(1).unwrap().1,
+            jobs,
+            registry: SharedRegistry::new(Registry::new(Epoch::new("tested"), true)),
+            clock: Clock::start(),
+            ports: Ports { requests: 1, events: 2, heartbeats: 3 },
+            stop: StopHandle(stop),
+            lanes: Lanes::default(),
+        };
+        (requests, taken)
+    }
+
+    #[test]
+    fn a_backup_is_made_for_programs_on_this_host_alone() {
+        let body = br#"{"action": "backup", "destination": "/backup.db"}"#;
+        let frames = || vec![b"me".to_vec(), b"REQ".to_vec(), body.to_vec()];
+
+        for (peer, allowed) in [("127.0.0.1", true), ("192.0.2.1", false), ("unknown", false)] {
+            let (mut requests, taken) = thread();
+
+            let peer = peer.parse().ok();
+            requests.take_request(Received { frames: frames(), peer }).unwrap();
+
+            let job = taken.try_recv().ok();
+            assert_eq!(job.is_some(), allowed, "{peer:?}");
+            assert!(job.is_none_or(|job| matches!(job.task, Task::Backup(_))));
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, TcpListener};
 use std::{io, thread};
 
 use thiserror::Error;
-use zmq::{Context, DONTWAIT, POLLIN, PollItem, Socket, SocketType};
+use zmq::{Context, DONTWAIT, Message, POLLIN, PollItem, Socket, SocketType};
 
 use crate::config::BindAddress;
 use crate::protocol::envelope::Frames;
@@ -14,6 +14,10 @@ use super::thread::Failure;
 /// The largest frame that is read, in bytes; a peer that sends a larger one is disconnected. A
 /// thousand times what a registration needs.
 const MESSAGE_SIZE_MAX: i64 = 1 << 20;
+
+/// How many messages wait in ZeroMQ for a peer that is slower than the registry: more than all
+/// the replies that can be released to one client at once, and all the events of a cleanup.
+const SENDS_WAITING_MAX: i32 = 16_384;
 
 /// How long closing a socket waits for what is not sent yet, in milliseconds: long enough for
 /// the last replies and events to leave, short enough for a peer that is gone.
@@ -61,6 +65,13 @@ pub(super) struct Bound {
     pub(super) port: u16,
 }
 
+/// A message, and where it came from.
+pub(super) struct Received {
+    pub(super) frames: Frames,
+    /// The address of its sender, where ZeroMQ knows it.
+    pub(super) peer: Option<IpAddr>,
+}
+
 /// What a thread that waits for a socket and a mailbox was woken by.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ready {
@@ -83,6 +94,7 @@ pub(super) fn resolve(address: &BindAddress) -> Result<BindAddress, SocketError>
         Some(address) => Ok((*address).into()),
         None => {
             let mut names: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
+            names.sort_unstable();
             names.dedup();
             Err(failed(format!("this host has addresses on {} only", names.join(", "))))
         }
@@ -138,15 +150,26 @@ pub(super) fn wait(
 }
 
 /// Takes the next message that has arrived, if any.
-pub(super) fn receive(socket: &Socket) -> Result<Option<Frames>, Failure> {
-    loop {
-        match socket.recv_multipart(DONTWAIT) {
-            Ok(frames) => return Ok(Some(frames)),
-            Err(zmq::Error::EAGAIN) => return Ok(None),
-            Err(zmq::Error::EINTR) => {}
-            Err(error) => return Err(format!("receiving failed: {error}")),
-        }
+pub(super) fn receive(socket: &Socket) -> Result<Option<Received>, Failure> {
+    let Some(mut frame) = receive_frame(socket)? else { return Ok(None) };
+    let mut frames = vec![frame.to_vec()];
+    while frame.get_more() {
+        // All frames of a message arrive at once.
+        let Some(next) = receive_frame(socket)? else { break };
+        frames.push(next.to_vec());
+        frame = next;
     }
+    // The first frame, which the ROUTER adds, does not tell.
+    let peer = frame.gets("Peer-Address").and_then(|address| address.parse().ok());
+    Ok(Some(Received { frames, peer }))
+}
+
+/// Whether `peer` is an address of this host: a program that connects to the registry on the
+/// address of a network interface has that address itself.
+pub(super) fn is_this_host(peer: IpAddr) -> bool {
+    let peer = peer.to_canonical();
+    peer.is_loopback()
+        || if_addrs::get_if_addrs().is_ok_and(|own| own.iter().any(|one| one.ip() == peer))
 }
 
 /// Sends a message without waiting. One that cannot be delivered is dropped: its client is gone,
@@ -166,6 +189,17 @@ pub(super) fn send(socket: &Socket, frames: &[&[u8]]) -> Result<(), Failure> {
     }
 }
 
+fn receive_frame(socket: &Socket) -> Result<Option<Message>, Failure> {
+    loop {
+        match socket.recv_msg(DONTWAIT) {
+            Ok(frame) => return Ok(Some(frame)),
+            Err(zmq::Error::EAGAIN) => return Ok(None),
+            Err(zmq::Error::EINTR) => {}
+            Err(error) => return Err(format!("receiving failed: {error}")),
+        }
+    }
+}
+
 fn set_options(
     socket: &Socket,
     socket_type: SocketType,
@@ -173,12 +207,25 @@ fn set_options(
 ) -> Result<(), zmq::Error> {
     socket.set_linger(LINGER)?;
     socket.set_maxmsgsize(MESSAGE_SIZE_MAX)?;
+    socket.set_sndhwm(SENDS_WAITING_MAX)?;
     socket.set_ipv6(address.is_ipv6())?;
     if socket_type == SocketType::ROUTER {
         // A client that comes back before its old connection is known to be dead takes over.
         socket.set_router_handover(true)?;
+        // A reply that cannot be delivered is an error here, and not dropped in silence.
+        socket.set_router_mandatory(true)?;
     }
     Ok(())
+}
+
+/// Tries all `ports` before anything is opened that a start in vain would leave behind.
+pub(super) fn probe_all(
+    address: &BindAddress,
+    ports: [(&'static str, u16); 3],
+) -> Result<(), SocketError> {
+    ports.iter().try_for_each(|&(purpose, port)| {
+        probe(purpose, address, port, &address.endpoint(port))
+    })
 }
 
 /// Tries the address without ZeroMQ first: the zmq crate panics on error numbers that it does
@@ -201,4 +248,41 @@ fn probe(
 
 fn unusable(purpose: &'static str, endpoint: &str, reason: &dyn ToString) -> SocketError {
     SocketError::Unusable { purpose, endpoint: endpoint.to_owned(), reason: reason.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_comes_with_all_its_frames_and_the_address_of_its_sender() {
+        let context = Context::new();
+        let address = BindAddress::loopback();
+        let router = bind(&context, SocketType::ROUTER, "a test", &address, 0).unwrap();
+        let dealer = context.socket(SocketType::DEALER).unwrap();
+        dealer.set_linger(0).unwrap();
+        dealer.connect(&router.endpoint).unwrap();
+
+        dealer.send_multipart([b"REQ".as_slice(), b"", b"{}"], 0).unwrap();
+        router.socket.poll(POLLIN, 5_000).unwrap();
+        let received = receive(&router.socket).unwrap().unwrap();
+
+        assert_eq!(received.frames[1..], [b"REQ".to_vec(), b"".to_vec(), b"{}".to_vec()]);
+        assert_eq!(received.peer, "127.0.0.1".parse().ok());
+        assert!(receive(&router.socket).unwrap().is_none());
+    }
+
+    #[test]
+    fn this_host_has_its_loopback_addresses_and_those_of_its_interfaces() {
+        let own = if_addrs::get_if_addrs().unwrap().into_iter().map(|one| one.ip());
+        let loopback = ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"];
+
+        for address in own.chain(loopback.map(|address| address.parse().unwrap())) {
+            assert!(is_this_host(address), "{address}");
+        }
+        // Reserved for documentation: no host has them.
+        for address in ["192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1", "0.0.0.0"] {
+            assert!(!is_this_host(address.parse().unwrap()), "{address}");
+        }
+    }
 }

@@ -14,13 +14,13 @@ use std::error::Error;
 use crossbeam_channel::{Receiver, Sender, never, select};
 use uuid::Uuid;
 
-use crate::backend::{Backend, BackendError, Record};
+use crate::backend::{Backend, BackendError, Existing, Record};
 use crate::clock::Clock;
 use crate::mailbox::Postbox;
 use crate::protocol::event::{EventFrames, encode_event};
 use crate::protocol::fault::Failure as RequestFailure;
 use crate::protocol::reply::{self, Ports};
-use crate::protocol::request::{Read, Write};
+use crate::protocol::request::{Backup, Read, Write};
 use crate::registry::{Change, Event, Outcome, Plan, Planned, Registry};
 
 use super::answer::answer;
@@ -74,6 +74,8 @@ enum Work {
     Deregistration(Planned),
     /// Answered when the steps before it are applied, so that it sees just those.
     Read(Read),
+    /// Made when the steps around it are stored, all of which it then holds.
+    Backup(Backup),
     Terminate,
 }
 
@@ -186,25 +188,27 @@ impl Storage {
     }
 
     /// Makes a step true whose changes are stored, and answers it.
-    fn release(&self, step: Step) {
+    fn release(&mut self, step: Step) {
         let body = match step.work {
             Work::Registration(planned) | Work::Deregistration(planned) => {
                 self.apply(planned.changes);
                 outcome_body(planned.outcome)
             }
             Work::Read(read) => self.answer(read),
+            Work::Backup(backup) => self.back_up(&backup),
             Work::Terminate => return self.say_goodbye(step.caller),
         };
         self.reply(step.caller, body);
     }
 
     /// Answers a step of a turn whose changes could not be stored.
-    fn refuse(&self, step: Step, reason: &str) {
+    fn refuse(&mut self, step: Step, reason: &str) {
         let reason = reason.to_owned();
         let body = match step.work {
             Work::Registration(_) => RequestFailure::RegistrationNotStored { reason }.body(),
             Work::Deregistration(_) => RequestFailure::DeregistrationNotStored { reason }.body(),
             Work::Read(read) => self.answer(read),
+            Work::Backup(backup) => self.back_up(&backup),
             Work::Terminate => return self.say_goodbye(step.caller),
         };
         self.reply(step.caller, body);
@@ -213,6 +217,21 @@ impl Storage {
     fn answer(&self, read: Read) -> Vec<u8> {
         let pick = fastrand::u64(..);
         answer(&self.registry.read(), read, &self.ports, self.clock.now(), pick)
+    }
+
+    fn back_up(&mut self, backup: &Backup) -> Vec<u8> {
+        let Backup { destination, force } = backup;
+        let existing = if *force { Existing::Replace } else { Existing::Keep };
+        match self.backend.back_up(destination, existing) {
+            Ok(()) => {
+                log::info!("backed up to {destination:?}");
+                reply::backed_up(destination)
+            }
+            Err(error) => {
+                log::warn!("no backup: {}", describe(&error));
+                RequestFailure::NotBackedUp { reason: describe(&error) }.body()
+            }
+        }
     }
 
     fn reply(&self, caller: Caller, body: Vec<u8>) {
@@ -242,7 +261,7 @@ impl Step {
     fn changes(&self) -> &[Change] {
         match &self.work {
             Work::Registration(planned) | Work::Deregistration(planned) => &planned.changes,
-            Work::Read(_) | Work::Terminate => &[],
+            Work::Read(_) | Work::Backup(_) | Work::Terminate => &[],
         }
     }
 }
@@ -276,6 +295,7 @@ fn plan_job(plan: &mut Plan, registry: &Registry, job: Job) -> Step {
             Work::Deregistration(plan.deregister(registry, &service_id))
         }
         Task::Read(read) => Work::Read(read),
+        Task::Backup(backup) => Work::Backup(backup),
         Task::Terminate => Work::Terminate,
     };
     Step { caller: job.caller, work }

@@ -50,10 +50,12 @@ impl Timer {
             };
             if since_cleanup >= self.cleanup_interval && grace.is_zero() {
                 match self.clean_up.try_send(CleanUp { last_pause }) {
-                    // Full: the storage thread has not got round to the last one.
-                    Ok(()) | Err(TrySendError::Full(_)) => since_cleanup = Duration::ZERO,
+                    Ok(()) => last_pause = None,
+                    // The storage thread has not got round to the last one.
+                    Err(TrySendError::Full(_)) => {}
                     Err(TrySendError::Disconnected(_)) => return Ok(()),
                 }
+                since_cleanup = Duration::ZERO;
             }
         }
     }
