@@ -10,6 +10,9 @@ use std::process::ExitCode;
 use argh::FromArgs;
 
 mod asking;
+mod backup;
+mod check;
+mod client;
 mod configuration;
 mod deregister;
 mod discover;
@@ -17,11 +20,17 @@ mod failure;
 mod get;
 mod health;
 mod list_services;
+mod logging;
 mod output;
+mod register;
+mod registering;
+mod run;
 mod services;
 mod start;
 mod status;
 mod stop;
+mod wait;
+mod watch;
 
 const PROGRAM: &str = "service-registry";
 
@@ -29,18 +38,26 @@ const PROGRAM: &str = "service-registry";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// What was asked for is done.
-    Done = 0,
+    Done,
     /// The registry refused or did not find it; a server did not start, or ended by a fault.
-    Refused = 1,
+    Refused,
     /// The arguments or the configuration are wrong.
-    WrongUsage = 2,
+    WrongUsage,
     /// No registry answered.
-    NotReachable = 3,
+    NotReachable,
+    /// As the command that was run ended, or could not be begun.
+    AsCommand(u8),
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Refused => 1,
+            Exit::WrongUsage => 2,
+            Exit::NotReachable => 3,
+            Exit::AsCommand(code) => code,
+        })
     }
 }
 
@@ -54,7 +71,8 @@ impl From<Exit> for ExitCode {
     note = "  0 done",
     note = "  1 refused or not found; a server that could not start, or ended by a fault",
     note = "  2 wrong usage: arguments or configuration file",
-    note = "  3 registry not reachable"
+    note = "  3 registry not reachable",
+    note = "`run` ends with the exit code of its command."
 )]
 struct Arguments {
     /// print the version
@@ -76,6 +94,12 @@ enum Command {
     Get(get::Get),
     Discover(discover::Discover),
     Deregister(deregister::Deregister),
+    Watch(watch::Watch),
+    Wait(wait::Wait),
+    Register(register::Register),
+    Run(run::Run),
+    Backup(backup::Backup),
+    Check(check::Check),
 }
 
 /// Does what `arguments` say.
@@ -102,6 +126,12 @@ impl Command {
             Self::Get(command) => command.run(),
             Self::Discover(command) => command.run(),
             Self::Deregister(command) => command.run(),
+            Self::Watch(command) => command.run(),
+            Self::Wait(command) => command.run(),
+            Self::Register(command) => command.run(),
+            Self::Run(command) => command.run(),
+            Self::Backup(command) => command.run(),
+            Self::Check(command) => command.run(),
         }
     }
 }

@@ -1,17 +1,14 @@
 //! `service-registry start`.
 
-use std::io;
 use std::path::PathBuf;
 
 use argh::FromArgs;
-use log::LevelFilter;
-use service_registry::config::{Config, LogLevel};
-use service_registry::server::{Endpoints, Server};
-use simplelog::{ConfigBuilder, LevelPadding, ThreadLogMode, WriteLogger};
+use service_registry::config::Config;
+use service_registry::server::{Endpoints, Server, StartError};
 
 use super::configuration::{self, ConfigurationError, Source};
 use super::failure::Failure;
-use super::{Exit, output};
+use super::{Exit, logging, output};
 
 /// Run a registry until it is told to stop.
 #[derive(FromArgs)]
@@ -53,6 +50,11 @@ pub(super) struct Start {
     #[argh(option)]
     db_path: Option<String>,
 
+    /// what a registration waits for: full, the disk, or relaxed, the operating system
+    /// (default: full)
+    #[argh(option)]
+    durability: Option<String>,
+
     /// seconds between two clean-ups of expired services (default: 10)
     #[argh(option)]
     cleanup_interval: Option<String>,
@@ -82,7 +84,7 @@ impl Start {
     fn serve(&self) -> Result<(), Failure> {
         let source = configuration::source(self.config.as_deref());
         let config = self.settings(&source)?;
-        install_logger(config.log_level);
+        let _log = logging::start(config.log_level).map_err(StartError::Resources)?;
         let server = Server::start(config)?;
         log::info!("version {}, {source}", env!("CARGO_PKG_VERSION"));
         // Before the ready line: who has read it may send a signal.
@@ -127,6 +129,7 @@ impl Start {
             ("hb_port", self.hb_port.as_deref()),
             ("backend", self.backend.as_deref()),
             ("db_path", self.db_path.as_deref()),
+            ("durability", self.durability.as_deref()),
             ("cleanup_interval", self.cleanup_interval.as_deref()),
             ("enforce_unique_service_types", enforce),
             ("log_level", self.log_level.as_deref()),
@@ -138,20 +141,6 @@ impl Start {
 fn ready_line(endpoints: &Endpoints) -> String {
     let Endpoints { requests, events, heartbeats } = endpoints;
     format!("service-registry ready: requests {requests}, events {events}, heartbeats {heartbeats}")
-}
-
-/// Logs to standard error: time stamp, level, thread, message.
-fn install_logger(level: LogLevel) {
-    let format = ConfigBuilder::new()
-        .set_time_format_rfc3339()
-        .set_level_padding(LevelPadding::Right)
-        .set_thread_level(LevelFilter::Error)
-        .set_thread_mode(ThreadLogMode::Names)
-        .set_target_level(LevelFilter::Off)
-        .set_location_level(LevelFilter::Off)
-        .build();
-    // Fails only where there is a logger already, and then there is one.
-    let _ = WriteLogger::init(level, format, io::stderr());
 }
 
 #[cfg(test)]

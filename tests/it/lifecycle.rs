@@ -3,3 +3,4 @@
 mod ending;
 mod settings;
 mod starting;
+mod unread_log;

@@ -1,0 +1,131 @@
+//! The program's log, on standard error.
+//!
+//! Whoever reads it may stop reading: a pager, a terminal with Ctrl-S, a log driver that hangs.
+//! The registry must not hang with it. So lines go through a bounded channel to a thread that
+//! does nothing but write them; while that one waits, further lines are counted and dropped.
+
+use std::io::{self, Write};
+use std::mem;
+use std::panic;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use log::LevelFilter;
+use simplelog::{ConfigBuilder, LevelPadding, ThreadLogMode, WriteLogger};
+
+/// How many lines wait for a reader of the log. Some seconds of a busy start.
+const LINES_WAITING_MAX: usize = 4_096;
+
+/// How long the end of the program waits for the last lines to be read.
+const LAST_LINES_WAIT: Duration = Duration::from_millis(500);
+
+/// The running log. Dropping it waits for the last lines, but not for long.
+pub(super) struct Log {
+    lines: Sender<Entry>,
+}
+
+enum Entry {
+    Line(Vec<u8>),
+    /// Everything before this is written: say so.
+    Flush(Sender<()>),
+}
+
+/// Starts to log: time stamp, level, thread, message. A panic is logged as well.
+pub(super) fn start(level: LevelFilter) -> io::Result<Log> {
+    let format = ConfigBuilder::new()
+        .set_time_format_rfc3339()
+        .set_level_padding(LevelPadding::Right)
+        .set_thread_level(LevelFilter::Error)
+        .set_thread_mode(ThreadLogMode::Names)
+        .set_target_level(LevelFilter::Off)
+        .set_location_level(LevelFilter::Off)
+        .build();
+    let (lines, written) = bounded(LINES_WAITING_MAX);
+    let lost = Arc::new(AtomicU64::new(0));
+    let writer = LineWriter { lines: lines.clone(), lost: Arc::clone(&lost), line: Vec::new() };
+
+    thread::Builder::new()
+        .name("log".to_owned())
+        .spawn(move || write_lines(&written, &lost, &mut io::stderr()))?;
+    // Fails only where there is a logger already, and then there is one.
+    let _ = WriteLogger::init(level, format, writer);
+    panic::set_hook(Box::new(|panic| log::error!("{panic}")));
+    Ok(Log { lines })
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        let (flushed, wait) = bounded(1);
+        if self.lines.send_timeout(Entry::Flush(flushed), LAST_LINES_WAIT).is_ok() {
+            let _ = wait.recv_timeout(LAST_LINES_WAIT);
+        }
+    }
+}
+
+/// Collects what the logger writes into lines, and never waits.
+struct LineWriter {
+    lines: Sender<Entry>,
+    lost: Arc<AtomicU64>,
+    line: Vec<u8>,
+}
+
+impl Write for LineWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.line.extend_from_slice(bytes);
+        if bytes.ends_with(b"\n") {
+            let line = Entry::Line(mem::take(&mut self.line));
+            if let Err(TrySendError::Full(_)) = self.lines.try_send(line) {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The log thread. Ends with the program.
+fn write_lines(entries: &Receiver<Entry>, lost: &AtomicU64, output: &mut impl Write) {
+    for entry in entries {
+        // A reader that is gone for good is no reason to stop the registry.
+        let _ = match entry {
+            Entry::Line(line) => output.write_all(&line),
+            Entry::Flush(flushed) => flushed.send(()).map_err(io::Error::other),
+        };
+        let lines = lost.swap(0, Ordering::Relaxed);
+        if lines > 0 {
+            let _ = writeln!(output, "{lines} log lines were lost: nobody read them in time");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_written_whole_and_lost_ones_are_counted() {
+        let (lines, written) = bounded(2);
+        let lost = Arc::new(AtomicU64::new(0));
+        let mut writer =
+            LineWriter { lines: lines.clone(), lost: Arc::clone(&lost), line: Vec::new() };
+
+        for number in 0..5 {
+            write!(writer, "line ").unwrap();
+            writeln!(writer, "{number}").unwrap();
+        }
+        drop((writer, lines));
+        let mut output = Vec::new();
+        write_lines(&written, &lost, &mut output);
+
+        assert_eq!(
+            String::from_utf8(output).unwrap(),
+            "line 0\n3 log lines were lost: nobody read them in time\nline 1\n"
+        );
+    }
+}
