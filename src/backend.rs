@@ -3,6 +3,8 @@
 //! A backend is owned by one thread. It is told facts, never asked for decisions, and it is the
 //! only part that may wait for a disk or a network.
 
+use std::path::Path;
+
 use thiserror::Error;
 
 use crate::clock::WallTime;
@@ -13,7 +15,7 @@ mod memory;
 mod sqlite;
 
 pub use memory::MemoryBackend;
-pub use sqlite::{SqliteBackend, SqliteError};
+pub use sqlite::{Durability, Examination, SqliteBackend, SqliteError, UnusableRow};
 
 /// A service as a backend keeps it, with the heartbeat it last heard of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +64,15 @@ pub enum Record<'a> {
     },
 }
 
+/// What a backup does with a file that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// The file stays, and there is no backup.
+    Keep,
+    /// The backup takes its place.
+    Replace,
+}
+
 impl<'a> From<&'a Change> for Record<'a> {
     fn from(change: &'a Change) -> Self {
         match change {
@@ -106,6 +117,15 @@ pub trait Backend: Send {
     /// [`BackendError`], after which none of `records` is kept; the next commit is tried as
     /// usual, whatever happened to this one.
     fn commit(&mut self, records: &[Record<'_>]) -> Result<(), BackendError>;
+
+    /// Writes a copy of everything that is kept to the file `destination`, an absolute path.
+    /// Whatever happens, there is a whole copy under that name afterwards, or what was there.
+    ///
+    /// # Errors
+    /// [`BackendError`], where no copy could be made, or where this backend has no file.
+    fn back_up(&mut self, _destination: &Path, _existing: Existing) -> Result<(), BackendError> {
+        Err(BackendError::new("this registry's backend keeps no file that could be copied"))
+    }
 
     /// Lets go of everything. Called once, after the last commit.
     ///

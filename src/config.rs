@@ -10,6 +10,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::address;
+use crate::backend::Durability;
 
 mod file;
 mod settings;
@@ -41,6 +42,8 @@ pub struct Config {
     pub backend: BackendKind,
     /// The database file of [`BackendKind::Sqlite`].
     pub db_path: PathBuf,
+    /// What a commit to that file waits for.
+    pub durability: Durability,
     /// How often services are removed that have not been heard for their time to live.
     pub cleanup_interval: Duration,
     /// Whether a second service of a type is refused.
@@ -94,6 +97,7 @@ impl Default for Config {
             hb_port: 6102,
             backend: BackendKind::Sqlite,
             db_path: PathBuf::from("service_registry.db"),
+            durability: Durability::Full,
             cleanup_interval: Duration::from_secs(10),
             enforce_unique_service_types: true,
             log_level: LogLevel::Info,

@@ -1,73 +1,108 @@
 //! The default backend: one SQLite file, the same one that the Python registry keeps.
 //!
 //! Here is what a running registry does with its file. How the file is opened or refused is in
-//! `sqlite/open.rs`, its table in `sqlite/schema.rs`, and what a row means in `sqlite/row.rs`.
+//! `sqlite/open.rs`, its tables in `sqlite/schema.rs`, what a row means in `sqlite/row.rs`, and
+//! how a copy of it is made in `sqlite/copy.rs`.
 
 use std::path::{Path, PathBuf};
 
 use log::warn;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use crate::service::{ServiceId, TypePolicy};
 
-use super::{Backend, BackendError, Record, StoredService};
+use super::{Backend, BackendError, Existing, Record, StoredService};
 
+mod copy;
 mod error;
+mod examination;
 mod open;
+mod presence;
 mod row;
 mod schema;
 
 pub use error::SqliteError;
+pub use examination::{Examination, UnusableRow};
 
-use row::InvalidRow;
+use presence::Presence;
+
+/// What a commit waits for, and so what it survives. With either, it survives a registry that
+/// is killed, and the database stays in order whatever happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// For the disk: it survives a loss of power.
+    Full,
+    /// For the operating system alone: the last moments before a loss of power, or before the
+    /// operating system itself fails, may be missing, although they were acknowledged.
+    Relaxed,
+}
 
 /// Keeps the services in a SQLite file, which is its own alone while it is open.
 #[derive(Debug)]
 pub struct SqliteBackend {
     connection: Connection,
     path: PathBuf,
+    presence: Presence,
 }
 
 impl SqliteBackend {
-    /// Opens the file at `path`, or creates it.
+    /// Opens the file at `path`, or creates it. Commits have [`Durability::Full`].
+    ///
+    /// A file of an older version, the Python registry's among them, is brought to the present
+    /// one in one transaction, after a copy of it as it was is kept beside it, under its name
+    /// with `.before-version-1` behind it.
     ///
     /// # Errors
     /// [`SqliteError`] says why the file cannot be used. A file that is refused stays as it was,
     /// every byte of it.
     pub fn open(path: &Path) -> Result<Self, SqliteError> {
         let (connection, path) = open::open(path)?;
-        Ok(Self { connection, path })
+        let presence = Presence::note([path.clone(), open::log_of(&path)])
+            .map_err(|reason| SqliteError::NoAccess { path: path.clone(), reason })?;
+        Ok(Self { connection, path, presence })
     }
 
-    fn read(&self) -> rusqlite::Result<Vec<StoredService>> {
-        let mut statement = self.connection.prepare(schema::LOAD)?;
-        let mut rows = statement.query([])?;
-        let mut services = Vec::new();
-        while let Some(row) = rows.next()? {
-            match row::stored_service(row) {
-                Ok(service) => services.push(service),
-                Err(invalid) => self.warn_of(&row::label(row), &invalid),
-            }
-        }
-        Ok(services)
+    /// The same with another durability.
+    ///
+    /// # Errors
+    /// [`SqliteError::Failed`], where SQLite does not take it.
+    pub fn with_durability(self, durability: Durability) -> Result<Self, SqliteError> {
+        let synchronous = match durability {
+            Durability::Full => "FULL",
+            Durability::Relaxed => "NORMAL",
+        };
+        self.connection
+            .pragma_update(None, "synchronous", synchronous)
+            .map_err(|reason| SqliteError::Failed { path: self.path.clone(), reason })?;
+        Ok(self)
     }
 
-    fn read_policies(&self) -> rusqlite::Result<Vec<(ServiceId, TypePolicy)>> {
-        let mut statement = self.connection.prepare(schema::LOAD_POLICIES)?;
-        let mut rows = statement.query([])?;
-        let mut policies = Vec::new();
-        while let Some(row) = rows.next()? {
-            // One that we did not write means nothing, and is as good as none.
-            policies.extend(row::policy(row));
-        }
-        Ok(policies)
+    /// Finds out what is in the file at `path`, without changing it, and checks every page of it.
+    ///
+    /// # Errors
+    /// [`SqliteError`], where no registry could be started on it.
+    pub fn examine(path: &Path) -> Result<Examination, SqliteError> {
+        Examination::of(path)
     }
 
-    /// The row stays in the file: it may be of use to whoever wrote it, and when its service
-    /// registers again, that takes its place.
-    fn warn_of(&self, id: &str, invalid: &InvalidRow) {
+    /// A row that is left out stays in the file: it may be of use to whoever wrote it, and when
+    /// its service registers again, that takes its place.
+    fn warn_of(&self, row: &UnusableRow) {
+        let UnusableRow { table, label, reason } = row;
         let path = self.path.display();
-        warn!("service {id} in {path} is not served: {invalid}; correct or delete its row");
+        warn!("row {label} of {table} in {path} is left out: {reason}; correct or delete it");
+    }
+
+    fn check_presence(&self) -> Result<(), BackendError> {
+        self.presence.missing().map_or(Ok(()), |file| {
+            Err(BackendError::new(format!(
+                "{} was moved, deleted or replaced while the registry uses it, so nothing more \
+                 can be stored; save what the registry holds with `service-registry backup`, and \
+                 restart it",
+                file.display()
+            )))
+        })
     }
 
     fn write(&mut self, records: &[Record<'_>]) -> rusqlite::Result<()> {
@@ -86,21 +121,39 @@ impl SqliteBackend {
 
 impl Backend for SqliteBackend {
     fn load(&mut self) -> Result<Vec<StoredService>, BackendError> {
-        self.read().map_err(|error| self.failed("read", &error))
+        let rows =
+            examination::services(&self.connection).map_err(|error| self.failed("read", &error))?;
+        rows.unusable.iter().for_each(|row| self.warn_of(row));
+        Ok(rows.usable)
     }
 
     fn load_policies(&mut self) -> Result<Vec<(ServiceId, TypePolicy)>, BackendError> {
-        self.read_policies().map_err(|error| self.failed("read", &error))
+        let rows =
+            examination::policies(&self.connection).map_err(|error| self.failed("read", &error))?;
+        rows.unusable.iter().for_each(|row| self.warn_of(row));
+        Ok(rows.usable)
     }
 
     fn commit(&mut self, records: &[Record<'_>]) -> Result<(), BackendError> {
+        self.check_presence()?;
         self.write(records).map_err(|error| self.failed("write to", &error))
     }
 
+    fn back_up(&mut self, destination: &Path, existing: Existing) -> Result<(), BackendError> {
+        copy::back_up(&self.connection, &self.path, destination, existing).map_err(|error| {
+            BackendError::new(format!("cannot back up {}: {error}", self.path.display()))
+        })
+    }
+
     fn close(self: Box<Self>) -> Result<(), BackendError> {
+        if let Err(error) = self.check_presence() {
+            // Closing would move the log, and delete it by its name, which is another file's now.
+            let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            return Err(error);
+        }
         // Closing moves the log into the file by itself, but says nothing when it cannot.
         let moved = self.connection.query_row(schema::MOVE_LOG, [], |_| Ok(()));
-        let Self { connection, path } = *self;
+        let Self { connection, path, .. } = *self;
         let closed = connection.close().map_err(|(_, error)| error);
         moved.and(closed).map_err(|error| {
             let reason = error::explain("close", &path, &error);

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use service_registry::client::{Connection, ConnectionError, Host};
 use service_registry::clock::WallTime;
 
@@ -17,6 +17,9 @@ use super::{Exit, output};
 
 /// How long an answer may take that nobody set a time for.
 const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What the last of several attempts is given, even where no time is left.
+const ANSWER_MIN: Duration = Duration::from_millis(100);
 
 /// The longest time that can be set: a day.
 const TIMEOUT_MAX: Duration = Duration::from_secs(86_400);
@@ -38,9 +41,9 @@ macro_rules! asking_command {
             #[argh(option, from_str_fn(super::asking::port))]
             req_port: Option<std::num::NonZeroU16>,
 
-            /// how many seconds each answer may take (default: 2)
-            #[argh(option, default = "Default::default()")]
-            timeout: super::asking::Timeout,
+            /// how many seconds each answer may take (default: 2, and 60 for a backup)
+            #[argh(option)]
+            timeout: Option<super::asking::Timeout>,
 
             /// print the reply as one line of JSON, failures too
             #[argh(switch)]
@@ -56,7 +59,7 @@ macro_rules! asking_command {
                 super::asking::Asking {
                     host: &self.host,
                     req_port: self.req_port,
-                    timeout: self.timeout,
+                    timeout: self.timeout.unwrap_or_default(),
                     json: self.json,
                     config: self.config.as_deref(),
                 }
@@ -89,6 +92,21 @@ pub(super) struct Answer {
     pub(super) reply: Value,
     /// To people.
     pub(super) text: String,
+}
+
+impl Timeout {
+    /// `timeout`, or what `remains`, but long enough for a registry that is there.
+    pub(super) fn at_most(timeout: Duration, remains: Duration) -> Self {
+        Self(timeout.min(remains.max(ANSWER_MIN)))
+    }
+
+    /// The time itself.
+    pub(super) const fn duration(self) -> Duration {
+        self.0
+    }
+
+    /// For a backup that nobody set a time for: the registry writes its whole database.
+    pub(super) const FOR_BACKUP: Self = Self(Duration::from_secs(60));
 }
 
 impl Default for Timeout {
@@ -131,14 +149,7 @@ impl Asking<'_> {
             mem::forget(registry);
             answer
         });
-        let told = match &answer {
-            Ok(answer) if self.json => print_json(&answer.reply),
-            Ok(answer) => output::print(&answer.text),
-            Err(failure) if self.json => print_json(&failure.reply()),
-            Err(failure) => return failure.tell(),
-        };
-        let exit = answer.map_or_else(|failure| failure.exit(), |_| Exit::Done);
-        told.map_or_else(|failure| failure.tell(), |()| exit)
+        tell(&answer, self.json)
     }
 
     fn registry(&self) -> Result<Registry, Failure> {
@@ -147,7 +158,7 @@ impl Asking<'_> {
 
     /// The port to ask at. A file that somebody named is read in any case, because its mistakes
     /// should be known; one that just stands around only where the port is not given.
-    fn port(&self) -> Result<NonZeroU16, Failure> {
+    pub(super) fn port(&self) -> Result<NonZeroU16, Failure> {
         let source = configuration::source(self.config);
         let in_file = match (&source, self.req_port) {
             (Source::Found(_) | Source::Defaults, Some(port)) => return Ok(port),
@@ -172,7 +183,11 @@ impl Registry {
     /// Asks for `action` and returns the reply, unless it is a refusal.
     pub(super) fn ask(&mut self, action: &str, fields: &[(&str, &str)]) -> Result<Value, Failure> {
         let fields = [("action", action)].into_iter().chain(fields.iter().copied());
-        let request = fields.map(|(key, value)| (key.to_owned(), value.into())).collect();
+        self.send(fields.map(|(key, value)| (key.to_owned(), value.into())).collect())
+    }
+
+    /// Sends `request` and returns the reply, unless it is a refusal.
+    pub(super) fn send(&mut self, request: Map<String, Value>) -> Result<Value, Failure> {
         let reply = Value::Object(self.0.request(&request)?);
         if reply["success"] == true { Ok(reply) } else { Err(Failure::Refused(reply)) }
     }
@@ -205,7 +220,19 @@ impl Registry {
     }
 }
 
-fn print_json(value: &Value) -> Result<(), Failure> {
+/// Prints what came of a command, to a person or as JSON, and returns how the program ends.
+pub(super) fn tell(answer: &Result<Answer, Failure>, json: bool) -> Exit {
+    let told = match answer {
+        Ok(answer) if json => print_json(&answer.reply),
+        Ok(answer) => output::print(&answer.text),
+        Err(failure) if json => print_json(&failure.reply()),
+        Err(failure) => return failure.tell(),
+    };
+    let exit = answer.as_ref().map_or_else(Failure::exit, |_| Exit::Done);
+    told.map_or_else(|failure| failure.tell(), |()| exit)
+}
+
+pub(super) fn print_json(value: &Value) -> Result<(), Failure> {
     output::print(&output::harmless_json(&value.to_string()))
 }
 

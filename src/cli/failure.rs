@@ -4,16 +4,22 @@ use std::error::Error;
 use std::io;
 
 use serde_json::{Value, json};
-use service_registry::client::ConnectionError;
+use service_registry::backend::SqliteError;
+use service_registry::client::{ClientError, ConnectionError};
 use service_registry::server::{ServerError, StartError};
 use thiserror::Error;
 
 use super::configuration::ConfigurationError;
+use super::run::CommandError;
 use super::{Exit, output};
 
 /// What to look at when nobody answers.
 const UNREACHABLE_HINT: &str = "check that the registry runs there, that it listens on this \
-    address (`start --bind`), and that --host and --req-port are right";
+    address (`start --bind`), and that --host (--registry) and --req-port are right";
+
+/// How to look into a database whose registry must not be stopped.
+const IN_USE_HINT: &str = "or let that registry make a copy with `service-registry backup`, and \
+    check the copy";
 
 /// Why a command is not done.
 #[derive(Debug, Error)]
@@ -28,10 +34,18 @@ pub(super) enum Failure {
     /// The registry said no; this is its reply.
     #[error("{}", refusal(.0))]
     Refused(Value),
+    /// No registry can be started on the database.
+    #[error(transparent)]
+    Database(#[from] SqliteError),
     #[error(transparent)]
     Start(#[from] StartError),
     #[error(transparent)]
     Server(#[from] ServerError),
+    #[error(transparent)]
+    Client(ClientError),
+    /// What was to be run cannot be.
+    #[error(transparent)]
+    Command(#[from] CommandError),
     #[error("cannot listen for signals")]
     Signals(#[from] ctrlc::Error),
     #[error("cannot write to standard output")]
@@ -50,9 +64,12 @@ impl Failure {
         match self {
             Self::Usage(_) | Self::Configuration(_) => Exit::WrongUsage,
             Self::Connection(_) => Exit::NotReachable,
+            Self::Command(error) => Exit::AsCommand(error.exit_code()),
             Self::Refused(_)
+            | Self::Database(_)
             | Self::Start(_)
             | Self::Server(_)
+            | Self::Client(_)
             | Self::Signals(_)
             | Self::Output(_) => Exit::Refused,
         }
@@ -77,15 +94,53 @@ impl Failure {
             Self::Connection(ConnectionError::NotARegistry { .. }) => "not_a_registry",
             Self::Connection(_) => "not_reachable",
             Self::Refused(_) => "refused",
+            Self::Database(error) => database_code(error),
             Self::Start(_) => "not_started",
             Self::Server(_) | Self::Signals(_) => "server_failed",
+            Self::Client(_) => "client_failed",
+            Self::Command(_) => "command_failed",
             Self::Output(_) => "output_failed",
         }
     }
 
     fn hint(&self) -> Option<&'static str> {
-        matches!(self, Self::Connection(ConnectionError::Unreachable { .. }))
-            .then_some(UNREACHABLE_HINT)
+        match self {
+            Self::Connection(ConnectionError::Unreachable { .. }) => Some(UNREACHABLE_HINT),
+            Self::Database(SqliteError::Locked { .. }) => Some(IN_USE_HINT),
+            _ => None,
+        }
+    }
+}
+
+fn database_code(error: &SqliteError) -> &'static str {
+    match error {
+        SqliteError::NotFound { .. } => "not_found",
+        SqliteError::Locked { .. } => "in_use",
+        SqliteError::Damaged { .. } => "damaged",
+        SqliteError::NewerVersion { .. } => "newer_version",
+        SqliteError::NotAFile { .. }
+        | SqliteError::NotADatabase { .. }
+        | SqliteError::Foreign { .. } => "no_registry_database",
+        _ => "not_readable",
+    }
+}
+
+/// What is no refusal and no silence is a failure of this process.
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Refused(refusal) => Self::Refused(refusal.reply.into()),
+            ClientError::Unreachable { endpoint, after } => {
+                ConnectionError::Unreachable { endpoint, after }.into()
+            }
+            ClientError::NotARegistry { endpoint, reason } => {
+                ConnectionError::NotARegistry { endpoint, reason }.into()
+            }
+            ClientError::Socket { endpoint, source } => {
+                ConnectionError::Socket { endpoint, source }.into()
+            }
+            other => Self::Client(other),
+        }
     }
 }
 

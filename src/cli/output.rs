@@ -8,10 +8,16 @@ use super::failure::Failure;
 /// Prints `text` and the end of its line on standard output. A reader that went away, as in
 /// `| head -1`, has read what it wanted.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
+    print_while_read(text).map(|_| ())
+}
+
+/// As [`print`], and tells whether the reader is still there.
+pub(super) fn print_while_read(text: &str) -> Result<bool, Failure> {
     let mut output = io::stdout().lock();
     match writeln!(output, "{text}").and_then(|()| output.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Output(error)),
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::Output(error)),
     }
 }
 

@@ -9,11 +9,13 @@ use std::time::Duration;
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::backend::Durability;
+
 use super::{BackendKind, BindAddress, CLEANUP_INTERVAL_MAX, CLEANUP_INTERVAL_MIN, Config};
 
 const PORT: &str = "a whole number from 0 to 65535";
 
-const SETTINGS: [Setting; 9] = [
+const SETTINGS: [Setting; 10] = [
     Setting {
         key: "bind",
         allowed: BindAddress::ALLOWED,
@@ -49,6 +51,12 @@ const SETTINGS: [Setting; 9] = [
         allowed: "the path of a file",
         kind: Kind::Text,
         set: |config, text| path(text).map(|path| config.db_path = path),
+    },
+    Setting {
+        key: "durability",
+        allowed: "full or relaxed",
+        kind: Kind::Text,
+        set: |config, text| durability(text).map(|durability| config.durability = durability),
     },
     Setting {
         key: "cleanup_interval",
@@ -169,6 +177,14 @@ fn backend_kind(text: &str) -> Option<BackendKind> {
     }
 }
 
+fn durability(text: &str) -> Option<Durability> {
+    match text {
+        "full" => Some(Durability::Full),
+        "relaxed" => Some(Durability::Relaxed),
+        _ => None,
+    }
+}
+
 fn path(text: &str) -> Option<PathBuf> {
     (!text.is_empty()).then(|| PathBuf::from(text))
 }
@@ -205,6 +221,7 @@ mod tests {
         assert_eq!(set("hb_port", "7000").hb_port, 7_000);
         assert_eq!(set("backend", "memory").backend, BackendKind::Memory);
         assert_eq!(set("db_path", "/var/lib/x.db").db_path, PathBuf::from("/var/lib/x.db"));
+        assert_eq!(set("durability", "relaxed").durability, Durability::Relaxed);
         assert_eq!(set("cleanup_interval", "0.5").cleanup_interval, Duration::from_millis(500));
         assert!(!set("enforce_unique_service_types", "false").enforce_unique_service_types);
         assert_eq!(set("log_level", "trace").log_level, log::LevelFilter::Trace);
@@ -217,6 +234,7 @@ mod tests {
             ("hb_port", "65536", r#"must be a whole number from 0 to 65535, not "65536""#),
             ("backend", "redis", r#"must be sqlite or memory, not "redis""#),
             ("db_path", "", r#"must be the path of a file, not """#),
+            ("durability", "none", r#"must be full or relaxed, not "none""#),
             ("cleanup_interval", "0", r#"must be a number of seconds from 0.1 to 86400, not "0""#),
             ("log_level", "loud", "must be off, error, warn, info, debug or trace, not \"loud\""),
             ("enforce_unique_service_types", "1", r#"must be true or false, not "1""#),

@@ -1,6 +1,7 @@
 //! What subscribers are told: two frames, the event type and a JSON body.
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::registry::{Entry, Event, EventKind, Sequence};
 use crate::service::{ServiceId, Ttl};
@@ -25,10 +26,19 @@ struct Body<'a, Data> {
     sequence: &'a Sequence,
 }
 
+/// Also the service as it is kept, so that a watcher keeps up without asking: what was received
+/// has no time to live in it, and its type not yet among its tags.
 #[derive(Serialize)]
-struct Data<'a, Info> {
+struct RegisterData<'a> {
     service_id: &'a ServiceId,
-    service_info: Info,
+    service_info: &'a Map<String, Value>,
+    service: ServiceBody<'a>,
+}
+
+#[derive(Serialize)]
+struct DeregisterData<'a> {
+    service_id: &'a ServiceId,
+    service_info: ServiceBody<'a>,
 }
 
 /// Also why it expired, for whoever has to find out what went wrong.
@@ -48,11 +58,12 @@ struct ExpireData<'a> {
 pub fn encode_event(event: &Event) -> EventFrames {
     match &event.kind {
         EventKind::Register { entry, service_info } => {
-            write(event, "register", Data { service_id: &entry.service.id, service_info })
+            let (service_id, service) = (&entry.service.id, shown(event, entry));
+            write(event, "register", RegisterData { service_id, service_info, service })
         }
         EventKind::Deregister { entry } => {
-            let service_info = shown(event, entry);
-            write(event, "deregister", Data { service_id: &entry.service.id, service_info })
+            let (service_id, service_info) = (&entry.service.id, shown(event, entry));
+            write(event, "deregister", DeregisterData { service_id, service_info })
         }
         EventKind::Expire { entry, silence, paused } => {
             let data = ExpireData {

@@ -84,6 +84,13 @@ pub enum Failure {
         /// Why.
         reason: String,
     },
+    /// A backup could not be made.
+    NotBackedUp {
+        /// Why.
+        reason: String,
+    },
+    /// Only a program on the registry's own host may ask for this.
+    NotOnThisHost,
     /// Too many requests wait to be stored.
     Overloaded {
         /// How many wait at the most.
@@ -165,6 +172,15 @@ impl Failure {
             }
             Self::DeregistrationNotStored { reason } => {
                 FailureBody { message: Some(reason), ..failure("storage_failed", NOT_DEREGISTERED) }
+            }
+            Self::NotBackedUp { reason } => FailureBody {
+                message: Some(reason),
+                ..failure("backup_failed", "Failed to back up the registry")
+            },
+            Self::NotOnThisHost => {
+                let message = "A backup is a file on the registry's host, so only programs there \
+                    may ask for it.";
+                FailureBody { message: Some(message), ..failure("not_allowed", "Not allowed") }
             }
             Self::Overloaded { limit } => {
                 let message = format!(

@@ -1,5 +1,8 @@
 //! What the registry answers when all is well: JSON bodies, written.
 
+use std::borrow::Cow;
+use std::path::Path;
+
 use serde::{Serialize, Serializer};
 
 use crate::clock::{ListeningTime, WallTime};
@@ -150,6 +153,19 @@ pub fn info<'a>(
         sequence,
         version: env!("CARGO_PKG_VERSION"),
     })
+}
+
+/// The reply to `backup`.
+#[must_use]
+pub fn backed_up(destination: &Path) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        success: bool,
+        destination: Cow<'a, str>,
+        message: &'a str,
+    }
+    let message = "Registry backed up successfully";
+    encode(&Body { success: true, destination: destination.to_string_lossy(), message })
 }
 
 /// The reply to `terminate`.

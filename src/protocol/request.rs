@@ -1,5 +1,7 @@
 //! What a client asks: JSON bodies, read into types.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::{Map, Value};
 
 use crate::service::{Registration, ServiceId, ServiceType, Ttl, TypePolicy};
@@ -10,7 +12,12 @@ use super::request_id::RequestId;
 
 /// The actions of the request socket, as errors name them.
 const ACTIONS: &str =
-    "register, deregister, renew, get, list, discover, health, info and terminate";
+    "register, deregister, renew, get, list, discover, health, info, backup and terminate";
+
+/// How many levels of objects and lists a registration can have, its own not counted. JSON
+/// readers have a limit, 128 levels for many, and what is registered stands some levels deeper in
+/// a reply: one service must not make the list of all of them unreadable.
+const DEPTH_MAX: usize = 64;
 
 /// The actions of the heartbeat socket, as errors name them.
 const HEARTBEAT_ACTIONS: &str = "renew, and no other on the heartbeat socket";
@@ -31,6 +38,8 @@ pub enum Request {
     Read(Read),
     /// Answered when it is stored.
     Write(Write),
+    /// Answered when the backup is on the disk.
+    Backup(Backup),
     /// Answered before the server stops.
     Terminate,
 }
@@ -75,6 +84,15 @@ pub enum Write {
         /// Its id.
         service_id: ServiceId,
     },
+}
+
+/// Copy all that is stored to a file on the registry's host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backup {
+    /// The file, an absolute path: the directory in which the registry runs is nobody's concern.
+    pub destination: PathBuf,
+    /// Whether a file that is there already is overwritten.
+    pub force: bool,
 }
 
 /// Reads the body of a message on the request socket.
@@ -140,6 +158,7 @@ fn read_action(object: &Map<String, Value>) -> Result<Request, RequestFault> {
         }
         "health" => Ok(Request::Read(Read::Health)),
         "info" => Ok(Request::Read(Read::Info)),
+        "backup" => read_backup(&fields).map(Request::Backup),
         "terminate" => Ok(Request::Terminate),
         unknown => Err(unknown_action(unknown, ACTIONS)),
     }
@@ -167,6 +186,22 @@ fn unknown_action(action: &str, known: &'static str) -> RequestFault {
     RequestFault::UnknownAction { action: action.chars().take(100).collect(), known }
 }
 
+fn read_backup(fields: &Fields<'_>) -> Result<Backup, RequestFault> {
+    const DESTINATION: &str = "destination";
+
+    let destination = Path::new(fields.non_empty_text(DESTINATION)?);
+    if !destination.is_absolute() {
+        return Err(RequestFault::InvalidField {
+            object: None,
+            field: DESTINATION,
+            expected: "the absolute path of a file",
+            found: "a relative path".to_owned(),
+        });
+    }
+    let force = fields.flag("force")?.unwrap_or(false);
+    Ok(Backup { destination: destination.to_owned(), force })
+}
+
 fn read_registration(request: &Map<String, Value>) -> Result<Registration, RequestFault> {
     const SERVICE_INFO: &str = "service_info";
 
@@ -175,6 +210,14 @@ fn read_registration(request: &Map<String, Value>) -> Result<Registration, Reque
     let Value::Object(received) = received else {
         return Err(fields.invalid(SERVICE_INFO, "an object", received));
     };
+    if is_deeper_than(DEPTH_MAX, fields.require(SERVICE_INFO)?) {
+        return Err(RequestFault::InvalidField {
+            object: None,
+            field: SERVICE_INFO,
+            expected: "an object that is nested at most 64 levels deep",
+            found: "a deeper one".to_owned(),
+        });
+    }
     let service = Fields::of_object(SERVICE_INFO, received);
     for field in ["name", "host", "port"] {
         service.require(field)?;
@@ -193,6 +236,18 @@ fn read_registration(request: &Map<String, Value>) -> Result<Registration, Reque
     })
 }
 
+fn is_deeper_than(levels: usize, value: &Value) -> bool {
+    let is_deeper = |inner: &Value| match levels.checked_sub(1) {
+        Some(left) => is_deeper_than(left, inner),
+        None => true,
+    };
+    match value {
+        Value::Array(items) => items.iter().any(is_deeper),
+        Value::Object(fields) => fields.values().any(is_deeper),
+        _ => false,
+    }
+}
+
 fn read_port(service: &Fields<'_>) -> Result<u16, RequestFault> {
     let port = service.require("port")?;
     port.as_u64()
@@ -203,8 +258,13 @@ fn read_port(service: &Fields<'_>) -> Result<u16, RequestFault> {
 fn read_ttl(request: &Fields<'_>) -> Result<Ttl, RequestFault> {
     const EXPECTED: &str = "a whole number of seconds from 1 to 4294967295";
 
-    let read = |value: &Value| Ttl::from_seconds(value.as_u64()?).ok();
+    let read = |value: &Value| Ttl::from_seconds(whole_seconds(value)?).ok();
     Ok(request.optional("ttl", EXPECTED, read)?.unwrap_or(Ttl::DEFAULT))
+}
+
+/// Python programs write 30 seconds as `30` or as `30.0`, and mean the same.
+fn whole_seconds(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.to_string().strip_suffix(".0")?.parse().ok())
 }
 
 fn read_policy(service: &Fields<'_>) -> Result<TypePolicy, RequestFault> {
@@ -274,6 +334,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_registered_can_be_read_again_in_a_reply() {
+        let nested = |levels: usize| {
+            let list = (1..levels).fold(json!([]), |inner, _| json!([inner]));
+            json!({"name": "n", "host": "h", "port": 1, "metadata": {"x": list}})
+        };
+
+        assert!(registration(nested(DEPTH_MAX - 2), json!(1)).is_ok());
+        for levels in [DEPTH_MAX, 100] {
+            let error = registration(nested(levels), json!(1)).unwrap_err();
+            assert!(error.to_string().contains("64 levels"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_ttl_is_whole_seconds_however_they_are_written() {
+        let ttl = |ttl| Ok(registration(json!({"name": "n", "host": "h", "port": 1}), ttl)?.ttl);
+
+        for same in [json!(45), json!(45.0)] {
+            assert_eq!(ttl(same), Ok(Ttl::from_seconds(45).unwrap()));
+        }
+        for refused in [json!(45.5), json!(0), json!(0.0), json!(-1.0), json!("45"), json!(true)] {
+            assert!(matches!(ttl(refused), Err(RequestFault::InvalidField { field: "ttl", .. })));
+        }
+    }
+
+    #[test]
     fn a_heartbeat_needs_no_action_but_tolerates_no_other() {
         let renewal = Read::Renew { service_id: "a".to_owned() };
 
@@ -286,6 +372,31 @@ mod tests {
             read_heartbeat(br#"{"action": "terminate", "service_id": "a"}"#).request,
             Err(RequestFault::UnknownAction { .. })
         ));
+    }
+
+    #[test]
+    fn a_backup_goes_to_an_absolute_path_and_overwrites_nothing_unasked() {
+        let read = |body: &str| read_request(body.as_bytes()).request;
+        let backup =
+            |force| Ok(Request::Backup(Backup { destination: PathBuf::from("/b.db"), force }));
+
+        assert_eq!(read(r#"{"action": "backup", "destination": "/b.db"}"#), backup(false));
+        assert_eq!(
+            read(r#"{"action": "backup", "destination": "/b.db", "force": true}"#),
+            backup(true)
+        );
+        assert_eq!(
+            read(r#"{"action": "backup", "destination": "b.db"}"#).unwrap_err().to_string(),
+            "Invalid field: destination must be the absolute path of a file, not a relative path"
+        );
+        for body in [
+            r#"{"action": "backup"}"#,
+            r#"{"action": "backup", "destination": ""}"#,
+            r#"{"action": "backup", "destination": 1}"#,
+            r#"{"action": "backup", "destination": "/b.db", "force": "yes"}"#,
+        ] {
+            assert!(read(body).is_err(), "{body}");
+        }
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Error, ErrorCode, ffi};
 use thiserror::Error;
 
+use super::copy::CopyError;
+
 /// Why the file of a [`SqliteBackend`](super::SqliteBackend) could not be opened. Each message
 /// is complete: it says what happened, to which file, and what to do.
 #[derive(Debug, Error)]
@@ -31,6 +33,12 @@ pub enum SqliteError {
         path: PathBuf,
         /// The folder that is missing.
         folder: PathBuf,
+    },
+    /// There is no file, where there must be one.
+    #[error("there is no file {}; give the path of a registry's database", path.display())]
+    NotFound {
+        /// What was to be opened.
+        path: PathBuf,
     },
     /// The operating system says no.
     #[error(
@@ -117,9 +125,21 @@ pub enum SqliteError {
         /// The file.
         path: PathBuf,
         /// The version of the file's schema.
-        found: i32,
+        found: usize,
         /// The newest version that this program knows.
-        known: i32,
+        known: usize,
+    },
+    /// The file is of an older version, and is not changed before there is a copy of it.
+    #[error(
+        "{} is of an older version, and no copy of it could be kept before bringing it up to \
+         date: {reason}",
+        path.display()
+    )]
+    NotKept {
+        /// The file.
+        path: PathBuf,
+        /// Why there is no copy, and what to do.
+        reason: String,
     },
     /// The log is there, and the database that it belongs to is gone. SQLite would delete it.
     #[error(
@@ -145,6 +165,11 @@ pub enum SqliteError {
 }
 
 impl SqliteError {
+    /// Says that no copy of the file at `path` could be kept.
+    pub(super) fn not_kept(path: &Path, reason: &CopyError) -> Self {
+        Self::NotKept { path: path.to_owned(), reason: reason.to_string() }
+    }
+
     /// Sorts what SQLite reports while the file at `path` is being opened.
     pub(super) fn on_opening(path: &Path, error: Error) -> Self {
         let path = path.to_owned();

@@ -1,4 +1,4 @@
-//! How a file is opened, or refused.
+//! How a file is opened, or refused, and how it is looked into.
 //!
 //! A file that is refused stays as it was, and so does the log (`-wal`) beside it. Therefore
 //! everything is looked at before anything is written, under the lock, and a connection that is
@@ -7,16 +7,18 @@
 //! Only SQLite opens a database file that is in use: on Unix, closing any handle of a file drops
 //! all locks that the process has on it.
 
-use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use log::info;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, MAIN_DB, OpenFlags, TransactionBehavior};
 
+use super::copy::{beside, keep_before};
 use super::error::SqliteError;
 use super::schema::{self, Content};
 
@@ -34,11 +36,41 @@ pub(super) fn open(path: &Path) -> Result<(Connection, PathBuf), SqliteError> {
     check_files(&path)?;
     let mut connection = connect_patiently(&path)?;
     let content = inspect(&connection, &path)?;
+    keep_older_version(&connection, &content, &path)?;
     take_over(&mut connection, &content).map_err(|error| SqliteError::on_opening(&path, error))?;
     // Left by a registry that was killed. It is an index of the log for programs that share the
     // file; nobody does now, and a file that nobody tends would stay for ever.
     let _ = fs::remove_file(beside(&path, "-shm"));
     Ok((connection, path))
+}
+
+/// Opens the file at `path` to look into it, for this connection alone, and leaves it as it is.
+/// Returns the full path, what the file holds, and, unless that is nothing, the connection.
+pub(super) fn open_to_read(
+    path: &Path,
+) -> Result<(PathBuf, Content, Option<Connection>), SqliteError> {
+    if !path.exists() {
+        return Err(SqliteError::NotFound { path: path.to_owned() });
+    }
+    let path = full_path(path)?;
+    let connection = match check_files(&path) {
+        // To take the lock on an empty file would be to write to it.
+        Ok(()) if fs::metadata(&path).is_ok_and(|file| file.len() == 0) => {
+            return Ok((path, Content::Nothing, None));
+        }
+        Ok(()) => connect_patiently(&path),
+        Err(refusal) => Err(refusal),
+    };
+    let connection = match connection {
+        Err(SqliteError::ReadOnly { .. } | SqliteError::ReadOnlyFolder { .. })
+            if !log_has_content(&path) =>
+        {
+            connect_to_read_only(&path)?
+        }
+        outcome => outcome?,
+    };
+    let content = inspect(&connection, &path)?;
+    Ok((path, content, Some(connection)))
 }
 
 /// The path with which messages can be understood, and that SQLite takes for nothing else, as it
@@ -67,8 +99,7 @@ fn check_files(path: &Path) -> Result<(), SqliteError> {
     if length == 1 {
         return Err(SqliteError::NotADatabase { path: path.to_owned() });
     }
-    let log_has_content = fs::metadata(&log).is_ok_and(|log| log.len() > 0);
-    if length == 0 && log_has_content {
+    if length == 0 && log_has_content(path) {
         return Err(SqliteError::LogWithoutDatabase { path: path.to_owned(), log });
     }
     match path.parent() {
@@ -110,6 +141,30 @@ fn connect(path: &Path) -> Result<Connection, SqliteError> {
     Ok(connection)
 }
 
+/// Opens a file that nobody can write to, and whose contents are all in it: without a lock, and
+/// without the files that SQLite would make beside it.
+fn connect_to_read_only(path: &Path) -> Result<Connection, SqliteError> {
+    let failed = |error| SqliteError::on_opening(path, error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(immutable(path), flags).map_err(failed)
+}
+
+/// The URI by which SQLite takes the file at `path` for one that nobody changes.
+fn immutable(path: &Path) -> String {
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+                uri.push(char::from(*byte));
+            }
+            other => uri.push_str(&format!("%{other:02X}")),
+        }
+    }
+    uri + "?immutable=1"
+}
+
 fn lock(connection: &Connection, leave_log: bool) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::ZERO)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, leave_log)?;
@@ -133,14 +188,37 @@ fn inspect(connection: &Connection, path: &Path) -> Result<Content, SqliteError>
     let owned_path = || path.to_owned();
     match schema::content(connection).map_err(failed)? {
         Content::Nothing => Ok(Content::Nothing),
-        Content::Services => match schema::damage(connection).map_err(failed)? {
-            None => Ok(Content::Services),
+        services @ Content::Services { .. } => match schema::damage(connection).map_err(failed)? {
+            None => Ok(services),
             Some(reason) => Err(SqliteError::Damaged { path: owned_path(), reason }),
         },
         Content::Foreign { reason } => Err(SqliteError::Foreign { path: owned_path(), reason }),
         Content::NewerVersion(found) => {
             Err(SqliteError::NewerVersion { path: owned_path(), found, known: schema::VERSION })
         }
+    }
+}
+
+/// Before a file of an older version is changed at all, a copy of it is kept.
+fn keep_older_version(
+    connection: &Connection,
+    content: &Content,
+    path: &Path,
+) -> Result<(), SqliteError> {
+    match content {
+        Content::Services { version } if *version < schema::VERSION => {
+            let kept = keep_before(schema::VERSION, connection, path)
+                .map_err(|reason| SqliteError::not_kept(path, &reason))?;
+            info!(
+                "{} is of version {version} and becomes version {}; a copy of it as it was is kept \
+                 at {}",
+                path.display(),
+                schema::VERSION,
+                kept.display()
+            );
+            Ok(())
+        }
+        _ => Ok(()),
     }
 }
 
@@ -160,13 +238,10 @@ fn is_read_only(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|file| file.permissions().readonly())
 }
 
-fn log_of(path: &Path) -> PathBuf {
+pub(super) fn log_of(path: &Path) -> PathBuf {
     beside(path, "-wal")
 }
 
-/// A file that SQLite keeps beside the database.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    PathBuf::from(name)
+fn log_has_content(path: &Path) -> bool {
+    fs::metadata(log_of(path)).is_ok_and(|log| log.len() > 0)
 }

@@ -1,4 +1,4 @@
-//! Rows of the table `services`, and the services that they stand for.
+//! Rows of the tables, and the services and policies that they stand for.
 //!
 //! A row that no registration could have made is refused here. SQLite itself takes it: any
 //! program can write to the file, and the type of a column is no more than a preference.
@@ -17,7 +17,7 @@ use crate::service::{InvalidValue, Metadata, Service, ServiceId, Ttl, TypePolicy
 const SINGLETON: &str = "singleton";
 const ALLOW_DUPLICATES: &str = "allow_duplicates";
 
-/// Why a row stands for no service.
+/// Why a row stands for nothing.
 #[derive(Debug, PartialEq, Eq, Error)]
 #[error("{column} {rule}")]
 pub(super) struct InvalidRow {
@@ -40,15 +40,15 @@ pub(super) fn stored_service(row: &Row<'_>) -> Result<StoredService, InvalidRow>
     Ok(StoredService { service, last_heartbeat: WallTime::from_unix_seconds(seconds) })
 }
 
-/// The id and the policy in `row`, if they are such.
-pub(super) fn policy(row: &Row<'_>) -> Option<(ServiceId, TypePolicy)> {
-    let id = ServiceId::new(value(row, 0, ValueRef::as_str)?).ok()?;
-    let policy = match value(row, 1, ValueRef::as_str)? {
+/// The id and the policy in `row`, whose columns stand in the order of the table.
+pub(super) fn stored_policy(row: &Row<'_>) -> Result<(ServiceId, TypePolicy), InvalidRow> {
+    let id = ServiceId::new(text(row, 0, "id")?).map_err(rule("id"))?;
+    let policy = match text(row, 1, "policy")? {
         SINGLETON => TypePolicy::Singleton,
         ALLOW_DUPLICATES => TypePolicy::AllowDuplicates,
-        _ => return None,
+        _ => return Err(invalid("policy", "must be singleton or allow_duplicates")),
     };
-    Some((id, policy))
+    Ok((id, policy))
 }
 
 /// A policy as it stands in a row. The other two are never remembered, and mean nothing there.

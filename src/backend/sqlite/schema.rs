@@ -1,15 +1,24 @@
-//! The table in the file, its version, and every statement that uses it.
+//! The tables in the file, their version, and every statement that uses them.
 //!
-//! The table is the Python registry's, column for column and in its order, so that either
-//! registry opens what the other wrote. What we add one day stands beside it and is counted in
-//! the version, which the Python registry leaves at 0 and never looks at.
+//! The table `services` is the Python registry's, column for column and in its order, so that
+//! either registry opens what the other wrote. What we add stands beside it and is counted in
+//! the version, which the Python registry never looks at: it makes files of version 0, and
+//! leaves our number and our tables in a file as they are.
 
 use rusqlite::{Connection, Error, ErrorCode, Transaction};
 
-/// The version of the schema that this program writes, kept in SQLite's `user_version`.
-pub(super) const VERSION: i32 = 1;
+/// What makes each version of the schema out of the one before it, from version 1 on. Version 0
+/// is the Python registry's table alone. A step that was released never changes.
+const STEPS: [&str; 1] = [CREATE_POLICIES];
 
-const TABLE: &str = "services";
+/// The version of the schema that this program writes, kept in SQLite's `user_version`.
+pub(super) const VERSION: usize = STEPS.len();
+
+/// The Python registry's table.
+pub(super) const SERVICES: &str = "services";
+
+/// Our table beside it, since version 1.
+pub(super) const POLICIES: &str = "policies";
 
 const CREATE: &str = "
 CREATE TABLE services (
@@ -23,10 +32,12 @@ CREATE TABLE services (
     tags TEXT -- a JSON list of texts; NULL or an empty text stand for []
 )";
 
+/// Where the table is there already, it fits: `user_version` gets lost when a file is written
+/// out as SQL and read in again.
 const CREATE_POLICIES: &str = "
-CREATE TABLE policies (
-    id TEXT PRIMARY KEY,     -- of a service that is registered, or that expired
-    policy TEXT NOT NULL     -- what it said of sharing its type: singleton or allow_duplicates
+CREATE TABLE IF NOT EXISTS policies (
+    id TEXT PRIMARY KEY, -- of a service that is registered, or that expired
+    policy TEXT NOT NULL -- what it said of sharing its type: singleton or allow_duplicates
 )";
 
 /// What ids said about sharing their type, in the order in which they said it.
@@ -71,10 +82,13 @@ const CHECK: &str = "PRAGMA integrity_check(1)";
 pub(super) enum Content {
     /// Nothing yet.
     Nothing,
-    /// Services, in a table that every statement here fits.
-    Services,
+    /// Services, in tables that every statement here fits.
+    Services {
+        /// The version of the tables, which is not newer than [`VERSION`].
+        version: usize,
+    },
     /// Services, perhaps, and of a version that only a newer program knows.
-    NewerVersion(i32),
+    NewerVersion(usize),
     /// Something that is no registry's.
     Foreign {
         /// What gives it away.
@@ -87,35 +101,30 @@ pub(super) fn content(connection: &Connection) -> rusqlite::Result<Content> {
     let objects: u32 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    // A negative version is nobody's; the statements below decide whether the tables fit.
+    let version = usize::try_from(version).unwrap_or(0);
 
-    if objects > 0 && !connection.table_exists(None, TABLE)? {
-        Ok(Content::Foreign { reason: format!("it has no table {TABLE}") })
+    if objects > 0 && !connection.table_exists(None, SERVICES)? {
+        Ok(Content::Foreign { reason: format!("it has no table {SERVICES}") })
     } else if version > VERSION {
         Ok(Content::NewerVersion(version))
     } else if objects == 0 {
         Ok(Content::Nothing)
     } else {
-        Ok(match misfit(connection)? {
-            None => Content::Services,
-            Some(reason) => Content::Foreign { reason },
-        })
+        services(connection, version)
     }
 }
 
-/// Brings the database to the present version.
+/// Creates what is missing in the database, and brings it to the present version.
 pub(super) fn complete(transaction: &Transaction<'_>, content: &Content) -> rusqlite::Result<()> {
-    if *content == Content::Nothing {
-        transaction.execute_batch(CREATE)?;
-    }
-    if !transaction.table_exists(None, "policies")? {
-        transaction.execute_batch(CREATE_POLICIES)?;
-    }
-    let version: i32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version == VERSION {
-        Ok(())
-    } else {
-        transaction.pragma_update(None, "user_version", VERSION)
-    }
+    let version = match content {
+        Content::Services { version } => *version,
+        _ => {
+            transaction.execute_batch(CREATE)?;
+            0
+        }
+    };
+    advance(transaction, version, &STEPS)
 }
 
 /// What is wrong with the pages of the file, if anything is.
@@ -124,10 +133,43 @@ pub(super) fn damage(connection: &Connection) -> rusqlite::Result<Option<String>
     Ok((verdict != "ok").then(|| verdict.replace('\n', " ")))
 }
 
-/// Why one of our statements cannot be used on the table, if so. SQLite itself judges, which
-/// covers more than a list of columns would: ids that are not unique, for example.
-fn misfit(connection: &Connection) -> rusqlite::Result<Option<String>> {
-    for statement in [LOAD, STORE, RENEW, REMOVE] {
+/// Takes the steps that lead on from `version`, and notes how far they led.
+fn advance(transaction: &Transaction<'_>, version: usize, steps: &[&str]) -> rusqlite::Result<()> {
+    if version == steps.len() {
+        return Ok(());
+    }
+    for step in steps.iter().skip(version) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", i64::try_from(steps.len()).unwrap_or(i64::MAX))
+}
+
+/// What a database holds that has a table of services, and says that it is of this version.
+fn services(connection: &Connection, version: usize) -> rusqlite::Result<Content> {
+    let has_policies: bool = connection.query_row(
+        "SELECT count(*) > 0 FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE",
+        [POLICIES],
+        |row| row.get(0),
+    )?;
+    let mut reason = misfit(connection, SERVICES, &[LOAD, STORE, RENEW, REMOVE])?;
+    if has_policies && reason.is_none() {
+        reason = misfit(connection, POLICIES, &[LOAD_POLICIES, STORE_POLICY, REMOVE_POLICY])?;
+    }
+    Ok(match reason {
+        Some(reason) => Content::Foreign { reason },
+        // Without the table that version 1 added, somebody has taken it out.
+        None => Content::Services { version: if has_policies { version } else { 0 } },
+    })
+}
+
+/// Why one of our statements cannot be used on a table, if so. SQLite itself judges, which covers
+/// more than a list of columns would: ids that are not unique, for example.
+fn misfit(
+    connection: &Connection,
+    table: &str,
+    statements: &[&str],
+) -> rusqlite::Result<Option<String>> {
+    for statement in statements {
         let message = match connection.prepare(statement) {
             Ok(_) => continue,
             Err(Error::SqlInputError { msg, .. }) => msg,
@@ -138,7 +180,46 @@ fn misfit(connection: &Connection) -> rusqlite::Result<Option<String>> {
             }
             Err(error) => return Err(error),
         };
-        return Ok(Some(format!("its table {TABLE} does not fit: {message}")));
+        return Ok(Some(format!("its table {table} does not fit: {message}")));
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(connection: &Connection) -> i32 {
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn a_later_version_is_reached_by_the_steps_that_a_file_has_not_taken() {
+        let steps = [CREATE_POLICIES, "CREATE TABLE second (x)", "ALTER TABLE second ADD y"];
+        for known in 0..=steps.len() {
+            let mut connection = Connection::open_in_memory().unwrap();
+            for reached in [known, steps.len()] {
+                let transaction = connection.transaction().unwrap();
+                let found = usize::try_from(version(&transaction)).unwrap();
+                advance(&transaction, found, &steps[..reached]).unwrap();
+                transaction.commit().unwrap();
+            }
+
+            assert_eq!(version(&connection), 3);
+            assert!(connection.prepare("SELECT x, y FROM second").is_ok(), "from {known}");
+        }
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_version_where_it_was() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let transaction = connection.transaction().unwrap();
+
+        let failure = advance(&transaction, 0, &[CREATE_POLICIES, "CREATE TABLE policies (x)"]);
+        drop(transaction);
+
+        assert!(failure.is_err());
+        assert_eq!(version(&connection), 0);
+        assert!(!connection.table_exists(None, POLICIES).unwrap());
+    }
 }

@@ -7,15 +7,19 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::{SqliteBackend, SqliteError};
-use crate::backend::{Backend, BackendError, Record, StoredService};
+use super::{Durability, SqliteBackend, SqliteError};
+use crate::backend::{Backend, BackendError, Existing, Record, StoredService};
 use crate::clock::WallTime;
-use crate::service::{Metadata, Service, ServiceId, Ttl};
+use crate::service::{Metadata, Service, ServiceId, Ttl, TypePolicy};
 
+mod copying;
+mod examining;
 mod failure;
 mod keeping;
+mod presence;
 mod python;
 mod refusal;
+mod versions;
 
 /// A folder with a database in it, removed with the test.
 struct Lab {

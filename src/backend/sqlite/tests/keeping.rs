@@ -146,27 +146,88 @@ fn what_was_committed_survives_a_registry_that_is_killed() {
     assert_eq!(ids(&after_kill.kept()), ["a", "b"]);
 }
 
+#[track_caller]
+fn setting(backend: &SqliteBackend, name: &str) -> Value {
+    backend.connection.pragma_query_value(None, name, |row| row.get(0)).unwrap()
+}
+
 #[test]
 fn commits_are_logged_and_synced_under_a_lock_of_our_own() {
     let lab = Lab::new();
     let backend = lab.open();
 
-    let setting = |name| -> Value {
-        backend.connection.pragma_query_value(None, name, |row| row.get(0)).unwrap()
-    };
     let full = 2;
-    assert_eq!(setting("journal_mode"), Value::from("wal".to_owned()));
-    assert_eq!(setting("synchronous"), Value::from(full));
-    assert_eq!(setting("locking_mode"), Value::from("exclusive".to_owned()));
+    assert_eq!(setting(&backend, "journal_mode"), Value::from("wal".to_owned()));
+    assert_eq!(setting(&backend, "synchronous"), Value::from(full));
+    assert_eq!(setting(&backend, "locking_mode"), Value::from("exclusive".to_owned()));
+}
+
+#[test]
+fn durability_is_what_sqlite_is_told_to_wait_for() {
+    let lab = Lab::new();
+    let (normal, full) = (1, 2);
+
+    for (durability, expected) in [(Durability::Relaxed, normal), (Durability::Full, full)] {
+        let mut backend = lab.open().with_durability(durability).unwrap();
+        register(&mut backend, &service("a"), 1).unwrap();
+
+        assert_eq!(setting(&backend, "synchronous"), Value::from(expected));
+        assert_eq!(ids(&backend.load().unwrap()), ["a"]);
+        close(backend);
+    }
+}
+
+#[test]
+fn policies_outlast_reopening_in_the_order_in_which_they_were_said() {
+    let lab = Lab::new();
+    let policy = |name| (id(name), TypePolicy::Singleton);
+    let mut backend = lab.open();
+    for name in ["c", "a", "d", "b"] {
+        let id = id(name);
+        let record = Record::PolicyStored { id: &id, policy: TypePolicy::Singleton };
+        backend.commit(&[record]).unwrap();
+    }
+
+    let (again, gone) = (id("c"), id("d"));
+    backend
+        .commit(&[
+            Record::PolicyStored { id: &again, policy: TypePolicy::AllowDuplicates },
+            Record::PolicyRemoved { id: &gone },
+            Record::PolicyRemoved { id: &id("never said a word") },
+        ])
+        .unwrap();
+    close(backend);
+
+    let expected = [policy("a"), policy("b"), (again, TypePolicy::AllowDuplicates)];
+    assert_eq!(lab.open().load_policies().unwrap(), expected);
+}
+
+#[test]
+fn a_policy_that_is_none_is_left_out_and_stays_in_the_file() {
+    let lab = Lab::new();
+    close(lab.open());
+    lab.run(
+        "INSERT INTO policies VALUES
+        ('a', 'singleton'), ('b', 'sometimes'), ('', 'singleton'), ('c', x'41'), ('d', '')",
+    );
+
+    let mut backend = lab.open();
+    let policies = backend.load_policies().unwrap();
+    let rows: u32 = backend
+        .connection
+        .query_row("SELECT count(*) FROM policies", [], |row| row.get(0))
+        .unwrap();
+
+    assert_eq!(policies, [(id("a"), TypePolicy::Singleton)]);
+    assert_eq!(rows, 5);
 }
 
 #[test]
 fn closing_leaves_a_single_file() {
-    let lab = killed(
-        "CREATE TABLE services (
-        id TEXT PRIMARY KEY, name TEXT NOT NULL, host TEXT NOT NULL, port INTEGER NOT NULL,
-        metadata TEXT, ttl INTEGER NOT NULL, last_heartbeat INTEGER NOT NULL, tags TEXT)",
-    );
+    let lab = Lab::new();
+    let backend = lab.open();
+    let lab = lab.copy();
+    drop(backend);
     fs::write(lab.folder.path().join("registry.db-shm"), "left by a registry that was killed")
         .unwrap();
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const PYTHON_TABLE: &str = "
+pub(super) const PYTHON_TABLE: &str = "
     CREATE TABLE IF NOT EXISTS services (
         id TEXT PRIMARY KEY,
         name TEXT NOT NULL,
@@ -14,7 +14,7 @@ const PYTHON_TABLE: &str = "
         tags TEXT
     )";
 
-const PYTHON_ROWS: &str = r#"
+pub(super) const PYTHON_ROWS: &str = r#"
     INSERT INTO services (id, name, host, port, metadata, ttl, last_heartbeat, tags) VALUES
     ('z', 'Ger' || char(228) || 't', 'lab-1', 6110,
      '{"z": 1.5, "a": [null, true, {"\u00e4": "\ud83d\ude00"}], "type": "PSU"}',
@@ -23,7 +23,7 @@ const PYTHON_ROWS: &str = r#"
     ('null', 'by hand', 'lab-2', 6111, NULL, 60, 1700000002, NULL),
     ('empty', 'by hand', 'lab-2', 6112, '', 60, 1700000003, '')"#;
 
-fn python_services() -> Vec<StoredService> {
+pub(super) fn python_services() -> Vec<StoredService> {
     let stored = |name: &str, json, tags, service: Service, time| StoredService {
         service: Service {
             name: name.into(),
@@ -98,19 +98,6 @@ fn metadata_and_tags_are_json_text_in_the_file() {
         .unwrap();
 
     assert_eq!(columns, (r#"{"type":"PSU"}"#.to_owned(), r#"["a\"b","ä"]"#.to_owned()));
-}
-
-#[test]
-fn a_file_gets_our_schema_version_when_it_is_opened() {
-    let lab = Lab::new().with_sql(PYTHON_TABLE);
-
-    close(lab.open());
-
-    let version: i32 = Connection::open(lab.path())
-        .unwrap()
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .unwrap();
-    assert_eq!(version, 1);
 }
 
 #[test]

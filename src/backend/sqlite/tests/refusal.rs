@@ -177,6 +177,27 @@ fn a_table_of_services_that_is_not_a_registrys_is_refused() {
 }
 
 #[test]
+fn a_table_of_policies_that_is_not_a_registrys_is_refused() {
+    let foreign = |error: &SqliteError| matches!(error, SqliteError::Foreign { .. });
+
+    for (version, sql, reason) in [
+        (0, "TABLE policies (id PRIMARY KEY, premium)", "no such column: policy"),
+        (1, "TABLE policies (number)", "no such column: id"),
+        (1, "TABLE Policies (id PRIMARY KEY, policy) WITHOUT ROWID", "no such column: rowid"),
+        (0, "VIEW policies AS SELECT 1 AS id, 2 AS policy, 3 AS rowid", "view"),
+        (1, "INDEX policies ON services (name)", "no such table: policies"),
+    ] {
+        let lab = lab_with_services();
+        lab.run(&format!("DROP TABLE policies; PRAGMA user_version = {version}; CREATE {sql}"));
+
+        let message = refused_and_untouched(&lab, foreign);
+
+        assert!(message.contains("its table policies does not fit"), "{message}");
+        assert!(message.contains(reason), "{message}");
+    }
+}
+
+#[test]
 fn a_folder_and_a_device_are_refused() {
     let folder = Lab::new();
     fs::create_dir(folder.path()).unwrap();

@@ -1,0 +1,220 @@
+//! What `register` and `run` share: what is said of the service, and the way to the registry.
+
+use std::net::UdpSocket;
+use std::str::FromStr;
+
+use serde_json::Value;
+use service_registry::client::{Host, Registration, TypePolicy};
+
+use super::asking::Asking;
+use super::failure::Failure;
+
+/// Defines a command that registers a service: its own arguments, and those that say what to
+/// register and where, which argh cannot share between structs.
+macro_rules! registering_command {
+    ($(#[$about:meta])* struct $command:ident { $($arguments:tt)* }) => {
+        #[derive(argh::FromArgs)]
+        $(#[$about])*
+        pub(super) struct $command {
+            /// what people call the service
+            #[argh(option)]
+            name: String,
+
+            /// the port under which the service is reached
+            #[argh(option)]
+            port: u16,
+
+            /// the host under which others reach the service (default: the address from which
+            /// this host reaches the registry)
+            #[argh(option)]
+            host: Option<service_registry::client::Host>,
+
+            /// what the service is looked up by
+            #[argh(option, long = "type", from_str_fn(super::asking::service_type))]
+            service_type: Option<String>,
+
+            /// the id to register under, in place of a service that has it (default: made from
+            /// the name)
+            #[argh(option)]
+            id: Option<String>,
+
+            /// for how many seconds after a heartbeat the service counts as alive (default: 30)
+            #[argh(option, default = "30")]
+            ttl: u32,
+
+            /// KEY=VALUE: something else to say; a value that is JSON is taken as such; may be
+            /// repeated
+            #[argh(option)]
+            metadata: Vec<super::registering::Entry>,
+
+            /// a further name to look the service up by; may be repeated
+            #[argh(option)]
+            tag: Vec<String>,
+
+            /// refuse if another living service has the type
+            #[argh(switch)]
+            singleton: bool,
+
+            /// accept although another living service has the type
+            #[argh(switch)]
+            allow_duplicate_service_type: bool,
+
+            /// where the registry runs: a host name or an address (default: localhost)
+            #[argh(option, default = "service_registry::client::Host::localhost()")]
+            registry: service_registry::client::Host,
+
+            /// its request port (default: as in registry.yaml, or 6100)
+            #[argh(option, from_str_fn(super::asking::port))]
+            req_port: Option<std::num::NonZeroU16>,
+
+            /// how many seconds each answer may take (default: 2)
+            #[argh(option, default = "Default::default()")]
+            timeout: super::asking::Timeout,
+
+            /// the registry.yaml to read
+            #[argh(option)]
+            config: Option<std::path::PathBuf>,
+
+            $($arguments)*
+        }
+
+        impl $command {
+            fn said(&self) -> super::registering::Said<'_> {
+                super::registering::Said {
+                    name: &self.name,
+                    port: self.port,
+                    host: self.host.as_ref(),
+                    service_type: self.service_type.as_deref(),
+                    id: self.id.as_deref(),
+                    ttl: self.ttl,
+                    metadata: &self.metadata,
+                    tags: &self.tag,
+                    is_singleton: self.singleton,
+                    allows_duplicates: self.allow_duplicate_service_type,
+                }
+            }
+
+            fn asking(&self, json: bool) -> super::asking::Asking<'_> {
+                super::asking::Asking {
+                    host: &self.registry,
+                    req_port: self.req_port,
+                    timeout: self.timeout,
+                    json,
+                    config: self.config.as_deref(),
+                }
+            }
+        }
+    };
+}
+
+pub(super) use registering_command;
+
+/// What the arguments say of the service.
+pub(super) struct Said<'a> {
+    pub(super) name: &'a str,
+    pub(super) port: u16,
+    pub(super) host: Option<&'a Host>,
+    pub(super) service_type: Option<&'a str>,
+    pub(super) id: Option<&'a str>,
+    pub(super) ttl: u32,
+    pub(super) metadata: &'a [Entry],
+    pub(super) tags: &'a [String],
+    pub(super) is_singleton: bool,
+    pub(super) allows_duplicates: bool,
+}
+
+/// One entry of the metadata.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Entry {
+    key: String,
+    value: Value,
+}
+
+impl FromStr for Entry {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (key, value) = text.split_once('=').ok_or("must be KEY=VALUE")?;
+        if key.is_empty() {
+            return Err("must have a key in front of the equals sign");
+        }
+        let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+        Ok(Self { key: key.to_owned(), value })
+    }
+}
+
+impl Said<'_> {
+    /// The registration that the arguments describe, at the registry that `asking` asks.
+    pub(super) fn registration(&self, asking: &Asking<'_>) -> Result<Registration, Failure> {
+        let host = match self.host {
+            Some(host) => host.to_string(),
+            None => own_address(asking)?,
+        };
+        let mut registration =
+            Registration::new(self.name, host, self.port).ttl(self.ttl).type_policy(self.policy()?);
+        if let Some(service_type) = self.service_type {
+            registration = registration.service_type(service_type);
+        }
+        if let Some(id) = self.id {
+            registration = registration.service_id(id);
+        }
+        for Entry { key, value } in self.metadata {
+            registration = registration.metadata(key, value.clone());
+        }
+        Ok(self.tags.iter().fold(registration, Registration::tag))
+    }
+
+    fn policy(&self) -> Result<TypePolicy, Failure> {
+        match (self.is_singleton, self.allows_duplicates) {
+            (false, false) => Ok(TypePolicy::ServerDecides),
+            (true, false) => Ok(TypePolicy::Singleton),
+            (false, true) => Ok(TypePolicy::AllowDuplicates),
+            (true, true) => {
+                let problem = "--singleton excludes --allow-duplicate-service-type";
+                Err(Failure::Usage(problem.to_owned()))
+            }
+        }
+    }
+}
+
+/// The address from which this host reaches the registry: where the registry is, others reach it
+/// there. Connecting a datagram socket sends nothing; it only looks for the way.
+fn own_address(asking: &Asking<'_>) -> Result<String, Failure> {
+    let (registry, port) = (asking.host.to_string(), asking.port()?.get());
+    let towards_registry = |anywhere: &str| {
+        let socket = UdpSocket::bind(anywhere)?;
+        socket.connect((registry.as_str(), port))?;
+        socket.local_addr()
+    };
+    let address = towards_registry("0.0.0.0:0").or_else(|_| towards_registry("[::]:0"));
+    address.map(|address| address.ip().to_string()).map_err(|error| {
+        Failure::Usage(format!("cannot find this host's address, give it with --host: {error}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn entry(text: &str) -> Option<Value> {
+        text.parse::<Entry>().ok().map(|Entry { key, value }| json!({ key: value }))
+    }
+
+    #[test]
+    fn a_value_that_is_json_is_taken_as_json_and_any_other_as_text() {
+        assert_eq!(entry("volts=24"), Some(json!({"volts": 24})));
+        assert_eq!(entry("on=true"), Some(json!({"on": true})));
+        assert_eq!(entry(r#"axes=["x", "y"]"#), Some(json!({"axes": ["x", "y"]})));
+        assert_eq!(entry("place=lab 7"), Some(json!({"place": "lab 7"})));
+        assert_eq!(entry("formula=a=b"), Some(json!({"formula": "a=b"})));
+        assert_eq!(entry("empty="), Some(json!({"empty": ""})));
+    }
+
+    #[test]
+    fn an_entry_has_a_key_and_a_value() {
+        assert_eq!(entry("volts"), None);
+        assert_eq!(entry("=24"), None);
+    }
+}

@@ -1,0 +1,166 @@
+//! `service-registry run`.
+
+use std::io;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use service_registry::client::{ConnectionError, RegisteredService, Registration};
+use thiserror::Error;
+
+use super::asking::Timeout;
+use super::failure::Failure;
+use super::registering::registering_command;
+use super::{Exit, output};
+
+mod program;
+mod signals;
+
+use program::Program;
+use signals::{Heard, Signals};
+
+/// What a shell adds to the number of the signal that ended a command.
+const SIGNAL_EXIT_BASE: u8 = 128;
+
+/// From one attempt to reach the registry to the next.
+const PAUSE: Duration = Duration::from_millis(200);
+
+registering_command! {
+    /// Run a command and keep it registered while it runs.
+    #[argh(
+        subcommand,
+        name = "run",
+        help_triggers("-h", "--help", "help"),
+        note = "The service is registered before the command is started and deregistered when it \
+            has ended. SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1 and SIGUSR2 are passed on to it.",
+        note = "Ends with the exit code of the command, or 128 and the number of the signal that \
+            ended it. With 126 or 127 if the command cannot be run or is not found, and with 3 if \
+            there is no registry; then nothing is registered and nothing was started. Once the \
+            command runs, it does not matter whether the registry does.",
+        note = "With an --id, a command that is restarted after a crash takes the place of its \
+            predecessor.",
+        example = "{command_name} --name 'Power Supply' --type PSU --port 40123 -- ./psu.py --fast"
+    )]
+    struct Run {
+        /// for how many seconds to try to reach the registry before giving up (default: once,
+        /// for the --timeout)
+        #[argh(option)]
+        wait: Option<Timeout>,
+
+        /// the command, and what it takes
+        #[argh(positional, greedy)]
+        command: Vec<String>,
+    }
+}
+
+/// Why a command cannot be run.
+#[derive(Debug, Error)]
+pub(super) enum CommandError {
+    /// There is no such program.
+    #[error("{0}: command not found")]
+    NotFound(String),
+    /// There is one, but the system does not run it.
+    #[error("cannot run {command}")]
+    NotExecutable { command: String, source: io::Error },
+    /// It runs, and cannot be heard or spoken to.
+    #[error("cannot pass signals on")]
+    Signals(#[source] io::Error),
+}
+
+impl CommandError {
+    /// As a shell would end.
+    pub(super) const fn exit_code(&self) -> u8 {
+        match self {
+            Self::NotFound(_) => 127,
+            Self::NotExecutable { .. } | Self::Signals(_) => 126,
+        }
+    }
+}
+
+impl Run {
+    pub(super) fn run(&self) -> Exit {
+        self.supervise().unwrap_or_else(|failure| failure.tell())
+    }
+
+    fn supervise(&self) -> Result<Exit, Failure> {
+        let Some((name, arguments)) = self.command.split_first() else {
+            return Err(Failure::Usage("run takes a command, behind `--`".to_owned()));
+        };
+        // Before anything is registered that would have to be taken back.
+        let program = Program::find(name)?;
+        let registration = self.said().registration(&self.asking(false))?;
+        // From here on no signal ends this process before the service is deregistered.
+        let mut signals = Signals::listen().map_err(CommandError::Signals)?;
+        let service = match self.register(&registration, &mut signals)? {
+            Registered::Yes(service) => service,
+            Registered::Interrupted(signal) => return Ok(by_signal(signal)),
+        };
+        let command = Command::new(program.path()).args(arguments).spawn();
+        let status = command
+            .map_err(|source| program.not_executable(source))
+            .and_then(|child| watch_over(child, &mut signals).map_err(CommandError::Signals));
+        if let Err(error) = service.deregister() {
+            output::complain(&format!("not deregistered, so it will expire: {error}"));
+        }
+        Ok(exit(status?))
+    }
+
+    /// Registers as soon as there is a registry, for as long as is to be waited for one.
+    fn register(
+        &self,
+        registration: &Registration,
+        signals: &mut Signals,
+    ) -> Result<Registered, Failure> {
+        let patience = self.wait.map_or(Duration::ZERO, Timeout::duration);
+        let started = Instant::now();
+        loop {
+            if let Some(signal) = signals.pending() {
+                return Ok(Registered::Interrupted(signal));
+            }
+            let remaining = patience.saturating_sub(started.elapsed());
+            match self.attempt(registration) {
+                Err(Failure::Connection(ConnectionError::Unreachable { .. }))
+                    if !remaining.is_zero() => {}
+                outcome => return outcome.map(Registered::Yes),
+            }
+            std::thread::sleep(PAUSE.min(remaining));
+        }
+    }
+
+    fn attempt(&self, registration: &Registration) -> Result<RegisteredService, Failure> {
+        Ok(self.asking(false).client()?.register_scoped(registration)?.deregister_on_drop())
+    }
+}
+
+enum Registered {
+    Yes(RegisteredService),
+    /// By a signal that asked this process to end.
+    Interrupted(u8),
+}
+
+/// Passes signals on until the command has ended.
+fn watch_over(mut child: Child, signals: &mut Signals) -> io::Result<ExitStatus> {
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        match signals.next() {
+            Heard::ChildChanged => {}
+            Heard::PassOn(signal) => signals::send(&child, signal)?,
+        }
+    }
+}
+
+fn exit(status: ExitStatus) -> Exit {
+    use std::os::unix::process::ExitStatusExt;
+
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    let signal = status.signal().and_then(|signal| u8::try_from(signal).ok());
+    match (code, signal) {
+        (Some(code), _) => Exit::AsCommand(code),
+        (None, signal) => by_signal(signal.unwrap_or_default()),
+    }
+}
+
+fn by_signal(signal: u8) -> Exit {
+    Exit::AsCommand(SIGNAL_EXIT_BASE.saturating_add(signal))
+}

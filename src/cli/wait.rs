@@ -1,0 +1,107 @@
+//! `service-registry wait`.
+
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use argh::FromArgs;
+use serde_json::json;
+use service_registry::client::{ConnectionError, Host, Service};
+
+use super::asking::{Answer, Asking, Timeout, tell};
+use super::client::json_of;
+use super::failure::Failure;
+use super::{Exit, output};
+
+/// How long a service is waited for where nobody set a time.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long one answer is waited for. The registry may be starting as well.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Wait until a healthy service of a type is there. The registry may come up meanwhile.
+#[derive(FromArgs)]
+#[argh(
+    subcommand,
+    name = "wait",
+    help_triggers("-h", "--help", "help"),
+    note = "Ends with 0 as soon as a service is there, with 1 if none came in time, and with 3 if \
+        there is no registry at the end of the time.",
+    example = "{command_name} PSU --timeout 30 && ./measure"
+)]
+pub(super) struct Wait {
+    /// the type of the service
+    #[argh(positional, from_str_fn(super::asking::service_type))]
+    service_type: String,
+
+    /// for how many seconds to wait (default: 60)
+    #[argh(option)]
+    timeout: Option<Timeout>,
+
+    /// where the registry runs: a host name or an address (default: localhost)
+    #[argh(option, default = "Host::localhost()")]
+    host: Host,
+
+    /// its request port (default: as in registry.yaml, or 6100)
+    #[argh(option, from_str_fn(super::asking::port))]
+    req_port: Option<NonZeroU16>,
+
+    /// print the service as one line of JSON, failures too
+    #[argh(switch)]
+    json: bool,
+
+    /// the registry.yaml to read
+    #[argh(option)]
+    config: Option<PathBuf>,
+}
+
+impl Wait {
+    pub(super) fn run(&self) -> Exit {
+        tell(&self.wait(), self.json)
+    }
+
+    fn wait(&self) -> Result<Answer, Failure> {
+        let timeout = self.timeout.map_or(TIMEOUT, Timeout::duration);
+        let started = Instant::now();
+        loop {
+            let remaining = timeout.saturating_sub(started.elapsed());
+            match self.attempt(remaining) {
+                Err(Failure::Connection(ConnectionError::Unreachable { .. }))
+                    if !remaining.is_zero() => {}
+                Ok(Some(service)) => return Ok(answer(&service)),
+                Ok(None) => return Err(self.nobody(timeout)),
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    fn attempt(&self, remaining: Duration) -> Result<Option<Service>, Failure> {
+        let asking = Asking {
+            host: &self.host,
+            req_port: self.req_port,
+            timeout: Timeout::at_most(ANSWER_TIMEOUT, remaining),
+            json: self.json,
+            config: self.config.as_deref(),
+        };
+        let started = Instant::now();
+        let client = asking.client()?;
+        let remaining = remaining.saturating_sub(started.elapsed());
+        Ok(client.wait_for_service(&self.service_type, remaining)?)
+    }
+
+    /// The refusal that `discover` would get.
+    fn nobody(&self, timeout: Duration) -> Failure {
+        let (wanted, seconds) = (&self.service_type, timeout.as_secs_f64());
+        Failure::Refused(json!({
+            "success": false,
+            "error": format!("No healthy service of type {wanted} came within {seconds} s"),
+            "code": "no_healthy_service",
+        }))
+    }
+}
+
+fn answer(service: &Service) -> Answer {
+    let text = format!("{} is there, at {}", service.id, service.endpoint());
+    let reply = json!({"success": true, "service": json_of(service)});
+    Answer { reply, text: output::harmless(&text) }
+}

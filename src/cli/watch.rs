@@ -1,0 +1,119 @@
+//! `service-registry watch`.
+
+use std::time::Duration;
+
+use crossbeam_channel::RecvTimeoutError;
+use serde_json::json;
+use service_registry::client::{Change, ClientError, Removal, Service, WatchMode, WatchStatus};
+
+use super::asking::asking_command;
+use super::client::{health, json_of};
+use super::failure::Failure;
+use super::{Exit, output};
+
+/// How often it is looked whether the registry has fallen silent.
+const GLANCE: Duration = Duration::from_millis(500);
+
+asking_command! {
+    /// Tell what changes in a registry, one line each, beginning with the services that are there.
+    #[argh(
+        subcommand,
+        name = "watch",
+        help_triggers("-h", "--help", "help"),
+        note = "A line has the change, the id, the type, the name, the address and the health. The \
+            changes are registered, changed, deregistered, expired, retyped (no longer of the \
+            --service-type) and missing (gone while nobody heard).",
+        note = "It goes on when the registry is restarted, and says so on standard error. Ctrl-C \
+            ends it."
+    )]
+    struct Watch {
+        /// tell of services of this type only
+        #[argh(option, from_str_fn(super::asking::service_type))]
+        service_type: Option<String>,
+    }
+}
+
+impl Watch {
+    pub(super) fn run(&self) -> Exit {
+        self.follow().map_or_else(
+            |failure| {
+                if self.json {
+                    return super::asking::tell(&Err(failure), true);
+                }
+                failure.tell()
+            },
+            |()| Exit::Done,
+        )
+    }
+
+    /// Ends when nobody reads on.
+    fn follow(&self) -> Result<(), Failure> {
+        let client = self.asking().client()?;
+        let watch = match &self.service_type {
+            Some(service_type) => client.watch_type(service_type)?,
+            None => client.watch()?,
+        };
+        let mut told = None;
+        loop {
+            tell_status(&mut told, watch.status());
+            match watch.next_change(GLANCE) {
+                Ok(change) => {
+                    let line = if self.json { json_line(&change) } else { line(&change) };
+                    if !output::print_while_read(&line)? {
+                        return Ok(());
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(ClientError::Closed.into()),
+            }
+        }
+    }
+}
+
+/// Says on standard error what a reader of the lines must know of them.
+fn tell_status(told: &mut Option<WatchStatus>, status: WatchStatus) {
+    let was = told.replace(status);
+    if let WatchMode::Lists { interval } = status.mode
+        && was.is_none_or(|was| was.mode != status.mode)
+    {
+        let seconds = interval.as_secs_f64();
+        output::complain(&format!(
+            "the registry does not number its events; it is listed every {seconds} s, and what \
+             comes and goes in between is not seen"
+        ));
+    }
+    match (was.is_some_and(|was| was.silent_since.is_some()), status.silent_since.is_some()) {
+        (false, true) => output::complain("the registry does not answer; waiting for it"),
+        (true, false) => output::complain("the registry answers again"),
+        _ => {}
+    }
+}
+
+fn line(change: &Change) -> String {
+    let service = change.service();
+    let service_type = service.service_type().unwrap_or("-");
+    let Service { id, name, .. } = &**service;
+    let address = service.endpoint();
+    let address = address.strip_prefix("tcp://").unwrap_or(&address);
+    let cells = [id, service_type, name, address, health(service)].map(output::harmless);
+    format!("{:<12}  {}", word(change), cells.join("  "))
+}
+
+fn json_line(change: &Change) -> String {
+    let mut json = json!({"change": word(change), "service": json_of(change.service())});
+    if let Change::Changed { before, .. } = change {
+        json["before"] = json_of(before);
+    }
+    output::harmless_json(&json.to_string())
+}
+
+fn word(change: &Change) -> &'static str {
+    match change {
+        Change::Registered(_) => "registered",
+        Change::Changed { .. } => "changed",
+        Change::Removed { how: Removal::Deregistered, .. } => "deregistered",
+        Change::Removed { how: Removal::Expired, .. } => "expired",
+        Change::Removed { how: Removal::OtherType, .. } => "retyped",
+        _ => "missing",
+    }
+}
