@@ -3,18 +3,20 @@
 //! A ZeroMQ socket can be polled together with a file descriptor, but not with a channel. A
 //! mailbox is a channel and a pipe: the pipe holds one byte while there may be something in the
 //! channel, and its end is closed when the last sender is gone.
+//!
+//! The channel is the standard library's, because it drops what is in it as soon as the receiver
+//! is gone: who waits for an answer to a message learns that there will be none.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
 /// The sending end. Clones send to the same mailbox.
 #[derive(Debug)]
 pub(crate) struct Postbox<T> {
-    messages: Sender<T>,
+    messages: SyncSender<T>,
     bell: Arc<Bell>,
 }
 
@@ -47,7 +49,7 @@ struct Bell {
 /// A mailbox for `capacity` messages; senders wait while it is full.
 pub(crate) fn mailbox<T>(capacity: usize) -> io::Result<(Postbox<T>, Mailbox<T>)> {
     let (reader, writer) = io::pipe()?;
-    let (sender, receiver) = bounded(capacity);
+    let (sender, receiver) = sync_channel(capacity);
     let rung = Arc::new(AtomicBool::new(false));
     let bell = Arc::new(Bell { pipe: writer, rung: Arc::clone(&rung) });
     let postbox = Postbox { messages: sender, bell };
@@ -122,6 +124,18 @@ mod tests {
 
         postbox.send(3);
         assert!(readable(&mailbox));
+    }
+
+    #[test]
+    fn what_nobody_will_take_is_dropped_with_the_receiver() {
+        let (postbox, mailbox) = mailbox(4).unwrap();
+        let message = Arc::new(());
+        postbox.send(Arc::clone(&message));
+
+        drop(mailbox);
+        postbox.send(Arc::clone(&message));
+
+        assert_eq!(Arc::strong_count(&message), 1);
     }
 
     #[test]

@@ -1,36 +1,61 @@
-//! One connection to a registry's request socket: a request out, its reply back.
+//! One connection to a socket of a registry: a request out, its reply back.
 //!
-//! Requests carry no number by which their replies could be told apart. So a connection asks
-//! one thing at a time, and starts anew, under another identity, where a reply did not come: if
-//! it comes late, it finds nobody.
+//! A connection asks one thing at a time. Where a reply did not come, it starts anew under
+//! another identity (the Lazy Pirate of the ZeroMQ guide): if the reply comes late, it finds
+//! nobody. Each request has a number besides, which is compared where the registry sends it back;
+//! the Python registry does not.
 
 use std::num::NonZeroU16;
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 use thiserror::Error;
-use uuid::Uuid;
 
 use crate::protocol::envelope::{REQUEST, RESPONSE};
 
 use super::Host;
+use super::endpoints::Endpoint;
+use super::settings::ClientSettings;
+use super::socket::connect_dealer;
+use super::thread::{Stop, whole_milliseconds};
 
-/// A blocking connection to one registry.
+/// The field in which a request carries its number, and a reply that of its request.
+pub(super) const REQUEST_ID: &str = "request_id";
+
+/// What a connection is called that has no client.
+const CLIENT_ID: &str = "service-registry";
+
+/// A blocking connection to one registry. Dropping it never waits.
+///
+/// ```
+#[doc = include_str!("registry_client/example_registry.txt")]
+/// # let port = endpoints.requests.as_str().rsplit(':').next().ok_or("no port")?.parse()?;
+/// use serde_json::{Map, Value};
+/// use std::time::Duration;
+///
+/// let mut connection = Connection::new(&Host::localhost(), port, Duration::from_secs(2));
+/// let question = Map::from_iter([("action".to_owned(), "health".into())]);
+/// let answer: Map<String, Value> = connection.request(&question)?;
+/// assert_eq!(answer["status"], "ok");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Connection {
-    endpoint: String,
-    ipv6: bool,
+    endpoint: Endpoint,
+    client_id: String,
+    framing: Framing,
     timeout: Duration,
-    /// None before the first request, and after one that got no reply. Stands before the
-    /// context, which waits for its sockets when it is dropped.
+    /// None before the first request, and after one that got no reply.
     socket: Option<zmq::Socket>,
-    context: zmq::Context,
+    /// The number of the latest request.
+    number: u64,
 }
 
 /// Why a request got no reply.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ConnectionError {
-    /// Nothing came back. The request may have been carried out all the same.
+    /// Nothing came back. A registry that is busy may have carried out the request all the same.
     #[error("no answer from {endpoint} within {} s", after.as_secs_f64())]
     Unreachable {
         /// Where the registry was asked.
@@ -56,24 +81,54 @@ pub enum ConnectionError {
     },
 }
 
+/// What stands around a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    /// A message type: the request socket.
+    Typed,
+    /// Nothing: the heartbeat socket.
+    Bare,
+}
+
+/// When to give up, and whose word to listen to meanwhile.
+struct Patience<'a> {
+    started: Instant,
+    timeout: Duration,
+    stop: Option<&'a Stop>,
+}
+
+/// Why nothing came.
+enum Silence {
+    TimeOver,
+    Broken(zmq::Error),
+}
+
 impl Connection {
     /// A connection to the registry at `port` of `host`, on which no request waits longer than
     /// `timeout`. Nothing is opened before the first request.
     #[must_use]
     pub fn new(host: &Host, port: NonZeroU16, timeout: Duration) -> Self {
-        Self {
-            endpoint: host.endpoint(port.get()),
-            ipv6: host.is_ipv6(),
-            timeout,
-            socket: None,
-            context: zmq::Context::new(),
-        }
+        Self::open_later(Endpoint::new(host, port), CLIENT_ID, Framing::Typed, timeout)
+    }
+
+    /// A connection to the request socket.
+    pub(super) fn for_requests(settings: &ClientSettings) -> Self {
+        let endpoint = settings.endpoints.requests.clone();
+        let timeout = settings.request_timeout;
+        Self::open_later(endpoint, &settings.client_id, Framing::Typed, timeout)
+    }
+
+    /// A connection to the heartbeat socket.
+    pub(super) fn for_heartbeats(settings: &ClientSettings) -> Self {
+        let endpoint = settings.endpoints.heartbeats.clone();
+        let timeout = settings.heartbeat_timeout;
+        Self::open_later(endpoint, &settings.client_id, Framing::Bare, timeout)
     }
 
     /// The ZeroMQ endpoint of the registry.
     #[must_use]
     pub fn endpoint(&self) -> &str {
-        &self.endpoint
+        self.endpoint.as_str()
     }
 
     /// Sends `request` and waits for its reply: an object with a truth value `success`, which
@@ -85,83 +140,147 @@ impl Connection {
         &mut self,
         request: &Map<String, Value>,
     ) -> Result<Map<String, Value>, ConnectionError> {
-        let socket = match self.socket.take() {
+        self.request_within(self.timeout, None, request)
+    }
+
+    /// As [`Self::request`], waiting up to `timeout`. The word to `stop` ends the waiting as if
+    /// the time were over.
+    pub(super) fn request_within(
+        &mut self,
+        timeout: Duration,
+        stop: Option<&Stop>,
+        request: &Map<String, Value>,
+    ) -> Result<Map<String, Value>, ConnectionError> {
+        let patience = Patience { started: Instant::now(), timeout, stop };
+        self.number += 1;
+        let frames = self.framing.wrap(&with_number(request, self.number));
+        // Only a connection that was answered is kept.
+        let socket = match self.socket.take().filter(is_idle) {
             Some(socket) => socket,
-            None => self.connect().map_err(|source| self.socket_error(source))?,
+            None => connect_dealer(&self.endpoint, &self.client_id)
+                .map_err(|source| self.silence(Silence::Broken(source), timeout))?,
         };
-        let reply = self.exchange(&socket, request)?;
+        let reply = self.exchange(&socket, &frames, &patience)?;
         self.socket = Some(socket);
         Ok(reply)
     }
 
-    fn connect(&self) -> Result<zmq::Socket, zmq::Error> {
-        let socket = self.context.socket(zmq::DEALER)?;
-        // What could not be sent is not worth waiting for when the socket is dropped.
-        socket.set_linger(0)?;
-        socket.set_ipv6(self.ipv6)?;
-        socket.set_identity(format!("service-registry-{}", Uuid::new_v4()).as_bytes())?;
-        socket.connect(&self.endpoint)?;
-        Ok(socket)
+    fn open_later(
+        endpoint: Endpoint,
+        client_id: &str,
+        framing: Framing,
+        timeout: Duration,
+    ) -> Self {
+        let client_id = client_id.to_owned();
+        Self { endpoint, client_id, framing, timeout, socket: None, number: 0 }
     }
 
     fn exchange(
         &self,
         socket: &zmq::Socket,
-        request: &Map<String, Value>,
+        frames: &[Vec<u8>],
+        patience: &Patience<'_>,
     ) -> Result<Map<String, Value>, ConnectionError> {
-        let started = Instant::now();
-        let body = Value::Object(request.clone()).to_string();
-        self.until_timeout(started, |_| socket.send(REQUEST, zmq::DONTWAIT | zmq::SNDMORE))?;
-        self.until_timeout(started, |_| socket.send(body.as_str(), zmq::DONTWAIT))?;
-        let frames = self.until_timeout(started, |remaining| {
-            socket.poll(zmq::POLLIN, whole_milliseconds(remaining))?;
-            socket.recv_multipart(zmq::DONTWAIT)
-        })?;
-        reply(&frames).map_err(|reason| ConnectionError::NotARegistry {
-            endpoint: self.endpoint.clone(),
-            reason,
-        })
-    }
-
-    /// Repeats `step`, which is given the time that remains, when a signal interrupted it or
-    /// nothing had come.
-    fn until_timeout<T>(
-        &self,
-        started: Instant,
-        step: impl Fn(Duration) -> Result<T, zmq::Error>,
-    ) -> Result<T, ConnectionError> {
+        let silent = |silence| self.silence(silence, patience.timeout);
+        let send = || socket.send_multipart(frames, zmq::DONTWAIT);
+        patience.try_when(socket, zmq::POLLOUT, send).map_err(silent)?;
         loop {
-            let remaining = self.timeout.saturating_sub(started.elapsed());
-            match step(remaining) {
-                Ok(done) => return Ok(done),
-                Err(zmq::Error::EINTR | zmq::Error::EAGAIN) if remaining.is_zero() => {
-                    let endpoint = self.endpoint.clone();
-                    return Err(ConnectionError::Unreachable { endpoint, after: self.timeout });
-                }
-                Err(zmq::Error::EINTR | zmq::Error::EAGAIN) => {}
-                Err(source) => return Err(self.socket_error(source)),
+            let receive = || socket.recv_multipart(zmq::DONTWAIT);
+            let frames = patience.try_when(socket, zmq::POLLIN, receive).map_err(silent)?;
+            let read = self.framing.unwrap(&frames).and_then(read_body);
+            let mut reply = read.map_err(|reason| ConnectionError::NotARegistry {
+                endpoint: self.endpoint.to_string(),
+                reason,
+            })?;
+            match reply.remove(REQUEST_ID) {
+                // The answer to a question that was given up.
+                Some(number) if number != self.number => {}
+                _ => return Ok(reply),
             }
         }
     }
 
-    fn socket_error(&self, source: zmq::Error) -> ConnectionError {
-        ConnectionError::Socket { endpoint: self.endpoint.clone(), source }
+    fn silence(&self, silence: Silence, after: Duration) -> ConnectionError {
+        let endpoint = self.endpoint.to_string();
+        match silence {
+            Silence::TimeOver => ConnectionError::Unreachable { endpoint, after },
+            Silence::Broken(source) => ConnectionError::Socket { endpoint, source },
+        }
     }
 }
 
-/// Rounded up, so that the last poll before the timeout is not repeated in a spin.
-fn whole_milliseconds(duration: Duration) -> i64 {
-    duration.as_micros().div_ceil(1_000).try_into().unwrap_or(i64::MAX)
+impl Framing {
+    fn wrap(self, body: &str) -> Vec<Vec<u8>> {
+        let body = body.as_bytes().to_vec();
+        match self {
+            Self::Typed => vec![REQUEST.to_vec(), body],
+            Self::Bare => vec![body],
+        }
+    }
+
+    fn unwrap(self, frames: &[Vec<u8>]) -> Result<&[u8], &'static str> {
+        match (self, frames) {
+            (Self::Typed, [kind, body]) if kind == RESPONSE => Ok(body),
+            (Self::Typed, [_, _]) => Err("its answer is not marked as a response"),
+            (Self::Typed, _) => Err("its answer does not have two frames"),
+            (Self::Bare, [body]) => Ok(body),
+            (Self::Bare, _) => Err("its answer does not have one frame"),
+        }
+    }
 }
 
-/// The reply in `frames`, or what makes it none.
-fn reply(frames: &[Vec<u8>]) -> Result<Map<String, Value>, &'static str> {
-    let [kind, body] = frames else {
-        return Err("its answer does not have two frames");
-    };
-    if kind != RESPONSE {
-        return Err("its answer is not marked as a response");
+impl Patience<'_> {
+    /// Takes `step` when `socket` is ready for it, and again where it was not after all.
+    fn try_when<T>(
+        &self,
+        socket: &zmq::Socket,
+        ready: zmq::PollEvents,
+        step: impl Fn() -> zmq::Result<T>,
+    ) -> Result<T, Silence> {
+        loop {
+            match step() {
+                Err(zmq::Error::EAGAIN | zmq::Error::EINTR) => {}
+                done => return done.map_err(Silence::Broken),
+            }
+            let remaining = self.timeout.saturating_sub(self.started.elapsed());
+            if remaining.is_zero() {
+                return Err(Silence::TimeOver);
+            }
+            let mut items = vec![socket.as_poll_item(ready)];
+            items.extend(
+                self.stop.map(|stop| zmq::PollItem::from_fd(stop.as_raw_fd(), zmq::POLLIN)),
+            );
+            match zmq::poll(&mut items, whole_milliseconds(remaining)) {
+                Ok(_) | Err(zmq::Error::EINTR) => {}
+                Err(error) => return Err(Silence::Broken(error)),
+            }
+            if items.get(1).is_some_and(|stop| !stop.get_revents().is_empty()) {
+                return Err(Silence::TimeOver);
+            }
+        }
     }
+}
+
+/// The reply in what came from the request socket, or what makes it none.
+pub(super) fn read_reply(frames: &[Vec<u8>]) -> Result<Map<String, Value>, &'static str> {
+    Framing::Typed.unwrap(frames).and_then(read_body)
+}
+
+/// The body of `request` with its number.
+pub(super) fn with_number(request: &Map<String, Value>, number: u64) -> String {
+    let mut request = request.clone();
+    request.insert(REQUEST_ID.to_owned(), number.into());
+    Value::Object(request).to_string()
+}
+
+/// Whether the registry is still at the other end, and has said nothing unasked. A fresh
+/// connection reaches a registry that came back sooner than an old one that tries now and then.
+fn is_idle(socket: &zmq::Socket) -> bool {
+    let quiet = |events: zmq::PollEvents| events == zmq::POLLOUT;
+    socket.get_events().is_ok_and(quiet)
+}
+
+fn read_body(body: &[u8]) -> Result<Map<String, Value>, &'static str> {
     let reply: Map<String, Value> =
         serde_json::from_slice(body).map_err(|_| "its answer is not a JSON object")?;
     match reply.get("success") {
@@ -171,121 +290,4 @@ fn reply(frames: &[Vec<u8>]) -> Result<Map<String, Value>, &'static str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::thread;
-
-    use serde_json::json;
-
-    use super::*;
-
-    /// Plays a registry that does with each request what `answer` says.
-    fn registry(
-        mut answer: impl FnMut(&zmq::Socket, Vec<Vec<u8>>) + Send + 'static,
-        requests: usize,
-    ) -> (NonZeroU16, thread::JoinHandle<Vec<Vec<u8>>>) {
-        let context = zmq::Context::new();
-        let socket = context.socket(zmq::ROUTER).unwrap();
-        socket.set_rcvtimeo(10_000).unwrap();
-        socket.bind("tcp://127.0.0.1:*").unwrap();
-        let endpoint = socket.get_last_endpoint().unwrap().unwrap();
-        let port = endpoint.rsplit(':').next().unwrap().parse().unwrap();
-        let player = thread::spawn(move || {
-            let mut identities = Vec::new();
-            for _ in 0..requests {
-                let frames = socket.recv_multipart(0).unwrap();
-                identities.push(frames[0].clone());
-                answer(&socket, frames);
-            }
-            drop(socket);
-            drop(context);
-            identities
-        });
-        (port, player)
-    }
-
-    fn health() -> Map<String, Value> {
-        Map::from_iter([("action".to_owned(), json!("health"))])
-    }
-
-    fn connection(port: NonZeroU16, timeout: Duration) -> Connection {
-        Connection::new(&Host::localhost(), port, timeout)
-    }
-
-    fn refusal(frames: &[&[u8]]) -> &'static str {
-        reply(&frames.iter().map(|frame| frame.to_vec()).collect::<Vec<_>>()).unwrap_err()
-    }
-
-    #[test]
-    fn a_request_is_marked_and_its_reply_comes_back() {
-        let (port, player) = registry(
-            |socket, frames| {
-                assert_eq!(frames[1..], [b"REQ".to_vec(), br#"{"action":"health"}"#.to_vec()]);
-                let reply = br#"{"success":true,"z":1.50,"a":"x"}"#;
-                socket.send_multipart([&frames[0], RESPONSE, reply], 0).unwrap();
-            },
-            1,
-        );
-
-        let reply = connection(port, Duration::from_secs(10)).request(&health()).unwrap();
-
-        assert_eq!(Value::Object(reply).to_string(), r#"{"success":true,"z":1.50,"a":"x"}"#);
-        assert!(player.join().unwrap()[0].starts_with(b"service-registry-"));
-    }
-
-    #[test]
-    fn silence_ends_with_the_timeout_and_names_the_endpoint() {
-        let nobody = zmq::Context::new().socket(zmq::ROUTER).unwrap();
-        nobody.bind("tcp://127.0.0.1:*").unwrap();
-        let endpoint = nobody.get_last_endpoint().unwrap().unwrap();
-        let port = endpoint.rsplit(':').next().unwrap().parse().unwrap();
-        let started = Instant::now();
-
-        let timeout = Duration::from_millis(150);
-        let error = connection(port, timeout).request(&health()).unwrap_err();
-
-        assert_eq!(
-            error.to_string(),
-            format!("no answer from tcp://localhost:{port} within 0.15 s")
-        );
-        assert!(started.elapsed() >= timeout);
-        assert!(started.elapsed() < Duration::from_secs(5));
-    }
-
-    #[test]
-    fn a_reply_that_comes_too_late_does_not_answer_the_next_request() {
-        let mut late = None;
-        let (port, player) = registry(
-            move |socket, frames| match late.take() {
-                None => late = Some(frames[0].clone()),
-                Some(identity) => {
-                    let first = br#"{"success":true,"to":"first"}"#;
-                    let second = br#"{"success":true,"to":"second"}"#;
-                    socket.send_multipart([&identity, RESPONSE, first], 0).unwrap();
-                    socket.send_multipart([&frames[0], RESPONSE, second], 0).unwrap();
-                }
-            },
-            2,
-        );
-        let mut connection = connection(port, Duration::from_secs(1));
-        let ask = |action: &str| Map::from_iter([("action".to_owned(), json!(action))]);
-
-        let first = connection.request(&ask("first"));
-        let second = connection.request(&ask("second")).unwrap();
-
-        assert!(matches!(first, Err(ConnectionError::Unreachable { .. })));
-        assert_eq!(second["to"], "second");
-        let identities = player.join().unwrap();
-        assert_ne!(identities[0], identities[1]);
-    }
-
-    #[test]
-    fn an_answer_that_no_registry_sends_is_told_apart() {
-        assert_eq!(refusal(&[b"{}"]), "its answer does not have two frames");
-        assert_eq!(refusal(&[b"REQ", b"{}"]), "its answer is not marked as a response");
-        assert_eq!(refusal(&[RESPONSE, b"[]"]), "its answer is not a JSON object");
-        assert_eq!(refusal(&[RESPONSE, b"\xff"]), "its answer is not a JSON object");
-        for body in [b"{}".as_slice(), br#"{"success":1}"#] {
-            assert_eq!(refusal(&[RESPONSE, body]), "its answer does not say whether it succeeded");
-        }
-    }
-}
+mod tests;

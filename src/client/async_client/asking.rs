@@ -1,0 +1,91 @@
+//! Asking from a future: hands a question to the I/O thread and waits for the answer.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_channel::oneshot;
+
+use crate::mailbox::{Postbox, mailbox};
+
+use super::super::ClientError;
+use super::super::connection::with_number;
+use super::super::operation::Operation;
+use super::super::settings::ClientSettings;
+use super::super::thread::Thread;
+use super::io_thread::IoThread;
+use super::question::{Alarm, Order, Question};
+
+/// How many orders are handed over before who asks must wait for the I/O thread. It takes them
+/// within microseconds, whatever the registry does, so this wait is no more than that for a lock.
+const ORDERS_HANDED_OVER_MAX: usize = 1_024;
+
+/// The longest time that a deadline can lie ahead: for ever, to a program.
+const TIMEOUT_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+
+/// The futures' end of the I/O thread. Dropping it ends the thread.
+#[derive(Debug)]
+pub(super) struct Asking {
+    orders: Postbox<Order>,
+    endpoint: String,
+    next_number: AtomicU64,
+    io_thread: Mutex<Thread>,
+}
+
+impl Asking {
+    /// Starts the I/O thread.
+    pub(super) fn start(settings: &ClientSettings) -> Result<Self, ClientError> {
+        let (orders, mailbox) = mailbox(ORDERS_HANDED_OVER_MAX)?;
+        let io_thread = IoThread::new(mailbox, settings.clone());
+        let thread = Thread::start("registry-io", move |stop| io_thread.run(stop))?;
+        Ok(Self {
+            orders,
+            endpoint: settings.endpoints.requests.to_string(),
+            next_number: AtomicU64::new(1),
+            io_thread: Mutex::new(thread),
+        })
+    }
+
+    /// Asks the registry. A future that is dropped takes no answer from any other: the reply, if
+    /// there is one, goes nowhere.
+    pub(super) async fn ask<T>(
+        &self,
+        operation: Operation<T>,
+        timeout: Duration,
+    ) -> Result<T, ClientError> {
+        let (future, answer) = oneshot::channel();
+        let number = self.next_number();
+        self.orders.send(Order::Ask(Question {
+            number,
+            body: with_number(&operation.request, number),
+            timeout,
+            deadline: deadline(timeout),
+            future,
+        }));
+        // The sender is dropped without a word only where the I/O thread has ended.
+        let reply = answer.await.map_err(|oneshot::Canceled| ClientError::Closed)??;
+        operation.answer(reply, &self.endpoint)
+    }
+
+    /// Waits for `duration`, or until the client is closed.
+    pub(super) async fn sleep(&self, duration: Duration) {
+        let (future, alarm) = oneshot::channel();
+        let due = (deadline(duration), self.next_number());
+        self.orders.send(Order::Wake(Alarm { due, future }));
+        let _ = alarm.await;
+    }
+
+    /// Ends the I/O thread. Whoever waits for an answer, or asks from now on, gets
+    /// [`ClientError::Closed`].
+    pub(super) fn close(&self) {
+        self.io_thread.lock().unwrap_or_else(PoisonError::into_inner).tell_to_stop();
+    }
+
+    fn next_number(&self) -> u64 {
+        self.next_number.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+fn deadline(timeout: Duration) -> Instant {
+    Instant::now() + timeout.min(TIMEOUT_MAX)
+}

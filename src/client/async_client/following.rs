@@ -1,0 +1,239 @@
+//! What an asynchronous client hears of its registry without asking: events, and the watch that
+//! is made of them. Both are those of the blocking client, with their threads.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_core::Stream;
+
+use super::super::error::ClientError;
+use super::super::events::{Event, EventKind, Subscription};
+use super::super::service::Service;
+use super::super::watch::{ATTEMPT_MIN, Change, Watch, WatchStatus};
+use super::AsyncRegistryClient;
+
+/// A [`Subscription`] whose events are awaited. It is a [`Stream`], too.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), service_registry::client::ClientError> {
+/// use service_registry::client::{AsyncRegistryClient, Event, EventKind};
+///
+/// let client = AsyncRegistryClient::new()?;
+/// let mut events = client.subscribe(&[EventKind::Register, EventKind::Expire]).await?;
+/// while let Some(event) = events.next().await {
+///     match event {
+///         Event::Register(event) => println!("{} registered", event.service_id),
+///         Event::Expire(event) => println!("{} fell silent", event.service_id),
+///         Event::Missed(missed) => println!("some events were missed: {missed:?}"),
+///         _ => {}
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct AsyncSubscription(Subscription);
+
+/// A [`Watch`] whose changes are awaited. It is a [`Stream`] of them, too.
+///
+/// ```
+#[doc = include_str!("../registry_client/example_registry.txt")]
+#[doc = include_str!("example_begin.txt")]
+/// let mut watch = client.watch().await?;
+///
+/// let camera = Registration::new("Camera", "localhost", 6110).service_type("CM_CS");
+/// client.register(&camera).await?;
+///
+/// if let Some(Change::Registered(service)) = watch.next().await {
+///     assert_eq!(service.name, "Camera");
+/// }
+/// assert_eq!(watch.discover("CM_CS").map(|camera| camera.port), Some(6110));
+#[doc = include_str!("example_end.txt")]
+/// ```
+#[derive(Debug)]
+pub struct AsyncWatch(Watch);
+
+impl AsyncRegistryClient {
+    /// Subscribes to events of these kinds, or to all where `kinds` is empty.
+    ///
+    /// ```
+    #[doc = include_str!("../registry_client/example_registry.txt")]
+    #[doc = include_str!("example_begin.txt")]
+    /// let mut events = client.subscribe(&[EventKind::Register]).await?;
+    /// let camera = Registration::new("Camera", "localhost", 6110).service_id("camera-1");
+    /// client.register(&camera).await?;
+    /// if let Some(Event::Register(event)) = events.next().await {
+    ///     assert_eq!(event.service_id, "camera-1");
+    /// }
+    #[doc = include_str!("example_end.txt")]
+    /// ```
+    ///
+    /// # Errors
+    /// [`ClientError::Unreachable`], where the registry's event socket does not answer.
+    pub async fn subscribe(&self, kinds: &[EventKind]) -> Result<AsyncSubscription, ClientError> {
+        Subscription::begin(&self.settings, kinds)?.wait_async().await.map(AsyncSubscription)
+    }
+
+    /// A local picture of all services, which is there and complete when this returns.
+    ///
+    /// ```
+    #[doc = include_str!("../registry_client/example_registry.txt")]
+    #[doc = include_str!("example_begin.txt")]
+    /// let mut watch = client.watch().await?;
+    /// client.register(&Registration::new("Camera", "localhost", 6110)).await?;
+    /// assert!(matches!(watch.next().await, Some(Change::Registered(_))));
+    #[doc = include_str!("example_end.txt")]
+    /// ```
+    ///
+    /// # Errors
+    /// [`ClientError`]. Once the watch is there it outlives every outage of the registry.
+    pub async fn watch(&self) -> Result<AsyncWatch, ClientError> {
+        self.watch_services(None).await
+    }
+
+    /// As [`Self::watch`], for the services of one type.
+    ///
+    /// ```
+    #[doc = include_str!("../registry_client/example_registry.txt")]
+    #[doc = include_str!("example_begin.txt")]
+    /// let watch = client.watch_type("CM_CS").await?;
+    /// assert!(watch.services().is_empty());
+    #[doc = include_str!("example_end.txt")]
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Self::watch`].
+    pub async fn watch_type(&self, service_type: &str) -> Result<AsyncWatch, ClientError> {
+        self.watch_services(Some(service_type.to_owned())).await
+    }
+
+    /// Waits until a living service of this type is there, and gives up after `timeout`: None.
+    /// So programs can be started in any order, the registry among them.
+    ///
+    /// ```
+    #[doc = include_str!("../registry_client/example_registry.txt")]
+    #[doc = include_str!("example_begin.txt")]
+    /// # use std::time::Duration;
+    /// let camera = Registration::new("Camera", "localhost", 6110).service_type("CM_CS");
+    /// client.register(&camera).await?;
+    /// assert!(client.wait_for_service("CM_CS", Duration::from_secs(30)).await?.is_some());
+    /// assert!(client.wait_for_service("PSU", Duration::from_millis(1)).await?.is_none());
+    #[doc = include_str!("example_end.txt")]
+    /// ```
+    ///
+    /// # Errors
+    /// [`ClientError::Unreachable`], where the registry is not there at the end either; what else
+    /// is wrong is told at once.
+    pub async fn wait_for_service(
+        &self,
+        service_type: &str,
+        timeout: Duration,
+    ) -> Result<Option<Service>, ClientError> {
+        let mut end = pin!(self.asking.sleep(timeout.max(ATTEMPT_MIN)));
+        let unreachable = || {
+            let endpoint = self.settings.endpoints.requests.to_string();
+            ClientError::Unreachable { endpoint, after: timeout }
+        };
+        loop {
+            let watching = pin!(self.watch_type(service_type));
+            let mut watch = match before(end.as_mut(), watching).await {
+                None => return Err(unreachable()),
+                Some(Err(ClientError::Unreachable { .. })) => continue,
+                Some(watch) => watch?,
+            };
+            loop {
+                if let Some(service) = watch.discover(service_type) {
+                    return Ok(Some(Arc::unwrap_or_clone(service)));
+                }
+                // Any change may be the one.
+                let change = before(end.as_mut(), pin!(watch.next())).await;
+                match change {
+                    Some(Some(_)) => {}
+                    Some(None) => break,
+                    None if watch.status().silent_since.is_some() => return Err(unreachable()),
+                    None => return Ok(None),
+                }
+            }
+        }
+    }
+
+    async fn watch_services(
+        &self,
+        service_type: Option<String>,
+    ) -> Result<AsyncWatch, ClientError> {
+        let settings = self.settings.clone();
+        Watch::begin(settings, service_type)?.wait_async().await.map(AsyncWatch)
+    }
+}
+
+impl AsyncSubscription {
+    /// The next event. None only if the subscription cannot go on, which the log explains. What
+    /// is awaited here may be dropped; no event is lost with it.
+    pub async fn next(&mut self) -> Option<Event> {
+        poll_fn(|context| self.0.poll_next(context)).await
+    }
+}
+
+impl Stream for AsyncSubscription {
+    type Item = Event;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.0.poll_next(context)
+    }
+}
+
+impl AsyncWatch {
+    /// The next change, beginning with the services that were there. None only if the watch
+    /// cannot go on, which the log explains. What is awaited here may be dropped; no change is
+    /// lost with it.
+    pub async fn next(&mut self) -> Option<Change> {
+        poll_fn(|context| self.0.poll_next(context)).await
+    }
+
+    /// All services that are watched, in the order of their registration.
+    #[must_use]
+    pub fn services(&self) -> Vec<Arc<Service>> {
+        self.0.services()
+    }
+
+    /// The service with this id.
+    #[must_use]
+    pub fn get(&self, service_id: &str) -> Option<Arc<Service>> {
+        self.0.get(service_id)
+    }
+
+    /// A service of this type, picked at random, that was passing when the registry last said so.
+    #[must_use]
+    pub fn discover(&self, service_type: &str) -> Option<Arc<Service>> {
+        self.0.discover(service_type)
+    }
+
+    /// How the watch is doing.
+    #[must_use]
+    pub fn status(&self) -> WatchStatus {
+        self.0.status()
+    }
+}
+
+impl Stream for AsyncWatch {
+    type Item = Change;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Change>> {
+        self.0.poll_next(context)
+    }
+}
+
+/// The output of `future`, or None where `end` comes first.
+async fn before<T>(
+    mut end: Pin<&mut impl Future<Output = ()>>,
+    mut future: Pin<&mut impl Future<Output = T>>,
+) -> Option<T> {
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => end.as_mut().poll(context).map(|()| None),
+    })
+    .await
+}

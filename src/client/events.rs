@@ -1,0 +1,130 @@
+//! What happens in a registry, as it happens.
+//!
+//! Events are news, not the truth: one that is lost on a broken connection does not come again.
+//! That some were lost is told as [`Event::Missed`]. Who needs to know what is true uses a
+//! [`Watch`](super::Watch).
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use super::channel;
+use super::error::ClientError;
+use super::settings::ClientSettings;
+use super::starting::{self, Starting};
+use super::thread::{Stop, Thread};
+
+mod continuity;
+mod event;
+mod listener;
+mod pump;
+mod socket;
+
+pub use event::{Event, EventKind, Missed, MissedReason, OtherEvent, ServiceEvent};
+pub use listener::EventListener;
+pub(super) use socket::{EventSocket, Heard};
+
+use pump::{Pump, Queue, Wanted};
+
+/// A subscription to events, taken in by a thread of its own until this is dropped.
+///
+/// ```no_run
+/// use service_registry::client::{Event, EventKind, RegistryClient};
+///
+/// let client = RegistryClient::new();
+/// for event in &client.subscribe(&[EventKind::Register, EventKind::Expire])? {
+///     match event {
+///         Event::Register(event) => println!("{} registered", event.service_id),
+///         Event::Expire(event) => println!("{} fell silent", event.service_id),
+///         Event::Missed(missed) => println!("some events were missed: {missed:?}"),
+///         _ => {}
+///     }
+/// }
+/// # Ok::<(), service_registry::client::ClientError>(())
+/// ```
+///
+/// **From when on.** The connection is up and the subscription on its way before there is a
+/// `Subscription`, and a registry of this crate takes note of it before the next event that
+/// it publishes. ZeroMQ has no receipt for it, so of a Python registry an event within the next
+/// millisecond or so can still pass unheard.
+///
+/// **Who is slow.** 4096 events wait to be taken. What comes when the queue is full is dropped,
+/// counted, and told as [`Event::Missed`] as soon as there is room again.
+///
+/// **What is lost on the way** is told as [`Event::Missed`] before the event that shows it, by
+/// the numbers of the events; and when a broken connection is up again, whether or not something
+/// was lost with it, because a registry that does not number its events could not tell.
+#[derive(Debug)]
+pub struct Subscription {
+    events: channel::Receiver<Event>,
+    _thread: Thread,
+}
+
+impl Subscription {
+    /// Subscribes to events of these `kinds`, or to all of them and to those that this library
+    /// does not know where `kinds` is empty.
+    pub(super) fn connect(
+        settings: &ClientSettings,
+        kinds: &[EventKind],
+    ) -> Result<Self, ClientError> {
+        Self::begin(settings, kinds)?.wait()
+    }
+
+    /// As [`Self::connect`], without waiting for the connection.
+    pub(super) fn begin(
+        settings: &ClientSettings,
+        kinds: &[EventKind],
+    ) -> Result<Starting<Self>, ClientError> {
+        let endpoint = settings.endpoints.events.clone();
+        let after = settings.request_timeout;
+        let (queue, events) = Queue::new();
+        let wanted = Wanted::new(kinds);
+        let set_up = move |stop: &Stop| {
+            let socket = EventSocket::connect(&endpoint)?;
+            if socket.wait_until_connected(stop, after)? {
+                return Ok(Pump::new(socket, wanted, queue));
+            }
+            Err(ClientError::Unreachable { endpoint: endpoint.to_string(), after })
+        };
+        starting::start("registry-events", set_up, Pump::run, |thread| Self {
+            events,
+            _thread: thread,
+        })
+    }
+
+    /// The next event, for the one future that waits for it. None where none will come.
+    pub(super) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.events.poll_next(context)
+    }
+
+    /// The next event, waited for up to `timeout`.
+    ///
+    /// # Errors
+    /// [`RecvTimeoutError::Timeout`], if none came; [`RecvTimeoutError::Disconnected`], if none
+    /// will come, because the subscription cannot go on, which the log explains.
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Event, RecvTimeoutError> {
+        self.receiver().recv_timeout(timeout)
+    }
+
+    /// All events, waiting for the next. Ends only if the subscription cannot go on, which the
+    /// log explains.
+    pub fn iter(&self) -> crossbeam_channel::Iter<'_, Event> {
+        self.receiver().iter()
+    }
+
+    /// Where the events arrive, for `select!` and the like.
+    #[must_use]
+    pub const fn receiver(&self) -> &Receiver<Event> {
+        self.events.for_threads()
+    }
+}
+
+impl<'a> IntoIterator for &'a Subscription {
+    type Item = Event;
+    type IntoIter = crossbeam_channel::Iter<'a, Event>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}

@@ -1,0 +1,106 @@
+//! Who wants to know how it goes with the heartbeats.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+
+use super::HeartbeatState;
+
+/// How many changes wait for an observer that does not look. Further ones are not told to it;
+/// the state itself can always be asked for.
+const UNSEEN_MAX: usize = 256;
+
+/// The state of one client's heartbeats, and its observers. Clones are the same monitor.
+#[derive(Debug, Clone)]
+pub(in crate::client) struct Monitor(Arc<Mutex<Watched>>);
+
+#[derive(Debug)]
+struct Watched {
+    state: HeartbeatState,
+    observers: Vec<Sender<HeartbeatState>>,
+}
+
+impl Monitor {
+    pub(in crate::client) fn new() -> Self {
+        let watched = Watched { state: HeartbeatState::Stopped, observers: Vec::new() };
+        Self(Arc::new(Mutex::new(watched)))
+    }
+
+    pub(in crate::client) fn state(&self) -> HeartbeatState {
+        self.watched().state.clone()
+    }
+
+    /// A channel on which every later change comes.
+    pub(in crate::client) fn observe(&self) -> Receiver<HeartbeatState> {
+        let (sender, receiver) = bounded(UNSEEN_MAX);
+        self.watched().observers.push(sender);
+        receiver
+    }
+
+    /// It goes like this now. What happened twice is told twice; what lasts is told once.
+    pub(in crate::client) fn note(&self, state: HeartbeatState) {
+        let mut watched = self.watched();
+        if watched.state == state && !matches!(state, HeartbeatState::ReRegistered(_)) {
+            return;
+        }
+        watched.state = state.clone();
+        watched.observers.retain(|observer| match observer.try_send(state.clone()) {
+            Ok(()) => true,
+            Err(TrySendError::Full(_)) => {
+                log::warn!("an observer of heartbeats does not look; it misses a change");
+                true
+            }
+            Err(TrySendError::Disconnected(_)) => false,
+        });
+    }
+
+    /// The state is replaced in one piece, so it is whole even where its last user panicked.
+    fn watched(&self) -> std::sync::MutexGuard<'_, Watched> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ReRegistration;
+    use super::*;
+
+    #[test]
+    fn what_lasts_is_told_once_and_what_happens_twice_is_told_twice() {
+        let monitor = Monitor::new();
+        let changes = monitor.observe();
+        let again = HeartbeatState::ReRegistered(ReRegistration::Forgotten);
+
+        for state in [&HeartbeatState::Healthy, &HeartbeatState::Healthy, &again, &again] {
+            monitor.note(state.clone());
+        }
+
+        let told: Vec<HeartbeatState> = changes.try_iter().collect();
+        assert_eq!(told, [HeartbeatState::Healthy, again.clone(), again.clone()]);
+        assert_eq!(monitor.state(), again);
+    }
+
+    #[test]
+    fn an_observer_that_does_not_look_holds_up_nobody() {
+        let monitor = Monitor::new();
+        let changes = monitor.observe();
+
+        for _ in 0..UNSEEN_MAX {
+            monitor.note(HeartbeatState::Healthy);
+            monitor.note(HeartbeatState::Stopped);
+        }
+
+        assert_eq!(changes.len(), UNSEEN_MAX);
+        assert_eq!(monitor.state(), HeartbeatState::Stopped);
+    }
+
+    #[test]
+    fn an_observer_that_left_is_forgotten() {
+        let monitor = Monitor::new();
+        drop(monitor.observe());
+
+        monitor.note(HeartbeatState::Healthy);
+
+        assert!(monitor.watched().observers.is_empty());
+    }
+}

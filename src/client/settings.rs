@@ -1,0 +1,45 @@
+//! What every part of a client must know: whom to ask, how long to wait, under which name.
+
+use std::time::Duration;
+
+use super::endpoints::RegistryEndpoints;
+
+/// How long a request may take: a registry answers at once, so a program learns soon that it is
+/// gone.
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long the answer to a health check may take. Longer, because who asks wants to know about
+/// a slow registry too.
+pub(super) const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long the answer to a heartbeat may take.
+pub(super) const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long a registry may take to say that it will terminate.
+pub(super) const TERMINATE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a client calls itself where its program does not say.
+const CLIENT_ID: &str = "registry-client";
+
+/// The settings of one client; each of its parts has a copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ClientSettings {
+    pub(crate) endpoints: RegistryEndpoints,
+    pub(crate) request_timeout: Duration,
+    pub(crate) health_timeout: Duration,
+    pub(crate) heartbeat_timeout: Duration,
+    /// For the logs of a registry. What tells connections apart is added to it.
+    pub(crate) client_id: String,
+}
+
+impl Default for ClientSettings {
+    fn default() -> Self {
+        Self {
+            endpoints: RegistryEndpoints::default(),
+            request_timeout: REQUEST_TIMEOUT,
+            health_timeout: HEALTH_TIMEOUT,
+            heartbeat_timeout: HEARTBEAT_TIMEOUT,
+            client_id: CLIENT_ID.to_owned(),
+        }
+    }
+}

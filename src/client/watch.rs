@@ -1,0 +1,295 @@
+//! A local picture of a registry that misses nothing.
+//!
+//! Events alone cannot be relied upon: one is lost with every broken connection, and of the last
+//! one that is lost nobody hears. So a watch subscribes, takes a list, moves it on by the events
+//! that are newer, and compares their numbers: it takes the list again after a hole, after a
+//! restart of the registry, and when a check shows that it is behind (the Clone pattern of the
+//! ZeroMQ guide). What the new list shows to be different is told like any other change.
+//!
+//! Whatever happens on the way, the changes that are told add up to the registry's list.
+
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::RecvTimeoutError;
+use fastrand::Rng;
+
+use super::channel::WakerSlot;
+use super::error::ClientError;
+use super::service::Service;
+use super::settings::ClientSettings;
+use super::starting::{self, Starting};
+use super::thread::{Stop, Thread};
+
+mod backlog;
+mod change;
+mod follower;
+mod keeper;
+mod picture;
+#[cfg(test)]
+mod tests;
+mod wait;
+
+pub use change::{Change, Removal};
+pub(super) use wait::{ATTEMPT_MIN, wait_for_service};
+
+use backlog::Backlog;
+use follower::{Follower, Pace};
+use keeper::Keeper;
+use picture::Picture;
+
+/// Often enough that a lost last event is news for a second only, and a registry that numbers
+/// nothing is not much behind.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+const PACE: Pace = Pace {
+    check: CHECK_INTERVAL,
+    grace: Duration::from_millis(200),
+    list: Duration::from_millis(20),
+};
+
+/// A local picture of a registry, kept true by a thread of its own until it is dropped.
+///
+/// Looking something up costs no round trip. [`Watch::changes`] tells every change once and in
+/// order, beginning with the services that were there.
+///
+/// ```no_run
+/// use service_registry::client::{Change, RegistryClient};
+///
+/// let watch = RegistryClient::new().watch()?;
+/// for change in watch.changes() {
+///     match change {
+///         Change::Registered(service) => println!("{} is there", service.name),
+///         Change::Changed { now, .. } => println!("{} is at {}", now.name, now.endpoint()),
+///         Change::Removed { service, how } => println!("{} is gone: {how:?}", service.name),
+///         _ => {}
+///     }
+/// }
+/// # Ok::<(), service_registry::client::ClientError>(())
+/// ```
+///
+/// **Who is slow.** Up to 4096 changes wait to be told. When more wait, all that happened to one
+/// service becomes one change, from what was told of it to what is true; [`WatchStatus::merged`]
+/// counts what was told only as part of another change.
+///
+/// **Health.** A registry tells of a service that falls silent when it expires, up to a clean-up
+/// interval (10 s, unless it is set) after its ttl is over. Until then the picture, unlike
+/// [`RegistryClient::discover_service`](super::RegistryClient::discover_service), may show it
+/// as passing. What a list shows to be critical is not discovered, and the list is taken again
+/// at every check until the service has recovered or is gone.
+///
+/// **A registry that is silent.** The picture stays as it was last known, so a program finds its
+/// services while the registry restarts. [`WatchStatus::silent_since`] tells.
+///
+/// **The Python registry** does not number its events. Then the list is taken every second and
+/// after every event, and what comes and goes between two lists is not seen.
+/// [`WatchStatus::mode`] and a warning in the log tell.
+pub struct Watch {
+    shared: Arc<Shared>,
+    _thread: Thread,
+}
+
+/// How a watch is kept true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WatchMode {
+    /// By events, whose numbers tell what is missing.
+    Events,
+    /// By lists, one in each interval: the registry does not number its events.
+    Lists {
+        /// From one list to the next.
+        interval: Duration,
+    },
+}
+
+/// How a watch is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WatchStatus {
+    /// How it is kept true.
+    pub mode: WatchMode,
+    /// Since when the registry does not answer. None where it does.
+    pub silent_since: Option<Instant>,
+    /// How many changes were told only as part of another, because they were taken too slowly.
+    pub merged: u64,
+}
+
+/// The changes of a [`Watch`], each waited for.
+#[derive(Debug)]
+pub struct Changes<'a>(&'a Watch);
+
+/// What the thread and the owner of a watch share.
+struct Shared {
+    state: Mutex<State>,
+    /// Rung when there are changes, and when there will be none.
+    news: Condvar,
+    /// As `news`, for a future.
+    waker: WakerSlot,
+}
+
+struct State {
+    follower: Follower,
+    backlog: Backlog,
+    /// Whether the thread has ended, which it does only for its owner, or when it fails.
+    ended: bool,
+}
+
+impl Watch {
+    /// Subscribes, takes the first list, and keeps the picture from then on. For one type, or for
+    /// all services.
+    pub(super) fn start(
+        settings: ClientSettings,
+        service_type: Option<String>,
+    ) -> Result<Self, ClientError> {
+        Self::begin(settings, service_type)?.wait()
+    }
+
+    /// As [`Self::start`], without waiting for the first list.
+    pub(super) fn begin(
+        settings: ClientSettings,
+        service_type: Option<String>,
+    ) -> Result<Starting<Self>, ClientError> {
+        let picture = Picture::new(service_type);
+        let follower = Follower::new(picture, PACE, Rng::new(), Instant::now());
+        let state = State { follower, backlog: Backlog::default(), ended: false };
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            news: Condvar::new(),
+            waker: WakerSlot::default(),
+        });
+        let kept = Arc::clone(&shared);
+        let set_up = move |stop: &Stop| Keeper::start(settings, kept, stop);
+        starting::start("registry-watch", set_up, Keeper::run, |thread| Self {
+            shared,
+            _thread: thread,
+        })
+    }
+
+    /// All services that are watched, in the order of their registration.
+    #[must_use]
+    pub fn services(&self) -> Vec<Arc<Service>> {
+        self.shared.lock().follower.picture().services().cloned().collect()
+    }
+
+    /// The service with this id.
+    #[must_use]
+    pub fn get(&self, service_id: &str) -> Option<Arc<Service>> {
+        self.shared.lock().follower.picture().get(service_id).cloned()
+    }
+
+    /// A service of this type, picked at random, that was passing when the registry last said so.
+    #[must_use]
+    pub fn discover(&self, service_type: &str) -> Option<Arc<Service>> {
+        let state = self.shared.lock();
+        let picture = state.follower.picture();
+        let passing = picture.passing(service_type).count();
+        let picked = if passing > 0 { fastrand::usize(..passing) } else { 0 };
+        picture.passing(service_type).nth(picked).cloned()
+    }
+
+    /// How the watch is doing.
+    #[must_use]
+    pub fn status(&self) -> WatchStatus {
+        let state = self.shared.lock();
+        WatchStatus {
+            mode: state.mode(),
+            silent_since: state.follower.silent_since(),
+            merged: state.backlog.merged(),
+        }
+    }
+
+    /// All changes, beginning with the services that were there, and waiting for the next.
+    /// Where several threads take changes, each is given to one of them.
+    ///
+    /// Ends only if the watch cannot go on, which the log explains.
+    #[must_use]
+    pub const fn changes(&self) -> Changes<'_> {
+        Changes(self)
+    }
+
+    /// The next change, if one waits.
+    #[must_use]
+    pub fn try_next_change(&self) -> Option<Change> {
+        self.shared.lock().backlog.pop()
+    }
+
+    /// The next change, for the one future that waits for it. None where none will come.
+    pub(super) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Change>> {
+        // First, so that a change that comes in between wakes.
+        self.shared.waker.register(context.waker());
+        let mut state = self.shared.lock();
+        match state.backlog.pop() {
+            Some(change) => Poll::Ready(Some(change)),
+            None if state.ended => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    }
+
+    /// The next change, waited for up to `timeout`.
+    ///
+    /// # Errors
+    /// [`RecvTimeoutError::Timeout`], if none came; [`RecvTimeoutError::Disconnected`], if none
+    /// will come, because the watch cannot go on, which the log explains.
+    pub fn next_change(&self, timeout: Duration) -> Result<Change, RecvTimeoutError> {
+        let started = Instant::now();
+        let mut state = self.shared.lock();
+        loop {
+            if let Some(change) = state.backlog.pop() {
+                return Ok(change);
+            }
+            if state.ended {
+                return Err(RecvTimeoutError::Disconnected);
+            }
+            let remaining = timeout.saturating_sub(started.elapsed());
+            if remaining.is_zero() {
+                return Err(RecvTimeoutError::Timeout);
+            }
+            let news = self.shared.news.wait_timeout(state, remaining);
+            state = news.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Watch").field("status", &self.status()).finish_non_exhaustive()
+    }
+}
+
+impl Iterator for Changes<'_> {
+    type Item = Change;
+
+    fn next(&mut self) -> Option<Change> {
+        loop {
+            match self.0.next_change(Duration::MAX) {
+                Ok(change) => return Some(change),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Whoever panicked did so between two steps that each leave a true picture.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes who waits for changes.
+    fn tell_news(&self) {
+        self.news.notify_all();
+        self.waker.wake();
+    }
+}
+
+impl State {
+    fn mode(&self) -> WatchMode {
+        match self.follower.picture().sequence() {
+            Some(_) => WatchMode::Events,
+            None => WatchMode::Lists { interval: CHECK_INTERVAL },
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What a watcher is told: one difference between two moments of the registry. Pure.
+
+use std::sync::Arc;
+
+use crate::client::service::Service;
+
+/// One change in a registry.
+///
+/// A change is a difference in what the registry says of a service, its heartbeats apart: who
+/// applies all changes to an empty table has the registry's table. A service that registers
+/// again and says what it said before is no change.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Change {
+    /// A service is there that was not, or not for this watcher. The first changes of a watch
+    /// are the services that it found.
+    Registered(Arc<Service>),
+    /// A service says something else of itself, or its health changed.
+    Changed {
+        /// What was told of it before.
+        before: Arc<Service>,
+        /// What is true now.
+        now: Arc<Service>,
+    },
+    /// A service is there no longer.
+    Removed {
+        /// The service as it was told of before.
+        service: Arc<Service>,
+        /// How it went.
+        how: Removal,
+    },
+}
+
+/// How a service went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Removal {
+    /// Its client took it out.
+    Deregistered,
+    /// It was silent for too long.
+    Expired,
+    /// It is still registered, but no longer under the type that is watched.
+    OtherType,
+    /// It was missing when the registry was asked. The event that would say why was lost.
+    Missing,
+}
+
+impl Change {
+    /// The service as it is now, or as it was.
+    #[must_use]
+    pub const fn service(&self) -> &Arc<Service> {
+        match self {
+            Self::Registered(service)
+            | Self::Changed { now: service, .. }
+            | Self::Removed { service, .. } => service,
+        }
+    }
+
+    /// The change from `before` to `now` of one service. None where nothing differs.
+    pub(super) fn between(
+        before: Option<&Arc<Service>>,
+        now: Option<&Arc<Service>>,
+        how: Removal,
+    ) -> Option<Self> {
+        match (before, now) {
+            (None, None) => None,
+            (None, Some(now)) => Some(Self::Registered(Arc::clone(now))),
+            (Some(service), None) => Some(Self::Removed { service: Arc::clone(service), how }),
+            (Some(before), Some(now)) => (!says_the_same(before, now))
+                .then(|| Self::Changed { before: Arc::clone(before), now: Arc::clone(now) }),
+        }
+    }
+
+    /// This change and the `later` one of the same service as one. None where the later one
+    /// took back the earlier.
+    pub(super) fn and_then(self, later: &Self) -> Option<Self> {
+        let how = match later {
+            Self::Removed { how, .. } => *how,
+            _ => Removal::Missing,
+        };
+        Self::between(self.before(), later.now(), how)
+    }
+
+    fn before(&self) -> Option<&Arc<Service>> {
+        match self {
+            Self::Registered(_) => None,
+            Self::Changed { before, .. } => Some(before),
+            Self::Removed { service, .. } => Some(service),
+        }
+    }
+
+    fn now(&self) -> Option<&Arc<Service>> {
+        match self {
+            Self::Registered(now) | Self::Changed { now, .. } => Some(now),
+            Self::Removed { .. } => None,
+        }
+    }
+}
+
+/// Whether a registry says the same of both, their heartbeats apart.
+fn says_the_same(one: &Service, other: &Service) -> bool {
+    // Every field by name, so that a new one is not forgotten.
+    let Service { id, name, host, port, metadata, ttl, last_heartbeat: _, tags, health } = one;
+    *id == other.id
+        && *name == other.name
+        && *host == other.host
+        && *port == other.port
+        && *metadata == other.metadata
+        && *ttl == other.ttl
+        && *tags == other.tags
+        && *health == other.health
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::client::service::{Health, WallTime};
+
+    use super::*;
+    use crate::client::watch::tests::samples::service;
+
+    fn at_port(port: u16) -> Arc<Service> {
+        Arc::new(Service { port, ..service("a", "A") })
+    }
+
+    fn change(before: Option<u16>, now: Option<u16>) -> Option<Change> {
+        let (before, now) = (before.map(at_port), now.map(at_port));
+        Change::between(before.as_ref(), now.as_ref(), Removal::Expired)
+    }
+
+    #[test]
+    fn a_heartbeat_is_no_change_and_everything_else_is() {
+        let before = at_port(1);
+        let heard = Service { last_heartbeat: WallTime::from_unix_seconds(9), ..service("a", "A") };
+        let heard = Arc::new(Service { port: 1, ..heard });
+        let critical = Arc::new(Service { health: Health::Critical, ..(*before).clone() });
+
+        let how = Removal::Missing;
+        assert_eq!(Change::between(Some(&before), Some(&heard), how), None);
+        let expected = Change::Changed { before: Arc::clone(&before), now: Arc::clone(&critical) };
+        assert_eq!(Change::between(Some(&before), Some(&critical), how), Some(expected));
+        assert!(change(Some(1), Some(2)).is_some());
+    }
+
+    #[test]
+    fn two_changes_are_one_from_the_first_state_to_the_last() {
+        let states = [None, Some(1), Some(2)];
+        for first in states {
+            for middle in states.into_iter().filter(|middle| *middle != first) {
+                for last in states.into_iter().filter(|last| *last != middle) {
+                    let both = change(first, middle).unwrap();
+
+                    let both = both.and_then(&change(middle, last).unwrap());
+
+                    assert_eq!(both, change(first, last), "{first:?} {middle:?} {last:?}");
+                }
+            }
+        }
+    }
+}
