@@ -3,3 +3,7 @@
 
 mod asking;
 mod failing;
+mod register;
+mod run;
+mod wait;
+mod watch;

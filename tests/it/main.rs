@@ -8,17 +8,21 @@
 )]
 
 mod bad_input;
+mod client;
 mod commands;
 mod conformance;
 mod crash;
 mod embedded;
 mod envelopes;
 mod events;
+mod examples;
 mod expiry;
 mod lifecycle;
 mod linearizability;
 mod model;
 mod order;
+mod overload;
 mod storage;
 mod support;
 mod tidy;
+mod time;

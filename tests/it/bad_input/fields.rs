@@ -108,7 +108,7 @@ fn a_ttl_that_is_no_whole_number_of_seconds_is_refused() {
         let not = format!("not {}", kind(&value));
         registry.assert_refuses(&request, "invalid_field", &[must_be, &not]);
     }
-    for value in [json!(0), json!(-5), json!(30.5), json!(30.0), json!(4_294_967_296_u64)] {
+    for value in [json!(0), json!(-5), json!(30.5), json!(4_294_967_296_u64)] {
         let request = registration_with(|request| request["ttl"] = value.clone());
         registry.assert_refuses(&request, "invalid_field", &[must_be]);
     }

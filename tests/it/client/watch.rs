@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use service_registry::client::{
-    Change, Health, RegistryClient, Removal, Service, Watch, WatchMode,
+    Change, Health, RegistryClient, Removal, Service, WallTime, Watch, WatchMode,
 };
 
-use crate::support::{Chance, Client, DEADLINE, EventProxy, Launch, Place, registration, short_lived};
+use crate::support::{
+    Chance, Client, DEADLINE, EventProxy, Launch, Place, registration, short_lived,
+};
 
 /// What a user knows who writes down every change.
 #[derive(Default)]
-struct Table(HashMap<String, Arc<Service>>);
+struct Table(HashMap<String, Service>);
 
 impl Table {
     /// Writes down a change that must follow from what was told before.
@@ -25,15 +27,15 @@ impl Table {
         match change {
             Change::Registered(service) => {
                 assert_eq!(known, None, "{id} is told once");
-                self.0.insert(id, service);
+                self.0.insert(id, said(&service));
             }
             Change::Changed { before, now } => {
-                assert_eq!(known, Some(Arc::clone(&before)), "{id} follows what was told");
-                assert_ne!(before, now, "{id} did change");
-                self.0.insert(id, now);
+                assert_eq!(known, Some(said(&before)), "{id} follows what was told");
+                assert_ne!(said(&before), said(&now), "{id} did change");
+                self.0.insert(id, said(&now));
             }
             Change::Removed { service, .. } => {
-                assert_eq!(known, Some(service), "{id} was told of before");
+                assert_eq!(known, Some(said(&service)), "{id} was told of before");
             }
             other => panic!("{other:?} is of an unknown kind"),
         }
@@ -52,21 +54,24 @@ impl Table {
         let listed = client.list_services(None).unwrap();
         let started = Instant::now();
         loop {
-            let shown: Vec<Service> = unwrapped(watch.services());
-            let mut told: Vec<&str> = self.0.values().map(|service| service.id.as_str()).collect();
-            let mut wanted: Vec<&str> = listed.iter().map(|service| service.id.as_str()).collect();
-            told.sort_unstable();
-            wanted.sort_unstable();
-            let is_told = |service: &Service| self.0.get(&service.id).is_some_and(|t| **t == *service);
-            if shown == listed && told == wanted && listed.iter().all(is_told) {
+            let shown = unwrapped(watch.services());
+            let is_told = |service: &Service| self.0.get(&service.id) == Some(&said(service));
+            if shown == listed && self.0.len() == listed.len() && listed.iter().all(is_told) {
                 return;
             }
-            assert!(started.elapsed() < DEADLINE, "{shown:#?}\nis not\n{listed:#?}\n{told:?}");
+            assert!(started.elapsed() < DEADLINE, "{shown:#?}\nis not\n{listed:#?}");
             if let Ok(change) = watch.next_change(Duration::from_millis(20)) {
                 self.note(change);
             }
         }
     }
+}
+
+/// What a registry says of a service, its heartbeats apart, which are no changes.
+fn said(service: &Service) -> Service {
+    let mut said = service.clone();
+    said.last_heartbeat = WallTime::from_unix_seconds(0);
+    said
 }
 
 fn unwrapped(services: Vec<Arc<Service>>) -> Vec<Service> {
@@ -121,8 +126,8 @@ fn a_third_of_the_events_and_two_registries_are_lost_and_nothing_is_missing() {
     bustle(&registry.client(), &mut chance, 150);
 
     table.note_until_complete(&watch, &client);
-    assert!(proxy.lost() > 50, "{} events were lost", proxy.lost());
-    assert!(proxy.passed() > 50, "{} events were passed on", proxy.passed());
+    assert!(proxy.lost() > 30, "{} events were lost", proxy.lost());
+    assert!(proxy.passed() > 30, "{} events were passed on", proxy.passed());
     assert_eq!(watch.status().mode, WatchMode::Events);
 }
 
@@ -253,12 +258,20 @@ fn a_service_that_recovers_without_an_event_is_discovered_again() {
     let watch = place.client().watch().unwrap();
     let critical = watch.discover("A");
 
-    client.renew("a");
+    let Change::Registered(_) = next(&watch) else { panic!("a was there") };
+    let started = Instant::now();
+    let change = loop {
+        assert!(started.elapsed() < DEADLINE, "its recovery is no news");
+        client.renew("a");
+        if let Ok(change) = watch.next_change(Duration::from_millis(100)) {
+            break change;
+        }
+    };
 
     assert_eq!(critical, None);
-    let Change::Registered(_) = next(&watch) else { panic!("a was there") };
-    let Change::Changed { now, .. } = next(&watch) else { panic!("a recovered") };
+    let Change::Changed { now, .. } = change else { panic!("{change:?}") };
     assert_eq!(now.health, Health::Passing);
+    assert_eq!(watch.discover("A").map(|service| service.id.clone()).as_deref(), Some("a"));
 }
 
 #[test]
@@ -270,7 +283,7 @@ fn a_watch_of_one_type_shows_that_type() {
     let watch = place.client().watch_type("A").unwrap();
 
     client.register("c", "C");
-    client.register("a", "C");
+    client.register("a", "D");
 
     assert_eq!(next(&watch).service().id, "a");
     let Change::Removed { service, how } = next(&watch) else { panic!("a left") };

@@ -211,7 +211,18 @@ fn help_names_every_command() {
     let finished = Launch::new().run(&["--help"]);
 
     finished.assert_code(0);
-    let commands =
-        ["start", "stop", "status", "health", "list-services", "get", "discover", "deregister"];
-    assert_tells(&finished.stdout, &commands);
+    for command in [
+        "start",
+        "stop",
+        "status",
+        "health",
+        "list-services",
+        "get",
+        "discover",
+        "deregister",
+        "backup",
+        "check",
+    ] {
+        assert_tells(&finished.stdout, &[command]);
+    }
 }

@@ -22,7 +22,7 @@ impl SilentPort {
     }
 }
 
-const ASKING: [&[&str]; 8] = [
+const ASKING: [&[&str]; 9] = [
     &["stop"],
     &["status"],
     &["health"],
@@ -31,6 +31,7 @@ const ASKING: [&[&str]; 8] = [
     &["discover", "DEV"],
     &["deregister", "dev"],
     &["deregister", "--service-type", "DEV"],
+    &["backup", "backup.db"],
 ];
 
 #[test]
@@ -127,6 +128,8 @@ fn wrong_usage_is_told_with_exit_code_2() {
         &["start", "--enforce-unique-service-types", "--no-enforce-unique-service-types"],
         &["get"],
         &["discover"],
+        &["backup"],
+        &["check"],
         &["deregister"],
         &["deregister", "dev", "--service-type", "DEV"],
         &["status", "--req-port", "0"],

@@ -5,9 +5,6 @@ use std::time::Duration;
 
 use service_registry::clock::{ListeningTime, Now, WallTime};
 
-/// How far a process that stood still finds itself ahead on its listening clock.
-const LONGEST_STEP_MILLISECONDS: u64 = 2_000;
-
 /// Both clocks, moved by hand, in milliseconds. The wall clock starts in 2023.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
@@ -62,9 +59,9 @@ impl Times {
         self.wall = self.wall.saturating_add_signed(seconds * 1_000);
     }
 
+    /// Nothing could be heard meanwhile, so it does not count.
     pub(super) fn pause(&mut self, seconds: u64) {
         self.wall += seconds * 1_000;
-        self.listening += LONGEST_STEP_MILLISECONDS;
     }
 
     /// A new process has a new listening clock.

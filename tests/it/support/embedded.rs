@@ -4,6 +4,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use service_registry::backend::Backend;
 use service_registry::config::Config;
 use service_registry::server::{Server, ServerError, StopHandle};
 
@@ -41,8 +42,14 @@ impl Embedded {
         Self::start_with(Config { cleanup_interval, ..embedded_config() }, backend)
     }
 
+    /// On any backend.
     #[track_caller]
-    fn start_with(config: Config, backend: ScriptedBackend) -> Self {
+    pub(crate) fn start_on(backend: impl Backend + 'static) -> Self {
+        Self::start_with(embedded_config(), backend)
+    }
+
+    #[track_caller]
+    fn start_with(config: Config, backend: impl Backend + 'static) -> Self {
         let server = Server::start_with_backend(config, Box::new(backend)).expect("it starts");
         let endpoints = server.endpoints();
         let endpoints = Endpoints {

@@ -9,6 +9,9 @@ use fastrand::Rng;
 /// How often the proxy looks whether the test is over, in milliseconds.
 const GLANCE: i64 = 20;
 
+/// How soon it is back when a registry is started again, in milliseconds.
+const RECONNECT_PAUSE: i32 = 5;
+
 /// Passes on what a registry publishes, or loses it, at random. Outlives the registry, and goes
 /// on with the next one at the same endpoint.
 pub(crate) struct EventProxy {
@@ -34,6 +37,7 @@ impl EventProxy {
         let from = context.socket(zmq::SUB).unwrap();
         from.set_subscribe(b"").unwrap();
         from.set_rcvhwm(0).unwrap();
+        from.set_reconnect_ivl(RECONNECT_PAUSE).unwrap();
         from.connect(upstream).unwrap();
         let to = context.socket(zmq::PUB).unwrap();
         to.set_linger(0).unwrap();

@@ -68,8 +68,13 @@ impl Launch {
     }
 
     /// Names the configuration file in the environment.
-    pub(crate) fn config_variable(mut self, path: &str) -> Self {
-        self.environment.push((CONFIG_VARIABLE.to_owned(), path.to_owned()));
+    pub(crate) fn config_variable(self, path: &str) -> Self {
+        self.variable(CONFIG_VARIABLE, path)
+    }
+
+    /// Sets a variable of the environment.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -107,6 +112,12 @@ impl Launch {
         Registry::new(self.spawn(), self.clone())
     }
 
+    /// Starts a registry that becomes ready, or ends by itself.
+    #[track_caller]
+    pub(crate) fn try_start(&self) -> Result<Registry, Finished> {
+        Registry::unless_it_ends(self.spawn(), self.clone())
+    }
+
     /// Starts a registry that must end by itself.
     #[track_caller]
     pub(crate) fn start_in_vain(&self) -> Finished {
@@ -120,8 +131,14 @@ impl Launch {
     /// Runs any command of the binary, in the folder and with the environment of this launch.
     #[track_caller]
     pub(crate) fn run<A: AsRef<str>>(&self, arguments: &[A]) -> Finished {
+        self.begin(arguments).wait()
+    }
+
+    /// As [`Self::run`], without waiting for its end.
+    #[track_caller]
+    pub(crate) fn begin<A: AsRef<str>>(&self, arguments: &[A]) -> Process {
         let mut command = self.command(Command::new(BINARY));
-        Process::spawn(command.args(arguments.iter().map(AsRef::as_ref))).wait()
+        Process::spawn(command.args(arguments.iter().map(AsRef::as_ref)))
     }
 
     fn set(self, name: &str, value: Option<&str>) -> Self {

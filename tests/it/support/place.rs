@@ -1,8 +1,8 @@
 //! A registry that is started again at the same endpoints.
 
-use service_registry::client::{RegistryClient, RegistryEndpoints};
+use service_registry::client::{AsyncRegistryClient, RegistryClient, RegistryEndpoints};
 
-use super::{Endpoints, Launch, Registry, port_of};
+use super::{DEADLINE, Endpoints, Launch, Registry, port_of};
 
 /// The endpoints and the folder of a registry that comes and goes.
 pub(crate) struct Place {
@@ -42,15 +42,34 @@ impl Place {
     /// A client of whichever registry is here.
     #[track_caller]
     pub(crate) fn client(&self) -> RegistryClient {
-        RegistryClient::with_endpoints(client_endpoints(&self.endpoints))
+        client_of(&self.endpoints)
+    }
+
+    /// The endpoints, as clients are set up with them.
+    #[track_caller]
+    pub(crate) fn client_endpoints(&self) -> RegistryEndpoints {
+        client_endpoints(&self.endpoints)
+    }
+
+    /// As [`Self::client`], for futures.
+    #[track_caller]
+    pub(crate) fn async_client(&self) -> AsyncRegistryClient {
+        AsyncRegistryClient::with_endpoints(client_endpoints(&self.endpoints)).unwrap()
     }
 
     /// A client that hears events from elsewhere.
     #[track_caller]
     pub(crate) fn client_with_events_from(&self, events: &str) -> RegistryClient {
         let endpoints = Endpoints { events: events.to_owned(), ..self.endpoints.clone() };
-        RegistryClient::with_endpoints(client_endpoints(&endpoints))
+        client_of(&endpoints)
     }
+}
+
+/// A client that is as patient as the tests are.
+#[track_caller]
+fn client_of(endpoints: &Endpoints) -> RegistryClient {
+    let endpoints = client_endpoints(endpoints);
+    RegistryClient::builder().endpoints(endpoints).request_timeout(DEADLINE).build()
 }
 
 #[track_caller]

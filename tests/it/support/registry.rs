@@ -24,14 +24,19 @@ impl Registry {
     }
 
     #[track_caller]
-    pub(crate) fn new(mut process: Process, launch: Launch) -> Self {
-        let Some(ready_line) = process.next_line() else {
-            let finished = process.wait();
+    pub(crate) fn new(process: Process, launch: Launch) -> Self {
+        Self::unless_it_ends(process, launch).unwrap_or_else(|finished| {
             panic!("it ends instead of getting ready: {finished:?}");
-        };
+        })
+    }
+
+    /// The registry when it is ready, or how it ended before.
+    #[track_caller]
+    pub(crate) fn unless_it_ends(mut process: Process, launch: Launch) -> Result<Self, Finished> {
+        let Some(ready_line) = process.next_line() else { return Err(process.wait()) };
         let endpoints = endpoints_in(&ready_line);
         let transcript = Transcript::default();
-        Self { process: Some(process), launch, ready_line, endpoints, transcript }
+        Ok(Self { process: Some(process), launch, ready_line, endpoints, transcript })
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -75,6 +80,14 @@ impl Registry {
         let port = port_of(&self.endpoints.requests).to_string();
         let arguments = [arguments, &["--req-port", &port]].concat();
         self.launch.run(&arguments)
+    }
+
+    /// As [`Self::run`], without waiting for its end. The port comes first, because `run` takes
+    /// what follows its command for the command's.
+    #[track_caller]
+    pub(crate) fn begin(&self, command: &str, arguments: &[&str]) -> Process {
+        let port = port_of(&self.endpoints.requests).to_string();
+        self.launch.begin(&[&[command, "--req-port", &port], arguments].concat())
     }
 
     #[track_caller]

@@ -1,0 +1,14 @@
+//! The client library against the real server.
+
+mod asynchronous;
+mod blocking;
+mod counting_proxy;
+mod events;
+mod guard;
+mod heartbeats;
+mod lost_registry;
+mod restart;
+mod stub;
+mod unnumbered;
+mod wait;
+mod watch;

@@ -1,0 +1,309 @@
+//! The asynchronous client against the real server, on two executors.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use futures::executor::block_on;
+use futures::future::{FutureExt, join_all};
+use service_registry::client::{
+    AsyncRegistryClient, Change, ClientError, Event, HeartbeatState, RefusalCode, Registration,
+    Removal,
+};
+
+use crate::support::{DEADLINE, Place};
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// Lets `story` happen twice: in this thread, and as a task of a runtime with several threads.
+#[track_caller]
+fn on_two_executors<F: Future<Output = ()> + Send + 'static>(story: impl Fn() -> F) {
+    block_on(story());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    runtime.block_on(runtime.spawn(story())).expect("the task does not panic");
+}
+
+fn camera(id: &str) -> Registration {
+    Registration::new("Camera", "localhost", 6_110).service_id(id).service_type("CAMERA")
+}
+
+/// A client that waits for its answers on a busy machine, too.
+fn patient_client(place: &Place) -> AsyncRegistryClient {
+    let builder = AsyncRegistryClient::builder().endpoints(place.client_endpoints());
+    builder.request_timeout(LONG).build_async().unwrap()
+}
+
+/// Polls a future once: what it asks for is on its way then.
+async fn begin<F: Future>(mut future: Pin<&mut F>) {
+    poll_fn(|context| {
+        let _ = future.as_mut().poll(context);
+        Poll::Ready(())
+    })
+    .await;
+}
+
+#[test]
+fn a_service_lives_its_whole_life() {
+    on_two_executors(|| async {
+        let (place, registry) = Place::start();
+        let client = place.async_client();
+
+        assert!(matches!(client.deregister().await, Err(ClientError::NothingRegistered)));
+        let id = client.register(&camera("camera-1").metadata("rack", 4)).await.unwrap();
+        assert_eq!(client.service_id().as_deref(), Some("camera-1"));
+        let found = client.discover_service("CAMERA").await.unwrap().expect("it is there");
+        assert_eq!((found.id.as_str(), &found.metadata["rack"]), ("camera-1", &4.into()));
+        let endpoint = client.get_endpoint("CAMERA").await.unwrap();
+        assert_eq!(endpoint.as_deref(), Some("tcp://localhost:6110"));
+        assert_eq!(client.get_service(&id).await.unwrap(), Some(found.clone()));
+        assert_eq!(client.list_services(Some("CAMERA")).await.unwrap(), [found]);
+        assert_eq!(client.reregister().await.unwrap(), id);
+        assert_eq!(client.health_check().await.unwrap().status, "ok");
+        assert_eq!(client.server_status().await.unwrap().services.len(), 1);
+
+        assert!(client.deregister().await.unwrap());
+        assert_eq!(client.service_id(), None);
+        assert_eq!(client.discover_service("CAMERA").await.unwrap(), None);
+        assert_eq!(client.get_service(&id).await.unwrap(), None);
+        client.terminate_registry_server().await.unwrap();
+        registry.wait().assert_code(0);
+    });
+}
+
+#[test]
+fn a_refusal_says_why_and_leaves_what_was_registered() {
+    on_two_executors(|| async {
+        let (place, _registry) = Place::start();
+        let (client, other) = (place.async_client(), place.async_client());
+        client.register(&camera("camera-1")).await.unwrap();
+        other.register(&camera("lamp-1").service_type("LAMP")).await.unwrap();
+
+        let error = other.register(&camera("camera-2")).await.unwrap_err();
+
+        assert!(error.is_refused_as(&RefusalCode::DuplicateServiceType), "{error}");
+        assert_eq!(other.service_id().as_deref(), Some("lamp-1"));
+    });
+}
+
+#[test]
+fn thousands_of_requests_at_once_get_their_own_answers() {
+    on_two_executors(|| async {
+        let (place, _registry) = Place::start();
+        let client = Arc::new(patient_client(&place));
+        let ids: Vec<String> = (0..300).map(|number| format!("service-{number}")).collect();
+        let registrations = ids.iter().map(|id| {
+            let registration = Registration::new(id, "localhost", 1).service_id(id);
+            let client = Arc::clone(&client);
+            async move { client.register(&registration).await.unwrap() }
+        });
+        assert_eq!(join_all(registrations).await, ids);
+
+        let asked = ids.iter().cycle().take(3_000);
+        let answers = join_all(asked.clone().map(|id| client.get_service(id))).await;
+
+        for (id, answer) in asked.zip(answers) {
+            assert_eq!(&answer.unwrap().expect("it is registered").id, id);
+        }
+    });
+}
+
+#[test]
+fn requests_that_are_cancelled_disturb_no_other() {
+    on_two_executors(|| async {
+        let (place, _registry) = Place::start();
+        let client = patient_client(&place);
+        for id in ["a", "b"] {
+            let registration = camera(id).allow_duplicate_service_type();
+            client.register(&registration).await.unwrap();
+        }
+
+        for round in 0..200 {
+            let (cancelled, asked) = if round % 2 == 0 { ("a", "b") } else { ("b", "a") };
+            begin(pin!(client.get_service(cancelled))).await;
+            let answer = client.get_service(asked).await.unwrap();
+            assert_eq!(answer.expect("it is registered").id, asked);
+        }
+    });
+}
+
+#[test]
+fn a_registry_that_is_gone_is_told_and_one_that_is_back_answers() {
+    on_two_executors(|| async {
+        let (place, registry) = Place::start();
+        let client = place.async_client();
+        client.register(&camera("camera-1")).await.unwrap();
+        registry.kill();
+
+        for _ in 0..3 {
+            let error = client.discover_service("CAMERA").await.unwrap_err();
+            let ClientError::Unreachable { endpoint, after } = error else { panic!("{error}") };
+            assert_eq!(endpoint, place.endpoints().requests);
+            assert_eq!(after, Duration::from_millis(500));
+        }
+        let _registry = place.start_again();
+
+        let found = client.discover_service("CAMERA").await.unwrap();
+        assert_eq!(found.map(|service| service.id).as_deref(), Some("camera-1"));
+    });
+}
+
+#[test]
+fn a_client_that_is_dropped_while_the_registry_is_gone_returns_at_once() {
+    on_two_executors(|| async {
+        let (place, registry) = Place::start();
+        let client = place.async_client();
+        client.register(&camera("camera-1")).await.unwrap();
+        client.start_heartbeat().await.unwrap();
+        registry.kill();
+        begin(pin!(client.discover_service("CAMERA"))).await;
+        let started = Instant::now();
+
+        drop(client);
+
+        assert!(started.elapsed() < DEADLINE);
+    });
+}
+
+#[test]
+fn closing_ends_what_waits() {
+    on_two_executors(|| async {
+        let (place, registry) = Place::start();
+        let client = place.async_client();
+        registry.kill();
+        let mut waiting = pin!(join_all((0..100).map(|_| client.health_check())));
+        begin(waiting.as_mut()).await;
+
+        client.close();
+
+        for answer in waiting.await {
+            assert!(matches!(answer, Err(ClientError::Closed)), "{answer:?}");
+        }
+        assert!(matches!(client.list_services(None).await, Err(ClientError::Closed)));
+    });
+}
+
+#[test]
+fn heartbeats_go_on_for_what_is_registered_next_and_end_with_it() {
+    on_two_executors(|| async {
+        let (place, _registry) = Place::start();
+        let client = place.async_client();
+        let changes = client.heartbeat_changes();
+        let next = || changes.recv_timeout(DEADLINE).expect("the heartbeats go on");
+        client.register(&camera("camera-1")).await.unwrap();
+
+        client.start_heartbeat().await.unwrap();
+        assert_eq!((next(), next()), (HeartbeatState::Starting, HeartbeatState::Healthy));
+        client.register(&camera("camera-1").ttl(60)).await.unwrap();
+        assert_eq!(next(), HeartbeatState::Stopped);
+        assert_eq!((next(), next()), (HeartbeatState::Starting, HeartbeatState::Healthy));
+
+        assert!(client.deregister().await.unwrap());
+        assert_eq!(next(), HeartbeatState::Stopped);
+        assert!(matches!(client.start_heartbeat().await, Err(ClientError::NothingRegistered)));
+    });
+}
+
+#[test]
+fn a_registration_that_is_cancelled_leaves_the_heartbeats_as_they_were() {
+    on_two_executors(|| async {
+        let (place, _registry) = Place::start();
+        let client = place.async_client();
+        client.register(&camera("camera-1")).await.unwrap();
+        client.start_heartbeat().await.unwrap();
+        let changes = client.heartbeat_changes();
+
+        assert!(client.register(&camera("camera-1")).now_or_never().is_none());
+
+        // Those before the cancelled registration end, and others begin.
+        while changes.recv_timeout(DEADLINE).unwrap() != HeartbeatState::Starting {}
+        assert_eq!(changes.recv_timeout(DEADLINE), Ok(HeartbeatState::Healthy));
+        assert_eq!(client.service_id().as_deref(), Some("camera-1"));
+    });
+}
+
+#[test]
+fn events_and_changes_are_awaited() {
+    on_two_executors(|| async {
+        let (place, _registry) = Place::start();
+        let client = place.async_client();
+        let mut events = client.subscribe(&[]).await.unwrap();
+        let mut watch = client.watch().await.unwrap();
+        assert!(watch.next().now_or_never().is_none());
+
+        client.register(&camera("camera-1")).await.unwrap();
+        let there = watch.next().await;
+        client.deregister().await.unwrap();
+
+        let first = events.next().await;
+        assert!(matches!(first, Some(Event::Register(event)) if event.service_id == "camera-1"));
+        // As a stream, too.
+        let second = StreamExt::next(&mut events).await;
+        assert!(matches!(second, Some(Event::Deregister(_))), "{second:?}");
+        assert!(matches!(there, Some(Change::Registered(service)) if service.id == "camera-1"));
+        let gone = StreamExt::next(&mut watch).await;
+        let Some(Change::Removed { how, .. }) = gone else { panic!("{gone:?}") };
+        assert_eq!(how, Removal::Deregistered);
+        assert!(watch.services().is_empty());
+    });
+}
+
+#[test]
+fn a_watch_of_a_registry_that_is_not_there_is_told_and_can_be_given_up() {
+    on_two_executors(|| async {
+        let (place, registry) = Place::start();
+        let client = place.async_client();
+        registry.kill();
+
+        let error = client.subscribe(&[]).await.unwrap_err();
+        assert!(error.is_unreachable(), "{error}");
+        let error = client.watch().await.unwrap_err();
+        assert!(error.is_unreachable(), "{error}");
+
+        let patient = patient_client(&place);
+        let started = Instant::now();
+        assert!(patient.watch().now_or_never().is_none());
+        assert!(patient.subscribe(&[]).now_or_never().is_none());
+        assert!(started.elapsed() < DEADLINE);
+    });
+}
+
+#[test]
+fn a_service_is_waited_for() {
+    on_two_executors(|| async {
+        let (place, registry) = Place::start();
+        let client = place.async_client();
+        let mut waiting = pin!(client.wait_for_service("CAMERA", LONG));
+        begin(waiting.as_mut()).await;
+
+        client.register(&camera("camera-1")).await.unwrap();
+
+        let found = waiting.await.unwrap();
+        assert_eq!(found.map(|service| service.id).as_deref(), Some("camera-1"));
+        let soon = Duration::from_millis(200);
+        assert_eq!(client.wait_for_service("LAMP", soon).await.unwrap(), None);
+        registry.kill();
+        let error = client.wait_for_service("LAMP", soon).await.unwrap_err();
+        assert!(error.is_unreachable(), "{error}");
+    });
+}
+
+#[test]
+fn a_registry_that_comes_up_later_is_waited_for_too() {
+    on_two_executors(|| async {
+        let (place, registry) = Place::start();
+        let client = place.async_client();
+        client.register(&camera("camera-1")).await.unwrap();
+        registry.kill();
+        let mut waiting = pin!(client.wait_for_service("CAMERA", LONG));
+        begin(waiting.as_mut()).await;
+        assert!(client.discover_service("CAMERA").await.is_err());
+
+        let _registry = place.start_again();
+
+        let found = waiting.await.unwrap();
+        assert_eq!(found.map(|service| service.id).as_deref(), Some("camera-1"));
+    });
+}

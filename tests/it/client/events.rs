@@ -1,0 +1,211 @@
+//! Subscriptions: what happens is told in order, and what is missed is told, too.
+
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use service_registry::client::{
+    ClientError, Event, EventKind, Missed, MissedReason, RegistryClient, RegistryEndpoints,
+    Subscription,
+};
+
+use crate::support::{Chance, Client, DEADLINE, EventProxy, Launch, Place, registration};
+
+/// Tells by what type the next event goes, and which service it is about.
+#[track_caller]
+fn next(events: &Subscription) -> (EventKind, String) {
+    match received(events) {
+        Event::Register(event) => (EventKind::Register, event.service_id),
+        Event::Deregister(event) => (EventKind::Deregister, event.service_id),
+        Event::Expire(event) => (EventKind::Expire, event.service_id),
+        other => panic!("{other:?} is about no service"),
+    }
+}
+
+#[track_caller]
+fn next_missed(events: &Subscription) -> (MissedReason, Option<u64>) {
+    match received(events) {
+        Event::Missed(Missed { reason, events, .. }) => (reason, events),
+        other => panic!("nothing is said to be missed before {other:?}"),
+    }
+}
+
+#[track_caller]
+fn received(events: &Subscription) -> Event {
+    events.recv_timeout(DEADLINE).expect("an event comes within the deadline")
+}
+
+fn about(kind: EventKind, id: &str) -> (EventKind, String) {
+    (kind, id.to_owned())
+}
+
+#[track_caller]
+fn expiring(client: &Client, id: &str) {
+    let mut request = registration(id, id);
+    request["ttl"] = json!(1);
+    assert_eq!(client.request(&request)["success"], true);
+}
+
+#[test]
+fn events_come_typed_and_in_order() {
+    let (place, registry) = Place::start_with(Launch::new().flag("--cleanup-interval", "0.1"));
+    let client = registry.client();
+    let events = place.client().subscribe(&[]).unwrap();
+
+    client.register("a", "A");
+    client.deregister("a");
+    expiring(&client, "b");
+
+    let first = received(&events);
+    let service = first.service().expect("a registration tells what is kept");
+    assert_eq!((service.id.as_str(), service.service_type()), ("a", Some("A")));
+    let Event::Register(first) = first else { panic!("{first:?} is no registration") };
+    assert_eq!(first.service_info["type"], "A");
+    assert_eq!(first.sequence.map(|sequence| sequence.seq), Some(1));
+    assert_eq!(next(&events), about(EventKind::Deregister, "a"));
+    assert_eq!(next(&events), about(EventKind::Register, "b"));
+    assert_eq!(next(&events), about(EventKind::Expire, "b"));
+}
+
+#[test]
+fn only_the_kinds_that_were_asked_for_come() {
+    let (place, registry) = Place::start();
+    let client = registry.client();
+    let events = place.client().subscribe(&[EventKind::Deregister]).unwrap();
+
+    client.register("a", "A");
+    client.register("b", "B");
+    client.deregister("b");
+
+    assert_eq!(next(&events), about(EventKind::Deregister, "b"));
+    assert!(events.receiver().is_empty(), "what was not asked for left no gap");
+}
+
+#[test]
+fn the_very_next_registration_is_heard() {
+    let (place, registry) = Place::start();
+    let client = registry.client();
+
+    for round in 0..20 {
+        let events = place.client().subscribe(&[EventKind::Register]).unwrap();
+        let id = format!("service-{round}");
+        client.register(&id, &id);
+        assert_eq!(next(&events), about(EventKind::Register, &id));
+    }
+}
+
+#[test]
+fn events_that_are_lost_on_their_way_are_counted() {
+    let mut chance = Chance::new();
+    let (place, registry) = Place::start();
+    let client = registry.client();
+    let proxy = EventProxy::start(&place.endpoints().events, chance.fork());
+    let elsewhere = place.client_with_events_from(proxy.endpoint());
+    let events = elsewhere.subscribe(&[EventKind::Register]).unwrap();
+
+    client.register("a", "A");
+    assert_eq!(next(&events), about(EventKind::Register, "a"));
+    proxy.lose(100);
+    client.register("b", "B");
+    client.deregister("b");
+    wait_until(|| proxy.lost() == 2);
+    proxy.lose(0);
+    client.register("c", "C");
+
+    assert_eq!(next_missed(&events), (MissedReason::Lost, Some(2)));
+    assert_eq!(next(&events), about(EventKind::Register, "c"));
+}
+
+#[test]
+fn a_registry_that_was_away_and_began_anew_is_told() {
+    let (place, registry) = Place::start();
+    let events = place.client().subscribe(&[]).unwrap();
+    registry.client().register("a", "A");
+    assert_eq!(next(&events), about(EventKind::Register, "a"));
+    registry.kill();
+
+    let registry = place.start_again();
+
+    assert_eq!(next_missed(&events), (MissedReason::Disconnected, None));
+    registry.client().register("b", "B");
+    assert_eq!(next_missed(&events), (MissedReason::Restarted, None));
+    assert_eq!(next(&events), about(EventKind::Register, "b"));
+}
+
+#[test]
+fn who_is_too_slow_is_told_how_many_events_were_dropped() {
+    const EVENTS: usize = 6_000;
+    let (place, registry) = Place::start_with(Launch::new().flag("--backend", "memory"));
+    let client = registry.client();
+    let events = place.client().subscribe(&[]).unwrap();
+
+    for _ in 0..EVENTS / 500 {
+        (0..500).for_each(|_| client.send(&registration("a", "A")));
+        (0..500).for_each(|_| drop(client.receive()));
+    }
+    wait_until(|| events.receiver().is_full());
+    let (mut taken, mut missed) = (0, 0);
+    while taken + missed < EVENTS as u64 {
+        match received(&events) {
+            Event::Register(_) => taken += 1,
+            Event::Missed(gap) => missed += gap.events.expect("they were counted"),
+            other => panic!("{other:?} did not happen"),
+        }
+    }
+
+    assert!(missed > 0, "the queue was full");
+    assert_eq!(taken + missed, EVENTS as u64);
+}
+
+#[test]
+fn a_function_is_called_for_every_event_also_after_it_panicked() {
+    let (place, registry) = Place::start();
+    let (sender, called) = channel();
+    let listener = place.client().on_event(&[EventKind::Register], move |event| {
+        let Event::Register(event) = event else { return };
+        assert_ne!(event.service_id, "a", "this function does not like a");
+        sender.send(event.service_id).unwrap();
+    });
+
+    registry.client().register("a", "A");
+    registry.client().register("b", "B");
+
+    assert_eq!(called.recv_timeout(DEADLINE).as_deref(), Ok("b"));
+    drop(listener.unwrap());
+    assert!(called.recv().is_err(), "the function is dropped with its listener");
+}
+
+#[test]
+fn a_registry_that_publishes_nowhere_is_not_reachable() {
+    let (place, registry) = Place::start();
+    registry.stop();
+
+    let error = place.client().subscribe(&[]).unwrap_err();
+
+    let ClientError::Unreachable { endpoint, .. } = error else { panic!("{error}") };
+    assert_eq!(endpoint, place.endpoints().events);
+}
+
+#[test]
+fn a_subscription_to_nobody_is_given_up_in_time() {
+    let endpoints = RegistryEndpoints::parse(
+        "tcp://127.0.0.1:9",
+        "tcp://registry.invalid:9",
+        "tcp://127.0.0.1:9",
+    );
+    let client = RegistryClient::with_endpoints(endpoints.unwrap());
+    let started = Instant::now();
+
+    assert!(client.subscribe(&[]).unwrap_err().is_unreachable());
+
+    assert!(started.elapsed() < DEADLINE);
+}
+
+#[track_caller]
+fn wait_until(is_so: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < DEADLINE, "it does not become so");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

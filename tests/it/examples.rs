@@ -1,0 +1,105 @@
+//! The examples, run as a reader would: against the real registry, and with each other.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::LazyLock;
+
+use crate::support::{Endpoints, Process, Registry};
+
+/// Where the built examples are. Cargo builds them here, because it need not have done so for
+/// this test, and finds out at once where it has.
+static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+    // target/debug/deps/it-…
+    let test = std::env::current_exe().unwrap();
+    let profile = test.ancestors().nth(2).unwrap();
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--examples", "--locked", "--quiet", "--target-dir"]);
+    cargo.arg(profile.parent().unwrap()).current_dir(env!("CARGO_MANIFEST_DIR"));
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    assert!(cargo.status().unwrap().success(), "the examples can be built");
+    profile.join("examples")
+});
+
+fn start(example: &str, registry: &Endpoints) -> Process {
+    let arguments = [&registry.requests, &registry.events, &registry.heartbeats];
+    Process::spawn(Command::new(FOLDER.join(example)).args(arguments))
+}
+
+#[track_caller]
+fn next_line(process: &mut Process) -> String {
+    match process.next_line() {
+        Some(line) => line,
+        None => panic!("it ended: {}", process.log()),
+    }
+}
+
+#[test]
+fn a_device_is_found_talked_to_watched_and_gone() {
+    let registry = Registry::start();
+    let mut watch = start("watch", registry.endpoints());
+
+    let mut service = start("device_service", registry.endpoints());
+    let line = next_line(&mut service);
+    let (id, endpoint) = line.split_once(" listens on ").expect("it says where it listens");
+    assert_eq!(next_line(&mut watch), format!("+ Power supply ({id}) at {endpoint}"));
+
+    let client = start("device_client", registry.endpoints()).wait();
+    client.assert_code(0);
+    let said: Vec<&str> = client.stdout.lines().collect();
+    let place = format!("Power supply is at {endpoint}");
+    assert_eq!(said, [&place, "it can do up to 30.0 V", "VOLTS 12.5: OK", "VOLTS?: 12.5"]);
+
+    service.signal("INT");
+    let finished = service.wait();
+    finished.assert_code(0);
+    assert_eq!(finished.stdout, format!("{line}\n{id} is gone\n"));
+    assert_eq!(next_line(&mut watch), format!("- Power supply ({id}): Deregistered"));
+    assert_eq!(registry.client().list()["services"], serde_json::json!([]));
+}
+
+#[test]
+fn a_client_waits_for_a_device_that_is_started_after_it() {
+    let registry = Registry::start();
+
+    let client = start("device_client", registry.endpoints());
+    let mut service = start("device_service", registry.endpoints());
+    next_line(&mut service);
+
+    client.wait().assert_code(0);
+}
+
+#[test]
+fn a_device_talks_sense_to_who_does_not() {
+    let registry = Registry::start();
+    let mut service = start("device_service", registry.endpoints());
+    let line = next_line(&mut service);
+    let (_, endpoint) = line.split_once(" listens on ").expect("it says where it listens");
+    let device = zmq::Context::new().socket(zmq::REQ).unwrap();
+    device.set_rcvtimeo(5_000).unwrap();
+    device.set_linger(0).unwrap();
+    device.connect(endpoint).unwrap();
+    let ask = |command: &[u8]| {
+        device.send(command, 0).unwrap();
+        String::from_utf8(device.recv_bytes(0).unwrap()).unwrap()
+    };
+
+    assert_eq!(ask(b"VOLTS?"), "0");
+    assert!(ask(b"VOLTS high").starts_with("ERROR"));
+    assert!(ask(b"\xff").starts_with("ERROR"));
+    assert_eq!(ask(b"VOLTS 5"), "OK");
+    assert_eq!(ask(b"VOLTS?"), "5");
+}
+
+#[test]
+fn an_example_without_its_registry_says_so() {
+    let registry = Registry::start();
+    let endpoints = registry.endpoints().clone();
+    registry.kill();
+
+    let finished = start("device_service", &endpoints).wait();
+
+    finished.assert_code(1);
+    assert!(finished.stderr.contains("Unreachable"), "{}", finished.stderr);
+}

@@ -1,0 +1,194 @@
+//! Backups of a running registry: what is in them, and where none is made.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, Launch, Registry, Transcript, assert_refused, assert_success, ids};
+
+const CLIENTS: usize = 4;
+
+/// A folder in which a backup is the database of the next registry.
+fn launch_on(backup: &Path) -> Launch {
+    Launch::new().flag("--db-path", backup.to_str().unwrap())
+}
+
+/// What is said of a backup that was not made, on standard error, with exit code 1.
+#[track_caller]
+fn refusal(registry: &Registry, arguments: &[&str]) -> String {
+    let finished = registry.run(&[&["backup"], arguments].concat());
+    finished.assert_code(1);
+    assert_eq!(finished.stdout, "");
+    finished.complaint().to_owned()
+}
+
+/// How many services of each client are in a backup, which must be the first that it registered.
+#[track_caller]
+fn prefixes(list: &Value) -> HashMap<usize, usize> {
+    let mut prefixes = HashMap::new();
+    for id in ids(list) {
+        let (client, number) = id.split_once('-').unwrap();
+        let (client, number): (usize, usize) = (client.parse().unwrap(), number.parse().unwrap());
+        let length = prefixes.entry(client).or_insert(0);
+        assert_eq!(number, *length, "client {client} has a hole");
+        *length += 1;
+    }
+    prefixes
+}
+
+#[test]
+fn a_backup_among_registrations_holds_all_that_was_acknowledged_before_and_no_holes() {
+    let registry = Launch::new().start();
+    let acknowledged: [AtomicUsize; CLIENTS] = Default::default();
+    let enough = AtomicBool::new(false);
+    let numbers = || acknowledged.each_ref().map(|number| number.load(Ordering::SeqCst));
+    let endpoint = &registry.endpoints().requests;
+
+    let backups = thread::scope(|scope| {
+        for (client, acknowledged) in acknowledged.iter().enumerate() {
+            let enough = &enough;
+            scope.spawn(move || {
+                let connection = Client::connect(endpoint, &Transcript::default());
+                while !enough.load(Ordering::SeqCst) {
+                    let number = acknowledged.load(Ordering::SeqCst);
+                    connection.register(&format!("{client}-{number}"), "");
+                    acknowledged.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+        let backups: Vec<_> = (0..5)
+            .map(|number| {
+                let name = format!("backup-{number}.db");
+                let before = numbers();
+                while numbers().iter().zip(&before).any(|(now, before)| now == before) {
+                    thread::yield_now();
+                }
+                let before = numbers();
+                let finished = registry.run(&["backup", &name]);
+                let after = numbers();
+                (name, finished, before, after)
+            })
+            .collect();
+        enough.store(true, Ordering::SeqCst);
+        backups
+    });
+
+    for (name, finished, before, after) in backups {
+        finished.assert_code(0);
+        registry.launch().run(&["check", &name]).assert_code(0);
+        let path = registry.launch().path(&name);
+        let restored = launch_on(&path).start();
+        let kept = prefixes(&restored.client().list());
+        for client in 0..CLIENTS {
+            let kept = kept.get(&client).copied().unwrap_or_default();
+            // One more may be stored than is acknowledged.
+            assert!((before[client]..=after[client] + 1).contains(&kept), "{name}: {kept}");
+        }
+        assert_success(&restored.client().get("0-0"));
+        restored.client().register("new", "NEW");
+    }
+}
+
+#[test]
+fn a_path_starts_where_the_command_is_given_and_not_where_the_registry_runs() {
+    let registry = Registry::start();
+    registry.client().register("dev", "DEV");
+    let elsewhere = Launch::new();
+    let port = crate::support::port_of(&registry.endpoints().requests).to_string();
+
+    let finished = elsewhere.run(&["backup", "backup.db", "--json", "--req-port", port.as_str()]);
+
+    finished.assert_code(0);
+    let reply: Value = serde_json::from_str(&finished.stdout).unwrap();
+    assert_eq!(reply["success"], true);
+    assert_eq!(reply["destination"], elsewhere.path("backup.db").to_str().unwrap());
+    assert!(!registry.launch().path("backup.db").exists());
+    let restored = launch_on(&elsewhere.path("backup.db")).start();
+    assert_success(&restored.client().discover("DEV"));
+}
+
+#[test]
+fn a_file_that_is_there_is_overwritten_with_force_alone() {
+    let registry = Registry::start();
+    registry.client().register("dev", "DEV");
+    let launch = registry.launch().clone().file("backup.db", "minutes of the meeting");
+
+    let refused = refusal(&registry, &["backup.db"]);
+    let afterwards = fs::read(launch.path("backup.db")).unwrap();
+    registry.run(&["backup", "backup.db", "--force"]).assert_code(0);
+
+    assert!(refused.contains("backup.db exists already"), "{refused}");
+    assert!(refused.contains("--force"), "{refused}");
+    assert_eq!(afterwards, b"minutes of the meeting");
+    assert_success(&launch_on(&launch.path("backup.db")).start().client().get("dev"));
+}
+
+#[test]
+fn no_backup_is_made_over_the_database_itself_nor_where_none_can_be() {
+    let registry = Registry::start();
+    registry.client().register("dev", "DEV");
+    fs::create_dir(registry.launch().path("folder")).unwrap();
+
+    for (destination, word) in [
+        ("service_registry.db", "belongs to the database"),
+        ("service_registry.db-wal", "belongs to the database"),
+        ("folder", "not a regular file"),
+        ("missing/backup.db", "cannot be written"),
+        ("/proc/backup.db", "cannot be written"),
+    ] {
+        let refused = refusal(&registry, &[destination, "--force"]);
+        assert!(refused.contains(word), "{refused}");
+    }
+
+    registry.client().register("other", "OTHER");
+    let launch = registry.launch().clone();
+    registry.stop();
+    assert_eq!(ids(&launch.start().client().list()), ["dev", "other"]);
+}
+
+#[test]
+fn a_registry_that_keeps_nothing_says_so() {
+    let registry = Launch::new().flag("--backend", "memory").start();
+
+    let refused = refusal(&registry, &["backup.db"]);
+    let finished = registry.run(&["backup", "backup.db", "--json"]);
+
+    assert!(refused.contains("memory backend"), "{refused}");
+    finished.assert_code(1);
+    let reply: Value = serde_json::from_str(&finished.stdout).unwrap();
+    assert_eq!(reply["code"], "backup_failed");
+    assert!(!registry.launch().path("backup.db").exists());
+}
+
+#[test]
+fn a_backup_is_answered_in_its_turn_and_holds_the_writes_before_it() {
+    let registry = Registry::start();
+    let client = registry.client();
+    let backup = registry.launch().path("backup.db");
+
+    client.send(&crate::support::registration("dev", "DEV"));
+    client.send(&json!({"action": "backup", "destination": backup, "request_id": "b"}));
+    client.send(&json!({"action": "get", "service_id": "dev"}));
+
+    assert_eq!(client.receive()["service_id"], "dev");
+    let reply = client.receive();
+    assert_success(&reply);
+    assert_eq!(reply["request_id"], "b");
+    assert_eq!(client.receive()["service"]["id"], "dev");
+    assert_success(&launch_on(&backup).start().client().get("dev"));
+}
+
+#[test]
+fn a_destination_must_be_an_absolute_path() {
+    let registry = Registry::start();
+    let client = registry.client();
+
+    let reply = client.request(&json!({"action": "backup", "destination": "backup.db"}));
+
+    assert_refused(&reply, "invalid_field", &["destination", "absolute path"]);
+    assert!(!registry.launch().path("backup.db").exists());
+}

@@ -1,0 +1,117 @@
+//! The process stands still, as a suspended or starved host makes it.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::heart::{Heart, heartbeat};
+use crate::support::{Launch, Peer, Transcript, assert_refused, assert_success, ids, short_lived};
+
+const TTL: Duration = Duration::from_secs(3);
+const CLEANUP_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Longer than the ttl.
+const PAUSE: Duration = Duration::from_millis(5_500);
+
+/// What a signal may take to arrive.
+const SIGNAL: Duration = Duration::from_millis(300);
+
+const BEFORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// What a busy machine may add to the time until an event arrives.
+const MARGIN: Duration = Duration::from_millis(1_500);
+
+#[test]
+fn a_pause_longer_than_the_ttl_expires_nobody_who_is_alive_and_the_dead_in_their_time() {
+    let interval = CLEANUP_INTERVAL.as_secs_f64().to_string();
+    let registry = Launch::new().flag("--cleanup-interval", &interval).start();
+    let client = registry.client();
+    let alive: Vec<String> = (0..20).map(|number| format!("alive-{number}")).collect();
+    let ttl = TTL.as_secs() as u32;
+    for id in &alive {
+        assert_success(&client.request(&short_lived(id, id, ttl)));
+    }
+    let heart = Heart::start(&registry, &alive);
+    assert_success(&client.request(&short_lived("late", "", ttl)));
+    let subscriber = registry.subscriber();
+    assert_success(&client.request(&short_lived("dead", "", ttl)));
+    let registered = Instant::now();
+    assert_eq!(subscriber.next().about(), ("register", "dead"));
+
+    // A part of its time runs before the pause, so that it is over before that of the late one.
+    thread::sleep(BEFORE_PAUSE);
+    registry.signal("STOP");
+    let heard = registered.elapsed();
+    thread::sleep(PAUSE);
+    let peer = Peer::connect(
+        "late",
+        zmq::DEALER,
+        &registry.endpoints().heartbeats,
+        &Transcript::default(),
+    );
+    peer.send(&[heartbeat("late")]);
+    let resumed = Instant::now();
+    registry.signal("CONT");
+
+    let event = subscriber.next();
+    let after = resumed.elapsed();
+    assert_eq!(event.about(), ("expire", "dead"));
+    let earliest = TTL.saturating_sub(heard + SIGNAL);
+    assert!(after >= earliest, "{after:?} after the pause, not before {earliest:?}");
+    assert!(after <= TTL + CLEANUP_INTERVAL + MARGIN, "{after:?} after the pause");
+    assert_eq!(event.body["data"]["paused"], true);
+    let silent = event.body["data"]["silent_seconds"].as_f64().unwrap();
+    assert!(silent >= TTL.as_secs_f64() && silent < PAUSE.as_secs_f64(), "{silent} s");
+
+    let event = subscriber.next();
+    let after = resumed.elapsed();
+    assert_eq!(event.about(), ("expire", "late"));
+    assert!(after >= TTL, "{after:?} after the heartbeat that had queued");
+    assert!(after <= TTL + CLEANUP_INTERVAL + MARGIN, "{after:?} after the pause");
+
+    assert_eq!(ids(&client.list()), alive);
+    for id in &alive {
+        assert_success(&client.discover(id));
+    }
+    heart.stop();
+    assert!(registry.log().contains("stood still for"), "the log tells of it");
+}
+
+#[test]
+fn many_short_pauses_expire_nobody_who_is_alive() {
+    let registry = Launch::new().flag("--cleanup-interval", "0.1").start();
+    let client = registry.client();
+    assert_success(&client.request(&short_lived("alive", "ALIVE", 2)));
+    let heart = Heart::start(&registry, &["alive".to_owned()]);
+    let mut subscriber = registry.subscriber();
+
+    // As a starved host does it: hardly ever running, never still for long.
+    for _ in 0..8 {
+        registry.signal("STOP");
+        thread::sleep(Duration::from_millis(500));
+        registry.signal("CONT");
+        assert_success(&client.discover("ALIVE"));
+    }
+
+    assert!(subscriber.all_until_now().is_empty());
+    heart.stop();
+}
+
+#[test]
+fn a_rival_whose_registration_queued_in_a_pause_finds_the_living_alive() {
+    let registry = Launch::new().flag("--cleanup-interval", "0.1").start();
+    let client = registry.client();
+    // So short that a part of the pause would end it.
+    let ttl = 2;
+    assert_success(&client.request(&short_lived("alive", "T", ttl)));
+    let heart = Heart::start(&registry, &["alive".to_owned()]);
+    let mut subscriber = registry.subscriber();
+
+    registry.signal("STOP");
+    thread::sleep(PAUSE);
+    client.send(&short_lived("rival", "T", ttl));
+    registry.signal("CONT");
+
+    assert_refused(&client.receive(), "duplicate_service_type", &[]);
+    assert!(subscriber.all_until_now().is_empty());
+    heart.stop();
+}
