@@ -1,7 +1,6 @@
 //! What the commands share that ask a running registry: their arguments, the way to it, and
 //! how its answers are told.
 
-use std::mem;
 use std::num::NonZeroU16;
 use std::path::Path;
 use std::str::FromStr;
@@ -142,13 +141,7 @@ pub(super) fn service_type(text: &str) -> Result<String, String> {
 impl Asking<'_> {
     /// Opens the way to the registry, lets `ask` use it, and tells what came of it.
     pub(super) fn run(&self, ask: impl FnOnce(&mut Registry) -> Result<Answer, Failure>) -> Exit {
-        let answer = self.registry().and_then(|mut registry| {
-            let answer = ask(&mut registry);
-            // The process ends next. To drop the connection would be to wait for a name server
-            // that does not answer, long after the timeout.
-            mem::forget(registry);
-            answer
-        });
+        let answer = self.registry().and_then(|mut registry| ask(&mut registry));
         tell(&answer, self.json)
     }
 
