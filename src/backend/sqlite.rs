@@ -7,7 +7,6 @@
 use std::path::{Path, PathBuf};
 
 use log::warn;
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use crate::service::{ServiceId, TypePolicy};
@@ -97,10 +96,9 @@ impl SqliteBackend {
     fn check_presence(&self) -> Result<(), BackendError> {
         self.presence.missing().map_or(Ok(()), |file| {
             Err(BackendError::new(format!(
-                "{} was moved, deleted or replaced while the registry uses it, so nothing more \
-                 can be stored; save what the registry holds with `service-registry backup`, and \
-                 restart it",
-                file.display()
+                "{}, so nothing more can be stored; save what the registry holds with \
+                 `service-registry backup`, and restart it",
+                gone(file)
             )))
         })
     }
@@ -146,11 +144,7 @@ impl Backend for SqliteBackend {
     }
 
     fn close(self: Box<Self>) -> Result<(), BackendError> {
-        if let Err(error) = self.check_presence() {
-            // Closing would move the log, and delete it by its name, which is another file's now.
-            let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
-            return Err(error);
-        }
+        let is_there = self.presence.missing() != Some(self.path.as_path());
         // Closing moves the log into the file by itself, but says nothing when it cannot.
         let moved = self.connection.query_row(schema::MOVE_LOG, [], |_| Ok(()));
         let Self { connection, path, .. } = *self;
@@ -161,8 +155,14 @@ impl Backend for SqliteBackend {
             BackendError::new(format!(
                 "{reason}; nothing is lost as long as {path}-wal stays beside it"
             ))
-        })
+        })?;
+        // SQLite has touched nothing that took the file's place.
+        if is_there { Ok(()) } else { Err(BackendError::new(gone(&path))) }
     }
+}
+
+fn gone(file: &Path) -> String {
+    format!("{} was moved, deleted or replaced while the registry used it", file.display())
 }
 
 fn keep(transaction: &Transaction<'_>, record: &Record<'_>) -> rusqlite::Result<usize> {

@@ -5,7 +5,9 @@ use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use service_registry::client::{ConnectionError, RegisteredService, Registration};
+use service_registry::service::ServiceId;
 use thiserror::Error;
+use uuid::Uuid;
 
 use super::asking::Timeout;
 use super::failure::Failure;
@@ -34,7 +36,7 @@ registering_command! {
             has ended. SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1 and SIGUSR2 are passed on to it.",
         note = "Ends with the exit code of the command, or 128 and the number of the signal that \
             ended it. With 126 or 127 if the command cannot be run or is not found, and with 3 if \
-            there is no registry; then nothing is registered and nothing was started. Once the \
+            there is no registry; then nothing was started. Once the \
             command runs, it does not matter whether the registry does.",
         note = "With an --id, a command that is restarted after a crash takes the place of its \
             predecessor.",
@@ -87,7 +89,7 @@ impl Run {
         };
         // Before anything is registered that would have to be taken back.
         let program = Program::find(name)?;
-        let registration = self.said().registration(&self.asking(false))?;
+        let registration = self.registration()?;
         // From here on no signal ends this process before the service is deregistered.
         let mut signals = Signals::listen().map_err(CommandError::Signals)?;
         let service = match self.register(&registration, &mut signals)? {
@@ -102,6 +104,18 @@ impl Run {
             output::complain(&format!("not deregistered, so it will expire: {error}"));
         }
         Ok(exit(status?))
+    }
+
+    /// Always with an id, so that an attempt whose answer is lost is repeated, and not refused
+    /// because of what it did itself.
+    fn registration(&self) -> Result<Registration, Failure> {
+        let registration = self.said().registration(&self.asking(false))?;
+        Ok(match self.id {
+            Some(_) => registration,
+            None => {
+                registration.service_id(ServiceId::generate(&self.name, Uuid::new_v4()).as_str())
+            }
+        })
     }
 
     /// Registers as soon as there is a registry, for as long as is to be waited for one.

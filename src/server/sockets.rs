@@ -223,9 +223,9 @@ pub(super) fn probe_all(
     address: &BindAddress,
     ports: [(&'static str, u16); 3],
 ) -> Result<(), SocketError> {
-    ports.iter().try_for_each(|&(purpose, port)| {
-        probe(purpose, address, port, &address.endpoint(port))
-    })
+    ports
+        .iter()
+        .try_for_each(|&(purpose, port)| probe(purpose, address, port, &address.endpoint(port)))
 }
 
 /// Tries the address without ZeroMQ first: the zmq crate panics on error numbers that it does

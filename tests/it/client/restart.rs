@@ -82,7 +82,6 @@ fn assert_all_come_back(launch: Launch) {
     let took = back.elapsed();
     let counts: Vec<usize> = devices.iter().map(|device| proxy.count(&device.client_id)).collect();
 
-    println!("back after {took:?}, with so many messages each: {counts:?}");
     assert!(took <= 2 * INTERVAL, "all are back within two intervals, not {took:?}");
     assert!(counts.iter().all(|count| (1..=MESSAGES_MAX).contains(count)), "{counts:?}");
     let services = place.client().list_services(None).unwrap();

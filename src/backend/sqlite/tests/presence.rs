@@ -67,7 +67,21 @@ fn what_was_kept_can_be_saved_when_the_file_is_gone() {
     assert_eq!(ids(&backups.kept()), ["a"]);
 }
 
-/// Closing moves the log into the file and deletes it, by its name.
+/// Closing moves the log, which is still open, into the file.
+#[test]
+fn a_log_that_was_deleted_costs_nothing_when_the_registry_stops() {
+    let lab = Lab::new();
+    let mut backend = lab.open();
+    register(&mut backend, &service("a"), 1).unwrap();
+
+    fs::remove_file(lab.log()).unwrap();
+    refused(&mut backend, "b");
+    close(backend);
+
+    assert_eq!(ids(&lab.kept()), ["a"]);
+}
+
+/// Closing deletes the log, and knows it by its name.
 #[test]
 fn what_replaced_the_file_is_left_alone_when_the_registry_stops() {
     let lab = Lab::new();

@@ -1,0 +1,144 @@
+"""The examples of our client library, with either registry and the Python clients."""
+
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from clients import endpoints
+from lab import ANY_PORTS, PYTHON_REGISTRY
+from waiting import DEADLINE, wait_until
+
+
+class Example:
+    """A running example, whose output can be looked at."""
+
+    def __init__(self, program, registry, output):
+        self._output = output
+        with output.open("w") as file:
+            self._process = subprocess.Popen(
+                [program, *example_endpoints(registry)],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+
+    def lines(self):
+        return self._output.read_text().splitlines()
+
+    def wait_for_line(self, beginning):
+        """Waits for a line that begins like this and returns what follows in it."""
+
+        def find():
+            return next((line for line in self.lines() if line.startswith(beginning)), None)
+
+        return wait_until(find, f"{self._output.name} to say {beginning!r}")[len(beginning) :]
+
+    def interrupt(self):
+        """Presses Ctrl-C and returns the exit code."""
+        self._process.send_signal(signal.SIGINT)
+        return self._process.wait(DEADLINE)
+
+    def wait_for_exit(self):
+        return self._process.wait(DEADLINE)
+
+    def kill(self):
+        self._process.kill()
+        self._process.wait()
+
+
+def example_endpoints(registry):
+    named = endpoints(registry)
+    return [named[f"registry_{socket}_endpoint"] for socket in ("req", "sub", "hb")]
+
+
+@pytest.fixture
+def start_example(request, tmp_path):
+    """Starts an example that was built beside the binary, with a registry to talk to."""
+    folder = Path(request.config.getoption("--binary")).resolve().parent / "examples"
+    started = []
+
+    def start(name, registry):
+        output = tmp_path / f"{len(started) + 1}-{name}.txt"
+        started.append(Example(folder / name, registry, output))
+        return started[-1]
+
+    yield start
+    for example in started:
+        example.kill()
+
+
+@pytest.fixture(params=["ours", "python"])
+def either_registry(lab, ours, request):
+    """The test runs once with each registry."""
+    if request.param == "ours":
+        return lab.start(ours, ports=ANY_PORTS)
+    return lab.start(PYTHON_REGISTRY)
+
+
+def test_a_device_is_found_talked_to_watched_and_gone(either_registry, start_example, clients):
+    customer = clients.synchronous(either_registry)
+    watch = start_example("watch", either_registry)
+    service = start_example("device_service", either_registry)
+    endpoint = service.wait_for_line("power-supply-").split(" listens on ")[1]
+
+    assert customer.get_endpoint("POWER_SUPPLY") == endpoint
+    client = start_example("device_client", either_registry)
+    assert client.wait_for_exit() == 0
+    assert client.lines() == [
+        f"Power supply is at {endpoint}",
+        "it can do up to 30.0 V",
+        "VOLTS 12.5: OK",
+        "VOLTS?: 12.5",
+    ]
+
+    assert watch.wait_for_line("+ Power supply ").endswith(f" at {endpoint}")
+    assert service.interrupt() == 0
+    assert customer.list_services() == []
+    watch.wait_for_line("- Power supply ")
+
+
+def test_a_device_stays_registered_by_its_heartbeats(either_registry, start_example, clients):
+    customer = clients.synchronous(either_registry)
+    service = start_example("device_service", either_registry)
+    service.wait_for_line("power-supply-")
+    registered_at = customer.discover_service("POWER_SUPPLY")["last_heartbeat"]
+
+    wait_until(
+        lambda: customer.discover_service("POWER_SUPPLY")["last_heartbeat"] > registered_at + 3,
+        "a heartbeat after the first",
+    )
+
+
+@pytest.mark.parametrize("kind_name", ["ours", "python"])
+def test_a_device_comes_back_under_its_id_when_the_registry_lost_its_database(
+    lab, ours, kind_name, start_example, clients
+):
+    kind = {"ours": ours, "python": PYTHON_REGISTRY}[kind_name]
+    registry = lab.start(kind)
+    start_example("device_service", registry).wait_for_line("power-supply-")
+    before = clients.synchronous(registry).discover_service("POWER_SUPPLY")
+
+    registry.kill()
+    registry = lab.start(kind, ports=registry.ports, database="empty.db")
+
+    customer = clients.synchronous(registry)
+    after = wait_until(lambda: customer.get_service(before["id"]), "the device to register again")
+    assert {**after, "last_heartbeat": 0} == {**before, "last_heartbeat": 0}
+
+
+def test_a_device_outlives_the_change_from_one_registry_to_the_other(
+    lab, ours, start_example, clients
+):
+    registry = lab.start(PYTHON_REGISTRY)
+    start_example("device_service", registry).wait_for_line("power-supply-")
+    service_id = clients.synchronous(registry).discover_service("POWER_SUPPLY")["id"]
+
+    for kind in [ours, PYTHON_REGISTRY]:
+        registry.kill()
+        registry = lab.start(kind, ports=registry.ports, database=f"{kind.name}.db")
+
+        customer = clients.synchronous(registry)
+        wait_until(
+            lambda: customer.get_service(service_id), f"the device to register with {kind.name}"
+        )
