@@ -112,6 +112,22 @@ impl SqliteBackend {
         transaction.commit()
     }
 
+    /// Makes sure that a commit which failed stays undone. Where its sync failed it stands whole
+    /// in the log, and the next start would take it for made. One in its place, which changes
+    /// nothing, ends that, whether its own sync succeeds or not.
+    fn bury(&mut self) {
+        let buried = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .and_then(|transaction| {
+                schema::touch(&transaction)?;
+                transaction.commit()
+            });
+        if let Err(error) = buried {
+            log::debug!("the commit after a failed one failed as well: {error}");
+        }
+    }
+
     fn failed(&self, task: &str, error: &rusqlite::Error) -> BackendError {
         BackendError::new(error::explain(task, &self.path, error))
     }
@@ -134,7 +150,10 @@ impl Backend for SqliteBackend {
 
     fn commit(&mut self, records: &[Record<'_>]) -> Result<(), BackendError> {
         self.check_presence()?;
-        self.write(records).map_err(|error| self.failed("write to", &error))
+        self.write(records).map_err(|error| {
+            self.bury();
+            self.failed("write to", &error)
+        })
     }
 
     fn back_up(&mut self, destination: &Path, existing: Existing) -> Result<(), BackendError> {

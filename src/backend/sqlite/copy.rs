@@ -127,6 +127,15 @@ impl Partial {
             }
         };
         if existing == Existing::Keep {
+            match fs::hard_link(&self.path, destination) {
+                Ok(()) => return sync_folder_of(destination).map_err(no_access),
+                Err(reason) if reason.kind() == io::ErrorKind::AlreadyExists => {
+                    return Err(no_access(reason));
+                }
+                // A file system without links: there is a moment in which the name stands for
+                // an empty file.
+                Err(_) => {}
+            }
             // Taking the name first overwrites nothing, also not what appeared a moment ago.
             File::create_new(destination).map_err(no_access)?;
         }
@@ -137,8 +146,7 @@ impl Partial {
             }
             return Err(no_access(reason));
         }
-        let folder = destination.parent().unwrap_or(Path::new("/"));
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(no_access)
+        sync_folder_of(destination).map_err(no_access)
     }
 
     fn has_contents_of(&self, other: &Path) -> bool {
@@ -151,6 +159,10 @@ impl Drop for Partial {
         // It is not there any more, where it got its name.
         let _ = fs::remove_file(&self.path);
     }
+}
+
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
 }
 
 /// Whoever may not read the database may not read its copy, also when the database is gone.

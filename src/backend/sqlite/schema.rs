@@ -127,6 +127,12 @@ pub(super) fn complete(transaction: &Transaction<'_>, content: &Content) -> rusq
     advance(transaction, version, &STEPS)
 }
 
+/// Writes what is there already, so that a commit has something to commit.
+pub(super) fn touch(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    let version: i32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    transaction.pragma_update(None, "user_version", version)
+}
+
 /// What is wrong with the pages of the file, if anything is.
 pub(super) fn damage(connection: &Connection) -> rusqlite::Result<Option<String>> {
     let verdict: String = connection.query_row(CHECK, [], |row| row.get(0))?;
