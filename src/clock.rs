@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How often the timer thread tells the clock that the process is running.
-pub const TICK: Duration = Duration::from_secs(1);
+pub const TICK: Duration = Duration::from_millis(500);
 
 /// The longest time between two ticks that counts. Long enough that an ordinary late wake-up
-/// costs nothing. What takes longer was a pause, and listening time goes on behind it where it
-/// stood at the last tick.
-pub const LONGEST_STEP: Duration = Duration::from_secs(2);
+/// costs nothing, and shorter than the shortest ttl less a heartbeat. What takes longer was a
+/// pause, and listening time goes on behind it where it stood at the last tick.
+pub const LONGEST_STEP: Duration = Duration::from_millis(650);
 
 /// Whole seconds since the Unix epoch, as the protocol carries them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,6 +112,8 @@ struct Shared {
     ticked: AtomicU64,
     /// Listening time at the last tick, in milliseconds.
     listening: AtomicU64,
+    /// Listening time at the last pause, in milliseconds; 0 before the first.
+    paused: AtomicU64,
 }
 
 impl Clock {
@@ -127,6 +129,12 @@ impl Clock {
         Now { wall: wall_time(), listening: self.0.listening(self.0.monotonic()) }
     }
 
+    /// When the process, or the host, last stood still.
+    #[must_use]
+    pub fn last_pause(&self) -> Option<ListeningTime> {
+        self.0.last_pause()
+    }
+
     /// Tells the clock that the process is running. Called by one thread only, every [`TICK`].
     pub fn tick(&self) -> Tick {
         self.0.tick(self.0.monotonic())
@@ -139,6 +147,7 @@ impl Shared {
             started: Instant::now(),
             ticked: AtomicU64::new(0),
             listening: AtomicU64::new(ListeningTime::START.milliseconds()),
+            paused: AtomicU64::new(0),
         }
     }
 
@@ -155,6 +164,11 @@ impl Shared {
         ListeningTime(if step > milliseconds(LONGEST_STEP) { listening } else { listening + step })
     }
 
+    fn last_pause(&self) -> Option<ListeningTime> {
+        let paused = self.paused.load(Ordering::Acquire);
+        (paused > 0).then_some(ListeningTime(paused))
+    }
+
     fn tick(&self, monotonic: u64) -> Tick {
         let listening = self.listening(monotonic);
         let last = self.ticked.swap(monotonic, Ordering::AcqRel);
@@ -162,6 +176,7 @@ impl Shared {
 
         let step = monotonic.saturating_sub(last);
         if step > milliseconds(LONGEST_STEP) {
+            self.paused.store(listening.milliseconds(), Ordering::Release);
             Tick::AfterPause(Duration::from_millis(step))
         } else {
             Tick::OnTime
@@ -192,34 +207,36 @@ mod tests {
     fn listening_time_follows_the_monotonic_clock_while_ticks_arrive() {
         let clock = Shared::new();
 
-        for second in 1..=100 {
-            assert_eq!(clock.tick(second * 1_000), Tick::OnTime);
+        for tick in 1..=200 {
+            assert_eq!(clock.tick(tick * 500), Tick::OnTime);
         }
 
-        assert_eq!(since_start(clock.listening(100_500)), 100_500);
+        assert_eq!(since_start(clock.listening(100_400)), 100_400);
+        assert_eq!(clock.last_pause(), None);
     }
 
     #[test]
     fn an_hour_without_ticks_does_not_count() {
         let clock = Shared::new();
-        clock.tick(1_000);
+        clock.tick(500);
 
-        assert_eq!(since_start(clock.listening(2_900)), 2_900);
+        assert_eq!(since_start(clock.listening(1_100)), 1_100);
         let hour = 3_600_000;
-        assert_eq!(since_start(clock.listening(hour)), 1_000);
-        assert_eq!(clock.tick(hour), Tick::AfterPause(Duration::from_millis(hour - 1_000)));
+        assert_eq!(since_start(clock.listening(hour)), 500);
+        assert_eq!(clock.tick(hour), Tick::AfterPause(Duration::from_millis(hour - 500)));
 
-        assert_eq!(since_start(clock.listening(hour)), 1_000);
-        assert_eq!(since_start(clock.listening(hour + 700)), 1_700);
+        assert_eq!(since_start(clock.listening(hour)), 500);
+        assert_eq!(since_start(clock.listening(hour + 300)), 800);
+        assert_eq!(clock.last_pause().map(since_start), Some(500));
     }
 
     #[test]
     fn a_tick_that_is_a_little_late_loses_nothing() {
         let clock = Shared::new();
 
-        assert_eq!(clock.tick(1_900), Tick::OnTime);
+        assert_eq!(clock.tick(640), Tick::OnTime);
 
-        assert_eq!(since_start(clock.listening(2_000)), 2_000);
+        assert_eq!(since_start(clock.listening(700)), 700);
     }
 
     #[test]

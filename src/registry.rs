@@ -135,6 +135,12 @@ impl Registry {
         self.enforce_unique_service_types
     }
 
+    /// When the registry last stood still, as far as was noted.
+    #[must_use]
+    pub const fn last_pause(&self) -> Option<ListeningTime> {
+        self.last_pause
+    }
+
     /// Notes that the registry stood still until `at`, for those who wonder why a service expired.
     pub fn note_pause(&mut self, at: ListeningTime) {
         self.last_pause = Some(at);

@@ -12,7 +12,9 @@ use thiserror::Error;
 use uuid::Uuid;
 use zmq::{Context, SocketType};
 
-use crate::backend::{Backend, BackendError, MemoryBackend, SqliteBackend, SqliteError};
+use crate::backend::{
+    Backend, BackendError, MemoryBackend, SqliteBackend, SqliteError, StoredService,
+};
 use crate::clock::Clock;
 use crate::config::{BackendKind, Config, InvalidConfig};
 use crate::registry::{Epoch, Registry};
@@ -156,8 +158,7 @@ impl Server {
         mut backend: Box<dyn Backend>,
     ) -> Result<Self, StartError> {
         config.validate()?;
-        let clock = Clock::start();
-        let registry = load(&config, backend.as_mut(), &clock)?;
+        let (registry, clock) = load(&config, backend.as_mut())?;
         let services = registry.len();
         let context = Context::new();
         let address = resolve(&config.bind)?;
@@ -238,17 +239,21 @@ impl From<Ended> for ServerError {
     }
 }
 
-/// A registry of all that the backend holds.
-fn load(config: &Config, backend: &mut dyn Backend, clock: &Clock) -> Result<Registry, StartError> {
+/// A registry of all that the backend holds, and a clock that starts when it is loaded: what the
+/// loading takes is not taken from anybody's ttl.
+fn load(config: &Config, backend: &mut dyn Backend) -> Result<(Registry, Clock), StartError> {
+    let services = backend.load().map_err(StartError::Load)?;
+    let policies = backend.load_policies().map_err(StartError::Load)?;
+
+    let clock = Clock::start();
+    let now = clock.now();
     let epoch = Epoch::new(&Uuid::new_v4().to_string());
     let mut registry = Registry::new(epoch, config.enforce_unique_service_types);
-    let stored = backend.load().map_err(StartError::Load)?;
-    let now = clock.now();
-    for service in stored {
-        registry.restore(service.service, service.last_heartbeat, now);
+    for StoredService { service, last_heartbeat } in services {
+        registry.restore(service, last_heartbeat, now);
     }
-    for (id, policy) in backend.load_policies().map_err(StartError::Load)? {
+    for (id, policy) in policies {
         registry.restore_policy(id, policy);
     }
-    Ok(registry)
+    Ok((registry, clock))
 }

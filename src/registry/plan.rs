@@ -265,8 +265,8 @@ impl Plan {
                     return;
                 }
                 self.policies.insert(id.clone(), Some(said));
-                let oldest: Vec<ServiceId> =
-                    registry.policies.in_the_way_of(self.policies.len()).cloned().collect();
+                let registered = |id: &ServiceId| self.find(registry, id.as_str()).is_some();
+                let oldest = registry.policies.in_the_way_of(self.policies.len(), registered);
                 for oldest in oldest {
                     if !self.policies.contains_key(&oldest) {
                         self.forget_policy(registry, oldest, changes);

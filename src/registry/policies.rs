@@ -40,10 +40,19 @@ impl Policies {
         }
     }
 
-    /// The ids that must be forgotten, oldest first, before `more` can be remembered.
-    pub(super) fn in_the_way_of(&self, more: usize) -> impl Iterator<Item = &ServiceId> {
+    /// The ids that must be forgotten before `more` can be remembered: the oldest, and those that
+    /// are not `registered` before any that are.
+    pub(super) fn in_the_way_of(
+        &self,
+        more: usize,
+        registered: impl Fn(&ServiceId) -> bool,
+    ) -> Vec<ServiceId> {
         let excess = (self.by_id.len() + more).saturating_sub(POLICIES_MAX);
-        self.by_age.values().take(excess)
+        if excess == 0 {
+            return Vec::new();
+        }
+        let (here, gone): (Vec<_>, Vec<_>) = self.by_age.values().partition(|id| registered(id));
+        gone.into_iter().chain(here).take(excess).cloned().collect()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&ServiceId, TypePolicy)> {
@@ -78,11 +87,11 @@ mod tests {
         for number in 0..POLICIES_MAX {
             policies.remember(id(number), TypePolicy::Singleton);
         }
-        assert_eq!(policies.in_the_way_of(0).count(), 0);
+        assert!(policies.in_the_way_of(0, |_| false).is_empty());
         policies.remember(id(0), TypePolicy::Singleton);
 
-        let in_the_way: Vec<&ServiceId> = policies.in_the_way_of(2).collect();
-
-        assert_eq!(in_the_way, [&id(1), &id(2)]);
+        assert_eq!(policies.in_the_way_of(2, |_| false), [id(1), id(2)]);
+        assert_eq!(policies.in_the_way_of(2, |one| *one == id(1)), [id(2), id(3)]);
+        assert_eq!(policies.in_the_way_of(2, |_| true), [id(1), id(2)]);
     }
 }

@@ -57,7 +57,10 @@ pub(super) fn log_silent_hosts(sweep: &[Event]) {
 fn last_heard_by_host(sweep: &[Event]) -> BTreeMap<&str, Vec<ListeningTime>> {
     let mut hosts: BTreeMap<&str, Vec<ListeningTime>> = BTreeMap::new();
     for event in sweep {
-        if let EventKind::Expire { entry, silence, .. } = &event.kind {
+        // Who was not heard since the registry started may have died at any time before.
+        if let EventKind::Expire { entry, silence, .. } = &event.kind
+            && !silence.restarted
+        {
             let last_heard = event.at.listening.minus(silence.duration);
             hosts.entry(&entry.service.host).or_default().push(last_heard);
         }

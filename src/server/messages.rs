@@ -10,7 +10,6 @@
 //! instead. The storage thread may wait for the request and the event thread, which wait for
 //! nobody.
 
-use crate::clock::ListeningTime;
 use crate::protocol::envelope::{Envelope, Identity};
 use crate::protocol::request::{Backup, Read, Write};
 use crate::protocol::request_id::RequestId;
@@ -56,10 +55,7 @@ pub(super) enum Task {
 
 /// Please clean up expired services, and store the heartbeats that came since the last time.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct CleanUp {
-    /// When the registry last stood still.
-    pub(super) last_pause: Option<ListeningTime>,
-}
+pub(super) struct CleanUp;
 
 /// What comes into the mailbox of the request thread.
 #[derive(Debug)]

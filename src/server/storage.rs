@@ -59,7 +59,7 @@ pub(super) struct Outage {
 /// What wakes the thread.
 enum Wake {
     Job(Job),
-    CleanUp(CleanUp),
+    CleanUp,
     Closed,
 }
 
@@ -88,12 +88,7 @@ impl Storage {
             if !cleanup_due {
                 match self.wait() {
                     Wake::Job(job) => jobs.push(job),
-                    Wake::CleanUp(CleanUp { last_pause }) => {
-                        if let Some(pause) = last_pause {
-                            self.registry.write().note_pause(pause);
-                        }
-                        cleanup_due = true;
-                    }
+                    Wake::CleanUp => cleanup_due = true,
                     Wake::Closed => break,
                 }
             }
@@ -110,7 +105,7 @@ impl Storage {
             select! {
                 recv(self.jobs) -> job => return job.map_or(Wake::Closed, Wake::Job),
                 recv(self.clean_up) -> word => match word {
-                    Ok(clean_up) => return Wake::CleanUp(clean_up),
+                    Ok(CleanUp) => return Wake::CleanUp,
                     // The timer has ended; there are still jobs to come.
                     Err(_) => self.clean_up = never(),
                 },
@@ -123,6 +118,11 @@ impl Storage {
     fn turn(&mut self, jobs: Vec<Job>, cleanup_due: bool) -> bool {
         let now = self.clock.now();
         let registry = self.registry.clone();
+        if let Some(pause) = self.clock.last_pause()
+            && registry.read().last_pause() != Some(pause)
+        {
+            registry.write().note_pause(pause);
+        }
         let (plan, cleanup, steps, more) = {
             let registry = registry.read();
             let mut plan = Plan::new(&registry, now);
