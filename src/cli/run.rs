@@ -159,7 +159,12 @@ fn watch_over(mut child: Child, signals: &mut Signals) -> io::Result<ExitStatus>
         }
         match signals.next() {
             Heard::ChildChanged => {}
-            Heard::PassOn(signal) => signals::send(&child, signal)?,
+            // A command that may not be signalled, such as one that changed its user, lives on.
+            Heard::PassOn(signal) => {
+                if let Err(error) = signals::send(&child, signal) {
+                    output::complain(&format!("cannot pass signal {signal} on: {error}"));
+                }
+            }
         }
     }
 }

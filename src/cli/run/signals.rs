@@ -65,10 +65,11 @@ pub(super) fn send(child: &Child, signal: i32) -> io::Result<()> {
     }
 }
 
-/// A terminal signals all processes in its foreground, the command among them. Twice would be
-/// once too often: many programs take the second Ctrl-C for impatience.
+/// The keys of a terminal signal all processes in its foreground, the command among them. Twice
+/// would be once too often: many programs take the second Ctrl-C for impatience. When a terminal
+/// is closed, only the first process of its session hears of that, and has to pass it on.
 fn is_from_terminal(origin: &Origin) -> bool {
-    matches!(origin.cause, Cause::Kernel)
+    matches!(origin.signal, SIGINT | SIGQUIT) && matches!(origin.cause, Cause::Kernel)
 }
 
 /// The signals that this process ignores, one bit each. None where the system does not tell.
