@@ -3,6 +3,7 @@
 
 mod backup;
 mod check;
+mod failing_sync;
 mod full_disk;
 mod growing_disk;
 mod missing_file;

@@ -97,6 +97,25 @@ fn many_short_pauses_expire_nobody_who_is_alive() {
 }
 
 #[test]
+fn the_shortest_ttl_outlives_pauses_that_are_longer() {
+    let registry = Launch::new().flag("--cleanup-interval", "0.1").start();
+    let client = registry.client();
+    assert_success(&client.request(&short_lived("alive", "ALIVE", 1)));
+    let heart = Heart::start(&registry, &["alive".to_owned()]);
+    let mut subscriber = registry.subscriber();
+
+    for milliseconds in [1_200, 1_500, 1_800] {
+        registry.signal("STOP");
+        thread::sleep(Duration::from_millis(milliseconds));
+        registry.signal("CONT");
+        assert_success(&client.discover("ALIVE"));
+    }
+
+    assert!(subscriber.all_until_now().is_empty());
+    heart.stop();
+}
+
+#[test]
 fn a_rival_whose_registration_queued_in_a_pause_finds_the_living_alive() {
     let registry = Launch::new().flag("--cleanup-interval", "0.1").start();
     let client = registry.client();
