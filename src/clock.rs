@@ -12,8 +12,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub const TICK: Duration = Duration::from_millis(500);
 
 /// The longest time between two ticks that counts. Long enough that an ordinary late wake-up
-/// costs nothing, and shorter than the shortest ttl. What takes longer was a
-/// pause, and listening time goes on behind it where it stood at the last tick.
+/// costs nothing, and shorter than the shortest ttl. What takes longer was a pause, and listening
+/// time goes on behind it where it stood at the last tick.
 pub const LONGEST_STEP: Duration = Duration::from_millis(750);
 
 /// Whole seconds since the Unix epoch, as the protocol carries them.

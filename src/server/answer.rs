@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
-use crate::clock::Now;
+use crate::clock::Clock;
 use crate::protocol::fault::Failure;
 use crate::protocol::reply::{self, Ports};
 use crate::protocol::request::Read;
-use crate::registry::Registry;
 
-/// The body of the answer to `read`. `pick` is a random number.
+use super::shared::SharedRegistry;
+
+/// The body of the answer to `read`, from the registry as it stands now.
 pub(super) fn answer(
-    registry: &Registry,
-    read: Read,
+    registry: &SharedRegistry,
+    clock: &Clock,
     ports: &Ports,
-    now: Now,
-    pick: u64,
+    read: Read,
 ) -> Vec<u8> {
+    let registry = registry.read();
+    let now = clock.now();
     let sequence = registry.sequence();
     match read {
         Read::Renew { service_id } => {
@@ -33,10 +35,12 @@ pub(super) fn answer(
             let entries = registry.list(service_type.as_deref()).map(Arc::as_ref);
             reply::list(entries, sequence, now.listening)
         }
-        Read::Discover { service_type } => match registry.discover(&service_type, pick, now) {
-            Some(entry) => reply::service(entry, now.listening),
-            None => Failure::NoHealthyService { service_type }.body(),
-        },
+        Read::Discover { service_type } => {
+            match registry.discover(&service_type, fastrand::u64(..), now) {
+                Some(entry) => reply::service(entry, now.listening),
+                None => Failure::NoHealthyService { service_type }.body(),
+            }
+        }
         Read::Health => reply::health(sequence, now.wall),
         Read::Info => {
             let unique = registry.enforces_unique_service_types();

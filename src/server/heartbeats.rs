@@ -75,7 +75,7 @@ impl Heartbeats {
             Err(fault) => Question { request_id: None, request: Err(fault) },
         };
         let body = match request {
-            Ok(renewal) => answer(&self.registry.read(), renewal, &self.ports, self.clock.now(), 0),
+            Ok(renewal) => answer(&self.registry, &self.clock, &self.ports, renewal),
             Err(fault) => {
                 log::debug!("refused a heartbeat: {:?}", fault.to_string());
                 fault.body()

@@ -16,7 +16,7 @@ use crate::mailbox::{Mailbox, Post};
 use crate::protocol::envelope::{Message, open_request};
 use crate::protocol::fault::Failure as RequestFailure;
 use crate::protocol::reply::{self, Ports};
-use crate::protocol::request::{Question, Read, Request, read_request};
+use crate::protocol::request::{Question, Request, read_request};
 
 use super::StopHandle;
 use super::answer::answer;
@@ -126,7 +126,7 @@ impl Requests {
             Ok(Request::Read(read)) if busy => self.hand_over(caller, Task::Read(read)),
             Ok(Request::Terminate) if busy => self.hand_over(caller, Task::Terminate),
             Ok(Request::Read(read)) => {
-                let body = self.answer(read);
+                let body = answer(&self.registry, &self.clock, &self.ports, read);
                 self.send(&Reply::new(caller, body))
             }
             Ok(Request::Terminate) => {
@@ -138,11 +138,6 @@ impl Requests {
                 self.refuse(Reply::new(caller, fault.body()))
             }
         }
-    }
-
-    fn answer(&self, read: Read) -> Vec<u8> {
-        let pick = fastrand::u64(..);
-        answer(&self.registry.read(), read, &self.ports, self.clock.now(), pick)
     }
 
     fn hand_over(&mut self, caller: Caller, task: Task) -> Result<(), Failure> {

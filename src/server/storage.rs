@@ -194,7 +194,7 @@ impl Storage {
                 self.apply(planned.changes);
                 outcome_body(planned.outcome)
             }
-            Work::Read(read) => self.answer(read),
+            Work::Read(read) => answer(&self.registry, &self.clock, &self.ports, read),
             Work::Backup(backup) => self.back_up(&backup),
             Work::Terminate => return self.say_goodbye(step.caller),
         };
@@ -207,16 +207,11 @@ impl Storage {
         let body = match step.work {
             Work::Registration(_) => RequestFailure::RegistrationNotStored { reason }.body(),
             Work::Deregistration(_) => RequestFailure::DeregistrationNotStored { reason }.body(),
-            Work::Read(read) => self.answer(read),
+            Work::Read(read) => answer(&self.registry, &self.clock, &self.ports, read),
             Work::Backup(backup) => self.back_up(&backup),
             Work::Terminate => return self.say_goodbye(step.caller),
         };
         self.reply(step.caller, body);
-    }
-
-    fn answer(&self, read: Read) -> Vec<u8> {
-        let pick = fastrand::u64(..);
-        answer(&self.registry.read(), read, &self.ports, self.clock.now(), pick)
     }
 
     fn back_up(&mut self, backup: &Backup) -> Vec<u8> {
