@@ -1,12 +1,15 @@
 //! The frames around a body: who sent it, and how the answer must be wrapped.
 
+use std::ops::Deref;
+
 use super::fault::RequestFault;
 
 /// The routing id of a client, as its ROUTER connection names it.
 pub type Identity = Vec<u8>;
 
-/// Frames that a ROUTER received: the identity of the sender, then what it sent.
-pub type Frames = Vec<Vec<u8>>;
+/// How many frames of a message are looked at: the identity of the sender, which the ROUTER adds,
+/// and what the longest envelope has. One more would only be ignored.
+pub const FRAMES_MAX: usize = 5;
 
 /// The message type of a request that is to be answered.
 pub const REQUEST: &[u8] = b"REQ";
@@ -37,13 +40,13 @@ pub enum Envelope {
 
 /// A message, opened.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Message {
-    /// Who sent it.
-    pub client: Identity,
+pub struct Message<'a> {
+    /// Who sent it: the routing id of the client.
+    pub client: &'a [u8],
     /// How to wrap the answer.
     pub envelope: Envelope,
     /// What it says, or what is wrong with its frames.
-    pub body: Result<Vec<u8>, RequestFault>,
+    pub body: Result<&'a [u8], RequestFault>,
 }
 
 impl Envelope {
@@ -59,61 +62,54 @@ impl Envelope {
     }
 }
 
-/// Opens a message of the request socket. Frames behind the body are ignored, as the Python
-/// registry does.
+/// Opens a message of the request socket: the identity of the sender, then what it sent. Frames
+/// behind the body are ignored, as the Python registry does.
 #[must_use]
-pub fn open_request(frames: Frames) -> Message {
-    let mut frames = frames.into_iter();
-    let client = frames.next().unwrap_or_default();
-    let rest: Vec<Vec<u8>> = frames.collect();
-    let delimited = rest.len() > 1 && rest.first().is_some_and(Vec::is_empty);
-
-    let mut rest = rest.into_iter();
-    if delimited {
-        rest.next();
-    }
-    let (envelope, body) = match (rest.next(), rest.next()) {
-        (Some(body), None) if delimited => (Envelope::Delimited, Ok(body)),
-        (Some(message_type), Some(body)) => open_typed(delimited, &message_type, body),
-        (Some(only), None) => match answer_to(&only, delimited) {
+pub fn open_request<Frame: Deref<Target = [u8]>>(frames: &[Frame]) -> Message<'_> {
+    let (client, delimited, rest) = split(frames);
+    let (envelope, body) = match rest {
+        [body] if delimited => (Envelope::Delimited, Ok(&**body)),
+        [message_type, body, ..] => match answer_to(message_type, delimited) {
+            Some(envelope) => (envelope, Ok(&**body)),
+            None => (typed(delimited), Err(unknown_type(message_type))),
+        },
+        [only] => match answer_to(only, delimited) {
             Some(envelope) => (envelope, Err(malformed("the body is missing behind its type"))),
             None => (Envelope::Typed, Err(malformed(EXPECTED))),
         },
-        (None, _) => (Envelope::Typed, Err(malformed(EXPECTED))),
+        [] => (Envelope::Typed, Err(malformed(EXPECTED))),
     };
     Message { client, envelope, body }
 }
 
-/// Opens a message of the heartbeat socket.
+/// Opens a message of the heartbeat socket: the identity of the sender, then what it sent.
 #[must_use]
-pub fn open_heartbeat(frames: Frames) -> Message {
-    let mut frames = frames.into_iter();
-    let client = frames.next().unwrap_or_default();
-    let mut rest: Vec<Vec<u8>> = frames.collect();
-    let delimited = rest.len() > 1 && rest.first().is_some_and(Vec::is_empty);
+pub fn open_heartbeat<Frame: Deref<Target = [u8]>>(frames: &[Frame]) -> Message<'_> {
+    let (client, delimited, rest) = split(frames);
     let envelope = if delimited { Envelope::Delimited } else { Envelope::Bare };
-    let body = match (rest.pop(), rest.len()) {
-        (Some(body), before) if before == usize::from(delimited) => Ok(body),
+    let body = match rest {
+        [body] => Ok(&**body),
         _ => Err(malformed("expected one frame, the body of the heartbeat")),
     };
     Message { client, envelope, body }
 }
 
+/// The identity, whether a delimiter follows it, and the frames behind these.
+fn split<Frame: Deref<Target = [u8]>>(frames: &[Frame]) -> (&[u8], bool, &[Frame]) {
+    match frames {
+        [client, delimiter, rest @ ..] if delimiter.is_empty() && !rest.is_empty() => {
+            (client, true, rest)
+        }
+        [client, rest @ ..] => (client, false, rest),
+        [] => (&[], false, &[]),
+    }
+}
+
 const EXPECTED: &str = "expected two frames, the message type REQ or REQ_NO_REPLY and the body";
 
-fn open_typed(
-    delimited: bool,
-    message_type: &[u8],
-    body: Vec<u8>,
-) -> (Envelope, Result<Vec<u8>, RequestFault>) {
-    match answer_to(message_type, delimited) {
-        Some(envelope) => (envelope, Ok(body)),
-        None => {
-            let shown: String = String::from_utf8_lossy(message_type).chars().take(40).collect();
-            let fault = malformed(&format!("unknown message type {shown:?}, {EXPECTED}"));
-            (typed(delimited), Err(fault))
-        }
-    }
+fn unknown_type(message_type: &[u8]) -> RequestFault {
+    let shown: String = String::from_utf8_lossy(message_type).chars().take(40).collect();
+    malformed(&format!("unknown message type {shown:?}, {EXPECTED}"))
 }
 
 /// How a message of this type is answered, if there is such a type. Only REQ asks for an answer;
@@ -139,11 +135,10 @@ mod tests {
     use super::*;
 
     fn open(frames: &[&[u8]]) -> (Envelope, Option<Vec<u8>>) {
-        let mut all = vec![b"me".to_vec()];
-        all.extend(frames.iter().map(|frame| frame.to_vec()));
-        let message = open_request(all);
+        let all = [&[b"me".as_slice()], frames].concat();
+        let message = open_request(&all);
         assert_eq!(message.client, b"me");
-        (message.envelope, message.body.ok())
+        (message.envelope, message.body.ok().map(<[u8]>::to_vec))
     }
 
     #[test]
@@ -177,7 +172,7 @@ mod tests {
     #[test]
     fn a_heartbeat_is_one_frame_with_or_without_a_delimiter() {
         let open = |frames: &[&[u8]]| {
-            let message = open_heartbeat(frames.iter().map(|frame| frame.to_vec()).collect());
+            let message = open_heartbeat(frames);
             (message.envelope, message.body.is_ok())
         };
 

@@ -5,20 +5,21 @@
 use serde_json::{Map, Value};
 
 use super::fault::RequestFault;
+use super::object::Object;
 
 /// A JSON object whose fields are being read.
-pub(super) struct Fields<'a> {
+pub(super) struct Fields<'a, O> {
     /// What errors call the object; none for the request itself.
     name: Option<&'static str>,
-    values: &'a Map<String, Value>,
+    values: &'a O,
 }
 
-impl<'a> Fields<'a> {
-    pub(super) const fn of_request(values: &'a Map<String, Value>) -> Self {
+impl<'a, O: Object> Fields<'a, O> {
+    pub(super) const fn of_request(values: &'a O) -> Self {
         Self { name: None, values }
     }
 
-    pub(super) const fn of_object(name: &'static str, values: &'a Map<String, Value>) -> Self {
+    pub(super) const fn of_object(name: &'static str, values: &'a O) -> Self {
         Self { name: Some(name), values }
     }
 

@@ -183,10 +183,15 @@ pub fn terminating(now: WallTime) -> Vec<u8> {
 /// Writes a body. Nothing that the protocol writes can fail to be JSON; should that ever change,
 /// the client is told rather than left waiting.
 pub(super) fn encode(body: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(body).unwrap_or_else(|_| {
-        br#"{"success":false,"error":"The reply cannot be written as JSON","code":"internal"}"#
-            .to_vec()
-    })
+    // Room for all but lists and large metadata, so that the text need not move as it grows.
+    let mut json = Vec::with_capacity(512);
+    match serde_json::to_writer(&mut json, body) {
+        Ok(()) => json,
+        Err(_) => {
+            br#"{"success":false,"error":"The reply cannot be written as JSON","code":"internal"}"#
+                .to_vec()
+        }
+    }
 }
 
 fn message(message: &str) -> Vec<u8> {

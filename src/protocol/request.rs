@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::service::{Registration, ServiceId, ServiceType, Ttl, TypePolicy};
 
 use super::fault::RequestFault;
 use super::fields::{Fields, describe};
+use super::object::{MessageObject, Object};
 use super::request_id::RequestId;
 
 /// The actions of the request socket, as errors name them.
@@ -109,20 +110,20 @@ pub fn read_heartbeat(body: &[u8]) -> Question<Read> {
 
 fn read_question<T>(
     body: &[u8],
-    read: impl FnOnce(&Map<String, Value>) -> Result<T, RequestFault>,
+    read: impl FnOnce(MessageObject<'_>) -> Result<T, RequestFault>,
 ) -> Question<T> {
     let object = match read_object(body) {
         Ok(object) => object,
         Err(fault) => return Question { request_id: None, request: Err(fault) },
     };
     match RequestId::read(&object) {
-        Ok(request_id) => Question { request_id, request: read(&object) },
+        Ok(request_id) => Question { request_id, request: read(object) },
         Err(fault) => Question { request_id: None, request: Err(fault) },
     }
 }
 
-fn read_action(object: &Map<String, Value>) -> Result<Request, RequestFault> {
-    let fields = Fields::of_request(object);
+fn read_action(object: MessageObject<'_>) -> Result<Request, RequestFault> {
+    let fields = Fields::of_request(&object);
     let action = match object.get("action") {
         Some(Value::String(action)) if !action.is_empty() => action.as_str(),
         None | Some(Value::Null | Value::String(_)) => {
@@ -164,8 +165,8 @@ fn read_action(object: &Map<String, Value>) -> Result<Request, RequestFault> {
     }
 }
 
-fn read_renewal(object: &Map<String, Value>) -> Result<Read, RequestFault> {
-    let fields = Fields::of_request(object);
+fn read_renewal(object: MessageObject<'_>) -> Result<Read, RequestFault> {
+    let fields = Fields::of_request(&object);
     match fields.optional_text("action")? {
         None | Some("renew") => {}
         Some(unknown) => return Err(unknown_action(unknown, HEARTBEAT_ACTIONS)),
@@ -174,19 +175,18 @@ fn read_renewal(object: &Map<String, Value>) -> Result<Read, RequestFault> {
     Ok(Read::Renew { service_id })
 }
 
-fn read_object(body: &[u8]) -> Result<Map<String, Value>, RequestFault> {
-    match serde_json::from_slice(body) {
-        Ok(Value::Object(object)) => Ok(object),
-        Ok(other) => Err(RequestFault::NotAnObject { found: describe(&other) }),
-        Err(_) => Err(RequestFault::InvalidJson),
-    }
+fn read_object(body: &[u8]) -> Result<MessageObject<'_>, RequestFault> {
+    serde_json::from_slice(body).map_err(|_| match serde_json::from_slice::<Value>(body) {
+        Ok(Value::Object(_)) | Err(_) => RequestFault::InvalidJson,
+        Ok(other) => RequestFault::NotAnObject { found: describe(&other) },
+    })
 }
 
 fn unknown_action(action: &str, known: &'static str) -> RequestFault {
     RequestFault::UnknownAction { action: action.chars().take(100).collect(), known }
 }
 
-fn read_backup(fields: &Fields<'_>) -> Result<Backup, RequestFault> {
+fn read_backup(fields: &Fields<'_, impl Object>) -> Result<Backup, RequestFault> {
     const DESTINATION: &str = "destination";
 
     let destination = Path::new(fields.non_empty_text(DESTINATION)?);
@@ -202,15 +202,13 @@ fn read_backup(fields: &Fields<'_>) -> Result<Backup, RequestFault> {
     Ok(Backup { destination: destination.to_owned(), force })
 }
 
-fn read_registration(request: &Map<String, Value>) -> Result<Registration, RequestFault> {
+fn read_registration(mut request: MessageObject<'_>) -> Result<Registration, RequestFault> {
     const SERVICE_INFO: &str = "service_info";
 
-    let fields = Fields::of_request(request);
-    let received = fields.require(SERVICE_INFO)?;
-    let Value::Object(received) = received else {
-        return Err(fields.invalid(SERVICE_INFO, "an object", received));
-    };
-    if is_deeper_than(DEPTH_MAX, fields.require(SERVICE_INFO)?) {
+    let received = request
+        .take(SERVICE_INFO)
+        .ok_or(RequestFault::MissingField { object: None, field: SERVICE_INFO })?;
+    if is_deeper_than(DEPTH_MAX, &received) {
         return Err(RequestFault::InvalidField {
             object: None,
             field: SERVICE_INFO,
@@ -218,7 +216,11 @@ fn read_registration(request: &Map<String, Value>) -> Result<Registration, Reque
             found: "a deeper one".to_owned(),
         });
     }
-    let service = Fields::of_object(SERVICE_INFO, received);
+    let fields = Fields::of_request(&request);
+    let Value::Object(received) = received else {
+        return Err(fields.invalid(SERVICE_INFO, "an object", &received));
+    };
+    let service = Fields::of_object(SERVICE_INFO, &received);
     for field in ["name", "host", "port"] {
         service.require(field)?;
     }
@@ -232,7 +234,7 @@ fn read_registration(request: &Map<String, Value>) -> Result<Registration, Reque
         tags: service.texts("tags")?,
         ttl: read_ttl(&fields)?,
         policy: read_policy(&service)?,
-        received: received.clone(),
+        received,
     })
 }
 
@@ -248,14 +250,14 @@ fn is_deeper_than(levels: usize, value: &Value) -> bool {
     }
 }
 
-fn read_port(service: &Fields<'_>) -> Result<u16, RequestFault> {
+fn read_port(service: &Fields<'_, impl Object>) -> Result<u16, RequestFault> {
     let port = service.require("port")?;
     port.as_u64()
         .and_then(|port| u16::try_from(port).ok())
         .ok_or_else(|| service.invalid("port", "a whole number from 0 to 65535", port))
 }
 
-fn read_ttl(request: &Fields<'_>) -> Result<Ttl, RequestFault> {
+fn read_ttl(request: &Fields<'_, impl Object>) -> Result<Ttl, RequestFault> {
     const EXPECTED: &str = "a whole number of seconds from 1 to 4294967295";
 
     let read = |value: &Value| Ttl::from_seconds(whole_seconds(value)?).ok();
@@ -267,7 +269,7 @@ fn whole_seconds(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.to_string().strip_suffix(".0")?.parse().ok())
 }
 
-fn read_policy(service: &Fields<'_>) -> Result<TypePolicy, RequestFault> {
+fn read_policy(service: &Fields<'_, impl Object>) -> Result<TypePolicy, RequestFault> {
     let singleton = service.flag("singleton")?;
     let allow_duplicates = service.flag("allow_duplicate_service_type")?;
     match (singleton, allow_duplicates) {

@@ -4,10 +4,11 @@
 //! only count on the order of the replies, and a late reply is taken for the next. A client of
 //! this registry can send a `request_id`, which comes back in the reply.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::fault::RequestFault;
 use super::fields::Fields;
+use super::object::Object;
 
 /// The longest id, in bytes of JSON. A UUID with its quotes takes 38.
 const LENGTH_MAX: usize = 64;
@@ -20,7 +21,7 @@ pub const REQUEST_ID: &str = "request_id";
 pub struct RequestId(Box<str>);
 
 impl RequestId {
-    pub(super) fn read(request: &Map<String, Value>) -> Result<Option<Self>, RequestFault> {
+    pub(super) fn read(request: &impl Object) -> Result<Option<Self>, RequestFault> {
         const EXPECTED: &str = "a string or a whole number of at most 64 bytes";
 
         let read = |value: &Value| {
@@ -45,7 +46,7 @@ impl RequestId {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Map, json};
 
     use super::*;
 

@@ -7,19 +7,22 @@
 //! A heartbeat renews a lease in memory and is answered at once; the storage thread writes it
 //! down later, together with others.
 
+use std::ops::Deref;
+
 use crossbeam_channel::Sender;
 use zmq::Socket;
 
 use crate::clock::Clock;
 use crate::mailbox::{Mailbox, Post};
-use crate::protocol::envelope::{Frames, Message, open_heartbeat};
+use crate::protocol::envelope::{Message, open_heartbeat};
+use crate::protocol::fault::RequestFault;
 use crate::protocol::reply::Ports;
-use crate::protocol::request::{Question, read_heartbeat};
+use crate::protocol::request::{Question, Read, read_heartbeat};
 
 use super::answer::answer;
 use super::messages::{Caller, Job, Reply, Stop};
 use super::shared::SharedRegistry;
-use super::sockets::{receive, send, wait};
+use super::sockets::{Received, receive, send, wait};
 use super::thread::Failure;
 
 /// How many heartbeats are taken before the mailbox is looked at again.
@@ -61,19 +64,18 @@ impl Heartbeats {
     }
 
     fn take_heartbeats(&self, limit: usize) -> Result<(), Failure> {
+        let mut received = Received::default();
         for _ in 0..limit {
-            let Some(received) = receive(&self.socket)? else { break };
-            self.take_heartbeat(received.frames)?;
+            if !receive(&self.socket, &mut received)? {
+                break;
+            }
+            self.take_heartbeat(&mut received)?;
         }
         Ok(())
     }
 
-    fn take_heartbeat(&self, frames: Frames) -> Result<(), Failure> {
-        let Message { client, envelope, body } = open_heartbeat(frames);
-        let Question { request_id, request } = match body {
-            Ok(body) => read_heartbeat(&body),
-            Err(fault) => Question { request_id: None, request: Err(fault) },
-        };
+    fn take_heartbeat(&self, received: &mut Received) -> Result<(), Failure> {
+        let (caller, request) = read(received.frames());
         let body = match request {
             Ok(renewal) => answer(&self.registry, &self.clock, &self.ports, renewal),
             Err(fault) => {
@@ -81,11 +83,20 @@ impl Heartbeats {
                 fault.body()
             }
         };
-        let reply = Reply::new(Caller { client, envelope, request_id }, body);
+        let reply = Reply::new(caller, body);
         let caller = &reply.caller;
         match caller.envelope.seal(&caller.client, &reply.body) {
             Some(frames) => send(&self.socket, &frames),
             None => Ok(()),
         }
     }
+}
+
+fn read<Frame: Deref<Target = [u8]>>(frames: &[Frame]) -> (Caller, Result<Read, RequestFault>) {
+    let Message { client, envelope, body } = open_heartbeat(frames);
+    let Question { request_id, request } = match body {
+        Ok(body) => read_heartbeat(body),
+        Err(fault) => Question { request_id: None, request: Err(fault) },
+    };
+    (Caller { client: client.to_vec(), envelope, request_id }, request)
 }

@@ -8,13 +8,16 @@
 //! Reads are answered here, from memory, so that they never wait for a disk. Writes go to the
 //! storage thread, and so does whatever the same client asks behind them.
 
+use std::net::IpAddr;
+use std::ops::Deref;
+
 use crossbeam_channel::{Sender, TrySendError};
 use zmq::Socket;
 
 use crate::clock::Clock;
 use crate::mailbox::{Mailbox, Post};
 use crate::protocol::envelope::{Message, open_request};
-use crate::protocol::fault::Failure as RequestFailure;
+use crate::protocol::fault::{Failure as RequestFailure, RequestFault};
 use crate::protocol::reply::{self, Ports};
 use crate::protocol::request::{Question, Request, read_request};
 
@@ -98,29 +101,33 @@ impl Requests {
     }
 
     fn take_requests(&mut self, limit: usize) -> Result<(), Failure> {
+        let mut received = Received::default();
         for _ in 0..limit {
-            let Some(received) = receive(&self.socket)? else { break };
-            self.take_request(received)?;
+            if !receive(&self.socket, &mut received)? {
+                break;
+            }
+            let (caller, request) = read(received.frames());
+            self.take_request(caller, request, || received.peer())?;
         }
         Ok(())
     }
 
-    fn take_request(&mut self, received: Received) -> Result<(), Failure> {
-        let Received { frames, peer } = received;
-        let Message { client, envelope, body } = open_request(frames);
-        let Question { request_id, request } = match body {
-            Ok(body) => read_request(&body),
-            Err(fault) => Question { request_id: None, request: Err(fault) },
-        };
-        let caller = Caller { client, envelope, request_id };
+    /// `peer` finds out where the request came from, which takes longer than to answer most of
+    /// them.
+    fn take_request(
+        &mut self,
+        caller: Caller,
+        request: Result<Request, RequestFault>,
+        mut peer: impl FnMut() -> Option<IpAddr>,
+    ) -> Result<(), Failure> {
         let busy = self.lanes.is_busy(&caller.client);
         match request {
             Ok(Request::Write(write)) => self.hand_over(caller, Task::Write(write)),
-            Ok(Request::Backup(backup)) if peer.is_some_and(is_this_host) => {
+            Ok(Request::Backup(backup)) if peer().is_some_and(is_this_host) => {
                 self.hand_over(caller, Task::Backup(backup))
             }
             Ok(Request::Backup(_)) => {
-                log::warn!("refused a backup that was asked for from another host, {peer:?}");
+                log::warn!("refused a backup that was asked for from another host, {:?}", peer());
                 self.refuse(Reply::new(caller, RequestFailure::NotOnThisHost.body()))
             }
             Ok(Request::Read(read)) if busy => self.hand_over(caller, Task::Read(read)),
@@ -179,6 +186,15 @@ impl Requests {
     }
 }
 
+fn read<Frame: Deref<Target = [u8]>>(frames: &[Frame]) -> (Caller, Result<Request, RequestFault>) {
+    let Message { client, envelope, body } = open_request(frames);
+    let Question { request_id, request } = match body {
+        Ok(body) => read_request(body),
+        Err(fault) => Question { request_id: None, request: Err(fault) },
+    };
+    (Caller { client: client.to_vec(), envelope, request_id }, request)
+}
+
 #[cfg(test)]
 mod tests {
     use crossbeam_channel::{Receiver, bounded};
@@ -207,13 +223,14 @@ mod tests {
     #[test]
     fn a_backup_is_made_for_programs_on_this_host_alone() {
         let body = br#"{"action": "backup", "destination": "/backup.db"}"#;
-        let frames = || vec![b"me".to_vec(), b"REQ".to_vec(), body.to_vec()];
+        let frames = [b"me".as_slice(), b"REQ", body];
 
         for (peer, allowed) in [("127.0.0.1", true), ("192.0.2.1", false), ("unknown", false)] {
             let (mut requests, taken) = thread();
 
             let peer = peer.parse().ok();
-            requests.take_request(Received { frames: frames(), peer }).unwrap();
+            let (caller, request) = read(&frames);
+            requests.take_request(caller, request, || peer).unwrap();
 
             let job = taken.try_recv().ok();
             assert_eq!(job.is_some(), allowed, "{peer:?}");

@@ -7,7 +7,7 @@ use thiserror::Error;
 use zmq::{Context, DONTWAIT, Message, POLLIN, PollItem, Socket, SocketType};
 
 use crate::config::BindAddress;
-use crate::protocol::envelope::Frames;
+use crate::protocol::envelope::FRAMES_MAX;
 
 use super::thread::Failure;
 
@@ -65,11 +65,24 @@ pub(super) struct Bound {
     pub(super) port: u16,
 }
 
-/// A message, and where it came from.
+/// The message that was taken last. Kept from one message to the next, so that taking one costs no
+/// memory of its own.
+#[derive(Default)]
 pub(super) struct Received {
-    pub(super) frames: Frames,
+    frames: Vec<Message>,
+}
+
+impl Received {
+    /// Its frames, as far as they matter.
+    pub(super) fn frames(&self) -> &[Message] {
+        &self.frames
+    }
+
     /// The address of its sender, where ZeroMQ knows it.
-    pub(super) peer: Option<IpAddr>,
+    pub(super) fn peer(&mut self) -> Option<IpAddr> {
+        // The first frame, which the ROUTER adds, does not tell.
+        self.frames.last_mut()?.gets("Peer-Address")?.parse().ok()
+    }
 }
 
 /// What a thread that waits for a socket and a mailbox was woken by.
@@ -149,19 +162,20 @@ pub(super) fn wait(
     Ok(Ready { socket: want_socket && socket.is_readable(), mailbox })
 }
 
-/// Takes the next message that has arrived, if any.
-pub(super) fn receive(socket: &Socket) -> Result<Option<Received>, Failure> {
-    let Some(mut frame) = receive_frame(socket)? else { return Ok(None) };
-    let mut frames = vec![frame.to_vec()];
-    while frame.get_more() {
-        // All frames of a message arrive at once.
-        let Some(next) = receive_frame(socket)? else { break };
-        frames.push(next.to_vec());
-        frame = next;
+/// Takes the next message that has arrived; false if there is none.
+pub(super) fn receive(socket: &Socket, received: &mut Received) -> Result<bool, Failure> {
+    received.frames.clear();
+    // All frames of a message arrive at once.
+    while let Some(frame) = receive_frame(socket)? {
+        let more = frame.get_more();
+        if received.frames.len() < FRAMES_MAX {
+            received.frames.push(frame);
+        }
+        if !more {
+            return Ok(true);
+        }
     }
-    // The first frame, which the ROUTER adds, does not tell.
-    let peer = frame.gets("Peer-Address").and_then(|address| address.parse().ok());
-    Ok(Some(Received { frames, peer }))
+    Ok(false)
 }
 
 /// Whether `peer` is an address of this host: a program that connects to the registry on the
@@ -265,11 +279,13 @@ mod tests {
 
         dealer.send_multipart([b"REQ".as_slice(), b"", b"{}"], 0).unwrap();
         router.socket.poll(POLLIN, 5_000).unwrap();
-        let received = receive(&router.socket).unwrap().unwrap();
+        let mut received = Received::default();
+        assert!(receive(&router.socket, &mut received).unwrap());
 
-        assert_eq!(received.frames[1..], [b"REQ".to_vec(), b"".to_vec(), b"{}".to_vec()]);
-        assert_eq!(received.peer, "127.0.0.1".parse().ok());
-        assert!(receive(&router.socket).unwrap().is_none());
+        let frames: Vec<&[u8]> = received.frames().iter().map(|frame| &**frame).collect();
+        assert_eq!(frames[1..], [b"REQ".as_slice(), b"", b"{}"]);
+        assert_eq!(received.peer(), "127.0.0.1".parse().ok());
+        assert!(!receive(&router.socket, &mut received).unwrap());
     }
 
     #[test]

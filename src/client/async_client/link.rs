@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use zmq::{DONTWAIT, POLLIN, POLLOUT, PollEvents, Socket};
 
-use crate::protocol::envelope::{Frames, REQUEST};
+use crate::protocol::envelope::REQUEST;
 
 use super::exchange::Exchange;
 use super::question::Question;
@@ -58,7 +58,7 @@ impl Link {
     }
 
     /// Takes the next message that has arrived, if any.
-    pub(super) fn receive(&self) -> zmq::Result<Option<Frames>> {
+    pub(super) fn receive(&self) -> zmq::Result<Option<Vec<Vec<u8>>>> {
         unless_empty(|| self.socket.recv_multipart(DONTWAIT))
     }
 }
