@@ -13,3 +13,4 @@ pub mod request;
 pub mod request_id;
 
 mod fields;
+mod object;

@@ -133,9 +133,12 @@ impl Ttl {
 
 /// What else a service says of itself: a JSON object that the registry keeps as it came, every
 /// value and the order of the keys. Held as compact JSON text, a fraction of a parsed tree's
-/// size, because the registry itself reads only the key `type`.
+/// size, because the registry itself reads only the key `type`, and that once.
 #[derive(Clone)]
-pub struct Metadata(Box<RawValue>);
+pub struct Metadata {
+    json: Box<RawValue>,
+    service_type: Option<ServiceType>,
+}
 
 impl Metadata {
     /// Reads the metadata from JSON text.
@@ -152,24 +155,23 @@ impl Metadata {
     /// # Errors
     /// [`InvalidValue::NotAnObject`], where a value in it cannot be written as JSON.
     pub fn from_object(object: &Map<String, Value>) -> Result<Self, InvalidValue> {
-        serde_json::value::to_raw_value(object).map(Self).map_err(|_| InvalidValue::NotAnObject)
+        let json = serde_json::value::to_raw_value(object);
+        Ok(Self {
+            json: json.map_err(|_| InvalidValue::NotAnObject)?,
+            service_type: object.get(TYPE_KEY).and_then(service_type_in),
+        })
     }
 
     /// The compact JSON text of the object.
     #[must_use]
     pub fn json(&self) -> &str {
-        self.0.get()
+        self.json.get()
     }
 
     /// The value of the key `type`, where it is a text that is not empty.
     #[must_use]
-    pub fn service_type(&self) -> Option<ServiceType> {
-        #[derive(serde::Deserialize)]
-        struct OnlyType {
-            r#type: Option<Value>,
-        }
-        let only_type: OnlyType = serde_json::from_str(self.json()).ok()?;
-        service_type_in(only_type.r#type.as_ref()?)
+    pub const fn service_type(&self) -> Option<&ServiceType> {
+        self.service_type.as_ref()
     }
 }
 
@@ -189,7 +191,7 @@ impl fmt::Debug for Metadata {
 
 impl Serialize for Metadata {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
+        self.json.serialize(serializer)
     }
 }
 
@@ -293,16 +295,13 @@ pub struct Service {
 impl Service {
     /// Every type under which this service is found, each once: its tags and the type in its
     /// metadata.
-    #[must_use]
-    pub fn types(&self) -> Vec<Box<str>> {
-        let mut types: Vec<Box<str>> = Vec::with_capacity(self.tags.len() + 1);
-        let in_metadata = self.metadata.service_type().map(|service_type| service_type.0);
-        for name in self.tags.iter().cloned().chain(in_metadata) {
-            if !types.contains(&name) {
-                types.push(name);
-            }
-        }
-        types
+    pub fn types(&self) -> impl Iterator<Item = &str> {
+        let tags = self.tags.iter().map(|tag| &**tag);
+        let in_metadata = self.metadata.service_type().map(ServiceType::as_str);
+        tags.chain(in_metadata).enumerate().filter_map(|(index, name)| {
+            let is_first = !self.tags.iter().take(index).any(|tag| **tag == *name);
+            is_first.then_some(name)
+        })
     }
 }
 
@@ -336,6 +335,10 @@ mod tests {
         registration.service(ServiceId::new("id").unwrap()).unwrap()
     }
 
+    fn types(service: &Service) -> Vec<&str> {
+        service.types().collect()
+    }
+
     #[test]
     fn a_generated_id_is_the_name_in_lower_case_with_dashes_and_a_uuid() {
         let id = ServiceId::generate("My Power Supply", Uuid::nil());
@@ -345,11 +348,12 @@ mod tests {
 
     #[test]
     fn the_type_joins_the_tags_once_and_replaces_the_type_in_the_metadata() {
-        let service = service(&registration(Some("A"), json!({"type": "OLD", "k": 1}), &["x"]));
+        let service =
+            service(&registration(Some("A"), json!({"type": "OLD", "k": 1}), &["x", "x"]));
 
-        assert_eq!(*service.tags, ["x".into(), "A".into()]);
+        assert_eq!(*service.tags, ["x".into(), "x".into(), "A".into()]);
         assert_eq!(service.metadata.json(), r#"{"type":"A","k":1}"#);
-        assert_eq!(service.types(), ["x".into(), "A".into()]);
+        assert_eq!(types(&service), ["x", "A"]);
     }
 
     #[test]
@@ -358,7 +362,7 @@ mod tests {
 
         assert_eq!(registration.unique_type(), Some(ServiceType::new("C").unwrap()));
         assert!(service(&registration).tags.is_empty());
-        assert_eq!(service(&registration).types(), ["C".into()]);
+        assert_eq!(types(&service(&registration)), ["C"]);
     }
 
     #[test]
@@ -367,7 +371,7 @@ mod tests {
 
         assert_eq!(registration.unique_type(), None);
         assert_eq!(service(&registration).metadata.json(), r#"{"type":5}"#);
-        assert!(service(&registration).types().is_empty());
+        assert!(types(&service(&registration)).is_empty());
     }
 
     #[test]

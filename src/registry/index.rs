@@ -48,10 +48,18 @@ impl Index {
 
     /// Puts `entry` in the place of the one with its id, or at its position.
     pub(super) fn put(&mut self, entry: Arc<Entry>) {
-        self.remove(&entry.service.id);
+        match self.by_id.get(&entry.service.id) {
+            Some(known) if known.position == entry.position => {
+                let known = Arc::clone(known);
+                let left = known.service.types().filter(|name| !has_type(&entry, name));
+                left.for_each(|name| self.leave(name, &known));
+            }
+            Some(_) => self.remove(&entry.service.id),
+            None => {}
+        }
         self.next_position = self.next_position.max(entry.position.next());
         for name in entry.service.types() {
-            self.by_type.entry(name).or_default().put(entry.position, Arc::clone(&entry));
+            self.join(name, &entry);
         }
         self.all.put(entry.position, Arc::clone(&entry));
         self.by_id.insert(entry.service.id.clone(), entry);
@@ -61,12 +69,28 @@ impl Index {
         let Some(entry) = self.by_id.remove(id) else { return };
         self.all.remove(entry.position);
         for name in entry.service.types() {
-            if let Some(roster) = self.by_type.get_mut(&name) {
-                roster.remove(entry.position);
-                if roster.is_empty() {
-                    self.by_type.remove(&name);
-                }
+            self.leave(name, &entry);
+        }
+    }
+
+    fn join(&mut self, name: &str, entry: &Arc<Entry>) {
+        let (position, entry) = (entry.position, Arc::clone(entry));
+        match self.by_type.get_mut(name) {
+            Some(roster) => roster.put(position, entry),
+            None => self.by_type.entry(name.into()).or_default().put(position, entry),
+        }
+    }
+
+    fn leave(&mut self, name: &str, entry: &Entry) {
+        if let Some(roster) = self.by_type.get_mut(name) {
+            roster.remove(entry.position);
+            if roster.is_empty() {
+                self.by_type.remove(name);
             }
         }
     }
+}
+
+fn has_type(entry: &Entry, name: &str) -> bool {
+    entry.service.types().any(|other| other == name)
 }

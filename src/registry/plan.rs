@@ -232,7 +232,7 @@ impl Plan {
 
     fn remember(&mut self, entry: &Arc<Entry>) {
         for name in entry.service.types() {
-            self.by_type.entry(name).or_default().push(Arc::clone(entry));
+            self.by_type.entry(name.into()).or_default().push(Arc::clone(entry));
         }
         self.entries.insert(entry.service.id.clone(), Some(Arc::clone(entry)));
     }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use rusqlite::Row;
 use rusqlite::types::{FromSqlResult, ValueRef};
-use serde_json::{Map, Value};
+use serde_json::Map;
 use thiserror::Error;
 
 use crate::backend::StoredService;
@@ -75,7 +75,8 @@ pub(super) fn seconds(time: WallTime) -> i64 {
 
 /// Tags as JSON text.
 pub(super) fn tags_json(tags: &[Box<str>]) -> String {
-    Value::from_iter(tags.iter().map(|tag| &**tag)).to_string()
+    // A list of texts cannot fail to be JSON.
+    serde_json::to_string(tags).unwrap_or_default()
 }
 
 fn ttl(row: &Row<'_>, index: usize) -> Result<Ttl, InvalidRow> {
