@@ -22,14 +22,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use service_registry::client::{Registration, RegistryClient, RegistryEndpoints, bind_to_any_port};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // 1. Listen. The operating system picks a port that is free, so that any number of services
+    // 1. Hear Ctrl-C from the beginning, so that it never ends this program between registering
+    //    and saying goodbye.
+    let stopped = stopped_by_ctrl_c()?;
+
+    // 2. Listen. The operating system picks a port that is free, so that any number of services
     //    can run on one host, and nobody keeps a list of ports. Other hosts can reach this one
-    //    with "*" in place of "127.0.0.1", and the host's own address in the registration.
+    //    with "*" in place of "127.0.0.1", and the host's own address in the registration, which
+    //    `address_towards` finds out.
     let context = zmq::Context::new();
     let device = context.socket(zmq::REP)?;
     let bound = bind_to_any_port(&device, "127.0.0.1")?;
 
-    // 2. Register: what this is, where it is, and for how many seconds it counts as alive after
+    // 3. Register: what this is, where it is, and for how many seconds it counts as alive after
     //    each heartbeat.
     let registry = RegistryClient::builder().endpoints(registry_endpoints()?).build();
     let registration = Registration::new("Power supply", "127.0.0.1", bound.port)
@@ -39,25 +44,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     let service_id = registry.register(&registration)?;
     println!("{service_id} listens on {}", bound.endpoint);
 
-    // 3. Send heartbeats, in the background. If the registry is restarted, or forgets this
+    // 4. Send heartbeats, in the background. If the registry is restarted, or forgets this
     //    service, they register it again. If this program crashes, they stop, and the registry
     //    takes the service out.
     registry.start_heartbeat()?;
 
-    // 4. Do the work, until somebody presses Ctrl-C.
-    serve(&device)?;
+    // 5. Do the work, until somebody presses Ctrl-C.
+    serve(&device, &stopped)?;
 
-    // 5. Say goodbye, so that nobody looks for this service in vain.
-    registry.stop_heartbeat();
+    // 6. Say goodbye, so that nobody looks for this service in vain. This stops the heartbeats.
     registry.deregister()?;
     println!("{service_id} is gone");
     Ok(())
 }
 
-/// Answers requests until Ctrl-C. The protocol is up to the device: here, a text is answered by a
-/// text.
-fn serve(device: &zmq::Socket) -> Result<(), Box<dyn Error>> {
-    let stopped = stopped_by_ctrl_c()?;
+/// Answers requests until it is `stopped`. The protocol is up to the device: here, a text is
+/// answered by a text.
+fn serve(device: &zmq::Socket, stopped: &AtomicBool) -> Result<(), Box<dyn Error>> {
     let mut volts = 0.0;
     while !stopped.load(Ordering::Relaxed) {
         // Wait for a request, but look up ten times a second to see whether to stop.

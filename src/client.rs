@@ -9,6 +9,7 @@
 //! | to know all services at any time, without asking | [`RegistryClient::watch`] |
 //! | to start when others are there | [`RegistryClient::wait_for_service`] |
 //! | a port that nobody else has | [`bind_to_any_port`] |
+//! | the address to register | [`address_towards`] |
 //! | one question to one registry, in JSON | [`Connection`] |
 //!
 //! A device binds to any port, registers it, and is found by its type:
@@ -32,6 +33,7 @@
 //! with the Python registry, too; what that cannot do is said where it matters.
 
 mod async_client;
+mod attempts;
 mod binding;
 mod channel;
 mod connection;
@@ -44,6 +46,7 @@ mod operation;
 mod registered_service;
 mod registration;
 mod registry_client;
+mod route;
 mod service;
 mod settings;
 mod socket;
@@ -64,5 +67,6 @@ pub use heartbeat::{HeartbeatState, ReRegistration};
 pub use registered_service::RegisteredService;
 pub use registration::{Registration, TypePolicy};
 pub use registry_client::{RegistryClient, RegistryClientBuilder};
+pub use route::address_towards;
 pub use service::{Health, HealthReport, Sequence, ServerStatus, Service, ServiceList, WallTime};
 pub use watch::{Change, Changes, Removal, Watch, WatchMode, WatchStatus};

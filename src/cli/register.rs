@@ -31,8 +31,10 @@ impl Register {
 
     fn register(&self) -> Result<Answer, Failure> {
         let asking = self.asking(self.json);
-        let registration = self.said().registration(&asking)?;
+        let said = self.said();
+        let registration = said.registration(&asking)?;
         let id = asking.client()?.register(&registration)?;
+        said.warn_of_loopback(&registration);
         let text = format!("registered {id} for {} s", self.ttl);
         let reply = json!({"success": true, "service_id": id});
         Ok(Answer { reply, text: output::harmless(&text) })

@@ -1,13 +1,14 @@
 //! What `register` and `run` share: what is said of the service, and the way to the registry.
 
-use std::net::UdpSocket;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde_json::Value;
-use service_registry::client::{Host, Registration, TypePolicy};
+use service_registry::client::{Host, Registration, TypePolicy, address_towards};
 
 use super::asking::Asking;
 use super::failure::Failure;
+use super::output;
 
 /// Defines a command that registers a service: its own arguments, and those that say what to
 /// register and where, which argh cannot share between structs.
@@ -164,6 +165,19 @@ impl Said<'_> {
         Ok(self.tags.iter().fold(registration, Registration::tag))
     }
 
+    /// Says so where nobody but this host can reach what was registered, and nobody asked for
+    /// that.
+    pub(super) fn warn_of_loopback(&self, registration: &Registration) {
+        let address = registration.host().parse::<IpAddr>();
+        if self.host.is_none() && address.is_ok_and(|address| address.is_loopback()) {
+            output::complain(&format!(
+                "registered at {}, where only this host reaches it; give an address to others \
+                 with --host",
+                registration.host()
+            ));
+        }
+    }
+
     fn policy(&self) -> Result<TypePolicy, Failure> {
         match (self.is_singleton, self.allows_duplicates) {
             (false, false) => Ok(TypePolicy::ServerDecides),
@@ -178,16 +192,11 @@ impl Said<'_> {
 }
 
 /// The address from which this host reaches the registry: where the registry is, others reach it
-/// there. Connecting a datagram socket sends nothing; it only looks for the way.
+/// there.
 fn own_address(asking: &Asking<'_>) -> Result<String, Failure> {
     let (registry, port) = (asking.host.to_string(), asking.port()?.get());
-    let towards_registry = |anywhere: &str| {
-        let socket = UdpSocket::bind(anywhere)?;
-        socket.connect((registry.as_str(), port))?;
-        socket.local_addr()
-    };
-    let address = towards_registry("0.0.0.0:0").or_else(|_| towards_registry("[::]:0"));
-    address.map(|address| address.ip().to_string()).map_err(|error| {
+    let address = address_towards((registry.as_str(), port));
+    address.map(|address| address.to_string()).map_err(|error| {
         Failure::Usage(format!("cannot find this host's address, give it with --host: {error}"))
     })
 }

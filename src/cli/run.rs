@@ -36,8 +36,8 @@ registering_command! {
             has ended. SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1 and SIGUSR2 are passed on to it.",
         note = "Ends with the exit code of the command, or 128 and the number of the signal that \
             ended it. With 126 or 127 if the command cannot be run or is not found, and with 3 if \
-            there is no registry; then nothing was started. Once the \
-            command runs, it does not matter whether the registry does.",
+            there is no registry; then nothing was started. Once the command runs, it does not \
+            matter whether the registry does.",
         note = "With an --id, a command that is restarted after a crash takes the place of its \
             predecessor.",
         example = "{command_name} --name 'Power Supply' --type PSU --port 40123 -- ./psu.py --fast"
@@ -96,14 +96,17 @@ impl Run {
             Registered::Yes(service) => service,
             Registered::Interrupted(signal) => return Ok(by_signal(signal)),
         };
-        let command = Command::new(program.path()).args(arguments).spawn();
-        let status = command
-            .map_err(|source| program.not_executable(source))
-            .and_then(|child| watch_over(child, &mut signals).map_err(CommandError::Signals));
+        self.said().warn_of_loopback(&registration);
+        let exit = match signals.pending() {
+            // It came while the service was being registered. Nobody has it yet, and the keys of
+            // a terminal would never reach a command that is started now.
+            Some(signal) => Ok(by_signal(signal)),
+            None => run_command(&program, arguments, &mut signals),
+        };
         if let Err(error) = service.deregister() {
             output::complain(&format!("not deregistered, so it will expire: {error}"));
         }
-        Ok(exit(status?))
+        Ok(exit?)
     }
 
     /// Always with an id, so that an attempt whose answer is lost is repeated, and not refused
@@ -149,6 +152,16 @@ enum Registered {
     Yes(RegisteredService),
     /// By a signal that asked this process to end.
     Interrupted(u8),
+}
+
+fn run_command(
+    program: &Program,
+    arguments: &[String],
+    signals: &mut Signals,
+) -> Result<Exit, CommandError> {
+    let command = Command::new(program.path()).args(arguments).spawn();
+    let child = command.map_err(|source| program.not_executable(source))?;
+    watch_over(child, signals).map(exit).map_err(CommandError::Signals)
 }
 
 /// Passes signals on until the command has ended.

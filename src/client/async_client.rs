@@ -10,6 +10,7 @@ mod exchange;
 mod following;
 mod io_thread;
 mod link;
+mod own;
 mod own_service;
 mod question;
 mod registering;
@@ -27,7 +28,7 @@ use super::settings::{ClientSettings, TERMINATE_TIMEOUT};
 pub use following::{AsyncSubscription, AsyncWatch};
 
 use asking::Asking;
-use own_service::OwnService;
+use own::Own;
 
 /// A client of a registry, for programs whose tasks wait for many things at once.
 ///
@@ -37,10 +38,16 @@ use own_service::OwnService;
 /// Python registry is asked one thing at a time, because its replies do not say what they answer.
 ///
 /// **Time limits** are kept by the client: a future ends within its timeout, whatever the
-/// executor offers.
+/// executor offers. Where nothing was heard from the registry while a request waited, its
+/// connection is closed, so that a registry that comes back does not carry it out after all. What
+/// else was on its way is asked again if it changes nothing, and is
+/// [unreachable](ClientError::Unreachable), too, if it does.
 ///
 /// **Cancelling** is dropping a future. A request that was not sent yet is never sent. One that
 /// is on its way may still be carried out; its reply answers nobody.
+///
+/// **The client's own service** is what the last call made of it, where calls overlap, in whatever
+/// order they are answered.
 ///
 /// **Closing.** [`Self::close`] ends all futures that wait, with [`ClientError::Closed`]. Dropping
 /// the client closes it, stops its heartbeats, and never waits for a registry.
@@ -61,15 +68,20 @@ use own_service::OwnService;
 pub struct AsyncRegistryClient {
     settings: ClientSettings,
     asking: Asking,
-    /// The service that this client registered, and has not deregistered. Never locked across
-    /// an `await`.
-    own: Mutex<Option<OwnService>>,
+    /// What became of the calls about this client's own service. Never locked across an `await`.
+    own: Mutex<Own>,
     monitor: Monitor,
 }
 
 impl AsyncRegistryClient {
     /// A client of the registry on this host with the usual ports. Nothing is connected before
     /// it is used.
+    ///
+    /// ```
+    /// let client = service_registry::client::AsyncRegistryClient::new()?;
+    /// assert_eq!(client.service_id(), None);
+    /// # Ok::<(), service_registry::client::ClientError>(())
+    /// ```
     ///
     /// # Errors
     /// [`ClientError::Resources`], where there can be no I/O thread.
@@ -79,6 +91,14 @@ impl AsyncRegistryClient {
 
     /// A client of the registry at `endpoints`.
     ///
+    /// ```
+    #[doc = include_str!("registry_client/example_registry.txt")]
+    /// futures::executor::block_on(async {
+    ///     let client = AsyncRegistryClient::with_endpoints(endpoints)?;
+    ///     assert_eq!(client.list_services(None).await?, []);
+    #[doc = include_str!("async_client/example_end.txt")]
+    /// ```
+    ///
     /// # Errors
     /// As [`Self::new`].
     pub fn with_endpoints(endpoints: RegistryEndpoints) -> Result<Self, ClientError> {
@@ -87,6 +107,16 @@ impl AsyncRegistryClient {
 
     /// Sets up a client. The last step is
     /// [`build_async`](RegistryClientBuilder::build_async).
+    ///
+    /// ```
+    #[doc = include_str!("registry_client/example_registry.txt")]
+    /// # use std::time::Duration;
+    /// let builder = AsyncRegistryClient::builder().endpoints(endpoints);
+    /// let client = builder.request_timeout(Duration::from_secs(2)).build_async()?;
+    /// futures::executor::block_on(async {
+    ///     assert_eq!(client.list_services(None).await?, []);
+    #[doc = include_str!("async_client/example_end.txt")]
+    /// ```
     #[must_use]
     pub fn builder() -> RegistryClientBuilder {
         RegistryClientBuilder::default()
@@ -94,7 +124,9 @@ impl AsyncRegistryClient {
 
     pub(super) fn with_settings(settings: ClientSettings) -> Result<Self, ClientError> {
         let asking = Asking::start(&settings)?;
-        Ok(Self { settings, asking, own: Mutex::default(), monitor: Monitor::new() })
+        let monitor = Monitor::new();
+        let own = Mutex::new(Own::new(settings.clone(), monitor.clone()));
+        Ok(Self { settings, asking, own, monitor })
     }
 
     /// A living service of this type, picked at random where there are several.
@@ -227,7 +259,8 @@ impl AsyncRegistryClient {
     }
 
     /// Ends the client: its futures that wait, and whatever is asked from now on, get
-    /// [`ClientError::Closed`], and its heartbeats stop. Subscriptions and watches go on.
+    /// [`ClientError::Closed`], and its heartbeats stop. Subscriptions and watches that are there
+    /// go on.
     ///
     /// ```
     #[doc = include_str!("registry_client/example_registry.txt")]
@@ -239,12 +272,18 @@ impl AsyncRegistryClient {
     /// ```
     pub fn close(&self) {
         self.asking.close();
-        *self.own() = None;
+        self.own().close();
     }
 
-    /// What is in there is replaced in one piece, so it is whole even where its last user panicked.
-    fn own(&self) -> MutexGuard<'_, Option<OwnService>> {
+    fn own(&self) -> MutexGuard<'_, Own> {
+        // Nothing in there panics, so it is whole.
         self.own.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As [`Self::own`], unless the client was closed.
+    fn open_own(&self) -> Result<MutexGuard<'_, Own>, ClientError> {
+        let own = self.own();
+        if own.is_closed() { Err(ClientError::Closed) } else { Ok(own) }
     }
 }
 

@@ -13,6 +13,18 @@ use zmq::Socket;
 use crate::address::BindAddress;
 
 /// Where a socket listens that was bound to any port.
+///
+/// ```
+#[doc = include_str!("registry_client/example_registry.txt")]
+/// # let client = RegistryClient::with_endpoints(endpoints);
+/// let camera = zmq::Context::new().socket(zmq::REP)?;
+/// let bound = bind_to_any_port(&camera, "127.0.0.1")?;
+///
+/// let registration = Registration::new("Camera", "127.0.0.1", bound.port).service_type("CM_CS");
+/// client.register(&registration)?;
+/// assert_eq!(client.get_endpoint("CM_CS")?, Some(bound.endpoint));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BoundPort {
     /// The port that the operating system picked. This is what a service registers.
@@ -23,6 +35,15 @@ pub struct BoundPort {
 }
 
 /// Why a socket could not be bound to a port.
+///
+/// ```
+/// use service_registry::client::{BindError, bind_to_any_port};
+///
+/// let socket = zmq::Context::new().socket(zmq::REP)?;
+/// let error = bind_to_any_port(&socket, "lab-7").expect_err("a name is no address");
+/// assert!(matches!(error, BindError::Address { .. }));
+/// # Ok::<(), zmq::Error>(())
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BindError {

@@ -155,7 +155,7 @@ impl Connection {
         self.number += 1;
         let frames = self.framing.wrap(&with_number(request, self.number));
         // Only a connection that was answered is kept.
-        let socket = match self.socket.take().filter(is_idle) {
+        let socket = match self.socket.take().filter(has_nothing_unasked) {
             Some(socket) => socket,
             None => connect_dealer(&self.endpoint, &self.client_id)
                 .map_err(|source| self.silence(Silence::Broken(source), timeout))?,
@@ -273,11 +273,11 @@ pub(super) fn with_number(request: &Map<String, Value>, number: u64) -> String {
     Value::Object(request).to_string()
 }
 
-/// Whether the registry is still at the other end, and has said nothing unasked. A fresh
-/// connection reaches a registry that came back sooner than an old one that tries now and then.
-fn is_idle(socket: &zmq::Socket) -> bool {
-    let quiet = |events: zmq::PollEvents| events == zmq::POLLOUT;
-    socket.get_events().is_ok_and(quiet)
+/// Whether nothing has come that nobody asked for, which would be taken for the next reply.
+/// Whether the registry is still at the other end, ZeroMQ does not tell; where it is not, the
+/// request is sent when it is back.
+fn has_nothing_unasked(socket: &zmq::Socket) -> bool {
+    socket.get_events().is_ok_and(|events| !events.contains(zmq::POLLIN))
 }
 
 fn read_body(body: &[u8]) -> Result<Map<String, Value>, &'static str> {

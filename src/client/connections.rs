@@ -2,7 +2,7 @@
 //! moment. So no thread waits for the answer to another's question; a discovery is not held up
 //! by a registration that waits for the registry's disk.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::connection::Connection;
@@ -41,22 +41,27 @@ impl Connections {
         timeout: Duration,
         operation: Operation<T>,
     ) -> Result<T, ClientError> {
-        let mut connection =
-            self.take_idle().unwrap_or_else(|| Connection::for_requests(&self.settings));
-        let reply = connection.request_within(timeout, None, &operation.request)?;
+        let idle = self.idle().pop();
+        let mut connection = idle.unwrap_or_else(|| Connection::for_requests(&self.settings));
+        let reply = connection
+            .request_within(timeout, None, &operation.request)
+            // The others lead to the same registry, and would each fail once as well.
+            .inspect_err(|_| self.idle().clear())?;
         let answer = operation.answer(reply, connection.endpoint());
         self.keep(connection);
         answer
     }
 
-    fn take_idle(&self) -> Option<Connection> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
-    }
-
     fn keep(&self, connection: Connection) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle();
         if idle.len() < IDLE_MAX {
             idle.push(connection);
         }
+    }
+
+    /// A connection is put in or taken out in one piece, so they are whole even where their last
+    /// user panicked.
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

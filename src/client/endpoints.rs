@@ -36,6 +36,7 @@ pub struct Endpoint {
 /// let given =
 ///     RegistryEndpoints::parse("tcp://lab-7:6100", "tcp://lab-7:6101", "tcp://lab-7:6102")?;
 /// assert_eq!(usual, given);
+/// assert_eq!(RegistryEndpoints::default().events.as_str(), "tcp://localhost:6101");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -49,6 +50,13 @@ pub struct RegistryEndpoints {
 }
 
 /// Why a text is no endpoint.
+///
+/// ```
+/// use service_registry::client::Endpoint;
+///
+/// let error = "lab-7:6100".parse::<Endpoint>().expect_err("it has no tcp://");
+/// assert!(error.to_string().contains("write tcp://HOST:PORT"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{text:?} is no endpoint; write tcp://HOST:PORT, an IPv6 address in brackets")]
 pub struct InvalidEndpoint {
@@ -69,6 +77,15 @@ enum HostKind {
 
 impl Endpoint {
     /// The endpoint of `port` on `host`.
+    ///
+    /// ```
+    /// use std::num::NonZeroU16;
+    /// use service_registry::client::{Endpoint, Host};
+    ///
+    /// let (host, port): (Host, NonZeroU16) = ("::1".parse()?, 6100.try_into()?);
+    /// assert_eq!(Endpoint::new(&host, port).as_str(), "tcp://[::1]:6100");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn new(host: &Host, port: NonZeroU16) -> Self {
         let kind = match host.to_string().as_str() {

@@ -75,6 +75,20 @@ pub enum ClientError {
 }
 
 /// What a registry says when it refuses. Shown, it is the registry's own words.
+///
+/// ```
+#[doc = include_str!("registry_client/example_registry.txt")]
+/// # let client = RegistryClient::with_endpoints(endpoints);
+/// let camera = Registration::new("Camera", "localhost", 6110).service_type("CM_CS");
+/// client.register(&camera.clone().service_id("camera-1"))?;
+///
+/// let error = client.register(&camera).expect_err("the type is taken");
+/// let refusal = error.refusal().ok_or("the registry answers")?;
+/// assert_eq!(refusal.code, RefusalCode::DuplicateServiceType);
+/// assert_eq!(refusal.reply["existing_service_id"], "camera-1");
+/// println!("{refusal}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Refusal {
@@ -90,6 +104,13 @@ pub struct Refusal {
 
 /// The refusals that there are. A registry that sends no codes, as the Python one, is understood
 /// by its words.
+///
+/// ```
+/// use service_registry::client::RefusalCode;
+///
+/// assert_eq!(RefusalCode::DuplicateServiceType.as_str(), "duplicate_service_type");
+/// assert_eq!(RefusalCode::Overloaded.to_string(), "overloaded");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefusalCode {
@@ -142,7 +163,7 @@ const KNOWN: [(RefusalCode, &str, Option<&str>); 12] = [
 ];
 
 impl ClientError {
-    /// What the registry said, where it refused.
+    /// What the registry said, where it refused. There is an example at [`Refusal`].
     #[must_use]
     pub const fn refusal(&self) -> Option<&Refusal> {
         match self {
@@ -152,12 +173,31 @@ impl ClientError {
     }
 
     /// Whether nothing came back. Trying again may help.
+    ///
+    /// ```
+    #[doc = include_str!("registry_client/example_registry.txt")]
+    /// # let client = RegistryClient::with_endpoints(endpoints);
+    /// server.stop()?;
+    /// let error = client.list_services(None).expect_err("nobody is there");
+    /// assert!(error.is_unreachable());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unreachable { .. })
     }
 
     /// Whether the registry refused with this code.
+    ///
+    /// ```
+    #[doc = include_str!("registry_client/example_registry.txt")]
+    /// # let client = RegistryClient::with_endpoints(endpoints);
+    /// let immortal = Registration::new("Camera", "localhost", 6110).ttl(0);
+    /// let error = client.register(&immortal).expect_err("a ttl is at least 1");
+    /// assert!(error.is_refused_as(&RefusalCode::InvalidField));
+    /// assert!(!error.is_unreachable());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn is_refused_as(&self, code: &RefusalCode) -> bool {
         self.refusal().is_some_and(|refusal| refusal.code == *code)

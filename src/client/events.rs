@@ -29,19 +29,21 @@ use pump::{Pump, Queue, Wanted};
 
 /// A subscription to events, taken in by a thread of its own until this is dropped.
 ///
-/// ```no_run
-/// use service_registry::client::{Event, EventKind, RegistryClient};
-///
-/// let client = RegistryClient::new();
-/// for event in &client.subscribe(&[EventKind::Register, EventKind::Expire])? {
+/// ```
+#[doc = include_str!("registry_client/example_registry.txt")]
+/// # let client = RegistryClient::with_endpoints(endpoints);
+/// let events = client.subscribe(&[EventKind::Register, EventKind::Deregister])?;
+/// client.register(&Registration::new("Camera", "localhost", 6110).service_type("CM_CS"))?;
+/// client.deregister()?;
+/// for event in &events {
 ///     match event {
 ///         Event::Register(event) => println!("{} registered", event.service_id),
-///         Event::Expire(event) => println!("{} fell silent", event.service_id),
+///         Event::Deregister(_) => break,
 ///         Event::Missed(missed) => println!("some events were missed: {missed:?}"),
 ///         _ => {}
 ///     }
 /// }
-/// # Ok::<(), service_registry::client::ClientError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// **From when on.** The connection is up and the subscription on its way before there is a
@@ -100,6 +102,17 @@ impl Subscription {
 
     /// The next event, waited for up to `timeout`.
     ///
+    /// ```
+    #[doc = include_str!("registry_client/example_registry.txt")]
+    /// # let client = RegistryClient::with_endpoints(endpoints);
+    /// # use std::time::Duration;
+    /// let events = client.subscribe(&[])?;
+    /// client.register(&Registration::new("Camera", "localhost", 6110).service_type("CM_CS"))?;
+    /// let event = events.recv_timeout(Duration::from_secs(10))?;
+    /// assert_eq!(event.kind(), Some(EventKind::Register));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`RecvTimeoutError::Timeout`], if none came; [`RecvTimeoutError::Disconnected`], if none
     /// will come, because the subscription cannot go on, which the log explains.
@@ -109,11 +122,35 @@ impl Subscription {
 
     /// All events, waiting for the next. Ends only if the subscription cannot go on, which the
     /// log explains.
+    ///
+    /// ```
+    #[doc = include_str!("registry_client/example_registry.txt")]
+    /// # let client = RegistryClient::with_endpoints(endpoints);
+    /// let events = client.subscribe(&[])?;
+    /// client.register(&Registration::new("Camera", "localhost", 6110).service_type("CM_CS"))?;
+    /// client.deregister()?;
+    /// let kinds: Vec<_> = events.iter().take(2).filter_map(|event| event.kind()).collect();
+    /// assert_eq!(kinds, [EventKind::Register, EventKind::Deregister]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn iter(&self) -> crossbeam_channel::Iter<'_, Event> {
         self.receiver().iter()
     }
 
     /// Where the events arrive, for `select!` and the like.
+    ///
+    /// ```
+    #[doc = include_str!("registry_client/example_registry.txt")]
+    /// # let client = RegistryClient::with_endpoints(endpoints);
+    /// let events = client.subscribe(&[])?;
+    /// let other_work = crossbeam_channel::never::<()>();
+    /// client.register(&Registration::new("Camera", "localhost", 6110).service_type("CM_CS"))?;
+    /// crossbeam_channel::select! {
+    ///     recv(events.receiver()) -> event => assert!(matches!(event?, Event::Register(_))),
+    ///     recv(other_work) -> _ => {}
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn receiver(&self) -> &Receiver<Event> {
         self.events.for_threads()

@@ -9,7 +9,7 @@ mod monitor;
 mod rhythm;
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::error::Refusal;
@@ -63,7 +63,7 @@ pub enum HeartbeatState {
     Refused(Refusal),
 }
 
-/// Why a service was registered again.
+/// Why a service was registered again. There is an example at [`HeartbeatState`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReRegistration {
@@ -88,10 +88,12 @@ pub(super) struct Enrolment {
     home: Option<Home>,
 }
 
-/// Heartbeats that are being sent. Dropping them ends them.
+/// Heartbeats that are being sent. Dropping them ends them at once, whatever they wait for.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
-    _thread: Thread,
+    thread: Thread,
+    /// Held while the service is registered again.
+    registering: Arc<Mutex<()>>,
 }
 
 impl Enrolment {
@@ -140,14 +142,22 @@ impl Heartbeat {
         addresses: Arc<dyn HostAddresses>,
         monitor: Monitor,
     ) -> io::Result<Self> {
-        monitor.note(HeartbeatState::Starting);
-        let mut beating = Beating::new(settings, enrolment, addresses, monitor);
-        let thread = Thread::start("heartbeat", move |stop| beating.run(stop))?;
-        Ok(Self { _thread: thread })
+        let mut beating = Beating::new(settings, enrolment, addresses, monitor.clone());
+        let registering = beating.registering();
+        let start = || Thread::start("heartbeat", move |stop| beating.run(stop));
+        let thread = monitor.note_if_started(HeartbeatState::Starting, start)?;
+        Ok(Self { thread, registering })
+    }
+
+    /// Ends them. The answer to a registration that is on its way is waited for: otherwise it
+    /// could come true after what is asked next, a deregistration say.
+    pub(super) fn stop(mut self) {
+        let _registered = self.registering.lock().unwrap_or_else(PoisonError::into_inner);
+        self.thread.tell_to_stop();
     }
 }
 
 /// What is enrolled is replaced in one piece, so it is whole even where its last user panicked.
-pub(super) fn lock(enrolment: &Mutex<Enrolment>) -> std::sync::MutexGuard<'_, Enrolment> {
+pub(super) fn lock(enrolment: &Mutex<Enrolment>) -> MutexGuard<'_, Enrolment> {
     enrolment.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -71,12 +71,35 @@ impl RegisteredService {
     }
 
     /// How it goes with the heartbeats.
+    ///
+    /// ```
+    #[doc = include_str!("registry_client/example_registry.txt")]
+    /// # let client = RegistryClient::with_endpoints(endpoints);
+    /// # use std::time::Duration;
+    /// let service = client.register_scoped(&Registration::new("Camera", "localhost", 6110))?;
+    /// let changes = service.heartbeat_changes();
+    /// while service.heartbeat_state() != HeartbeatState::Healthy {
+    ///     changes.recv_timeout(Duration::from_secs(5))?;
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn heartbeat_state(&self) -> HeartbeatState {
         self.monitor.state()
     }
 
-    /// A channel on which every later change of [`Self::heartbeat_state`] comes.
+    /// A channel on which every later change of [`Self::heartbeat_state`] comes. It ends with the
+    /// service.
+    ///
+    /// ```
+    #[doc = include_str!("registry_client/example_registry.txt")]
+    /// # let client = RegistryClient::with_endpoints(endpoints);
+    /// let service = client.register_scoped(&Registration::new("Camera", "localhost", 6110))?;
+    /// let changes = service.heartbeat_changes();
+    /// drop(service);
+    /// assert_eq!(changes.iter().last(), Some(HeartbeatState::Stopped));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn heartbeat_changes(&self) -> Receiver<HeartbeatState> {
         self.monitor.observe()
@@ -84,6 +107,17 @@ impl RegisteredService {
 
     /// Stops the heartbeats and deregisters the service now. The answer is whether the registry
     /// still knew it.
+    ///
+    /// ```
+    #[doc = include_str!("registry_client/example_registry.txt")]
+    /// # let client = RegistryClient::with_endpoints(endpoints);
+    /// let camera = Registration::new("Camera", "localhost", 6110).service_id("camera-1");
+    /// let service = client.register_scoped(&camera)?;
+    /// assert_eq!(service.id(), "camera-1");
+    /// assert!(service.deregister()?);
+    /// assert_eq!(client.get_service("camera-1")?, None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`ClientError`]; without heartbeats, the service expires then.
@@ -105,9 +139,11 @@ impl RegisteredService {
         Ok(())
     }
 
-    /// Returns when no more heartbeats are sent.
+    /// Returns when no more heartbeats are sent, and nothing is registered any more.
     pub(super) fn stop_heartbeat(&mut self) {
-        self.heartbeat = None;
+        if let Some(heartbeat) = self.heartbeat.take() {
+            heartbeat.stop();
+        }
     }
 
     pub(super) fn sends_heartbeats(&self) -> bool {
@@ -131,7 +167,7 @@ impl RegisteredService {
 
 impl Drop for RegisteredService {
     fn drop(&mut self) {
-        self.stop_heartbeat();
+        // Nothing is asked any more that heartbeats could overtake. Dropping them ends them.
         if !self.deregisters_on_drop {
             return;
         }

@@ -1,6 +1,9 @@
 //! What a program says of its service when it registers it.
 
 use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::service::ServiceId;
 
 pub use crate::service::TypePolicy;
 
@@ -10,14 +13,21 @@ const TTL_SECONDS: u32 = 30;
 /// A service to register. What is not said is left to the registry.
 ///
 /// ```
-/// use service_registry::client::Registration;
-///
+#[doc = include_str!("registry_client/example_registry.txt")]
+/// # let client = RegistryClient::with_endpoints(endpoints);
 /// let registration = Registration::new("Camera", "10.0.0.7", 6110)
 ///     .service_type("CM_CS")
 ///     .metadata("service_port", 6112)
 ///     .tag("focal-plane")
-///     .ttl(30);
-/// assert_eq!(registration.host(), "10.0.0.7");
+///     .ttl(10);
+/// assert_eq!((registration.host(), registration.ttl_seconds()), ("10.0.0.7", 10));
+///
+/// client.register(&registration)?;
+/// let camera = client.discover_service("focal-plane")?.ok_or("no camera")?;
+/// assert_eq!(camera.endpoint(), "tcp://10.0.0.7:6110");
+/// assert_eq!(camera.metadata["service_port"], 6112);
+/// assert_eq!((camera.service_type(), camera.ttl), (Some("CM_CS"), 10));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Registration {
@@ -82,8 +92,21 @@ impl Registration {
         self
     }
 
-    /// The id to register under, in place of one that the registry makes from the name. A service
-    /// with this id is replaced.
+    /// The id to register under, in place of one that is made from the name. A service with this
+    /// id is replaced.
+    ///
+    /// ```
+    #[doc = include_str!("registry_client/example_registry.txt")]
+    /// # let client = RegistryClient::with_endpoints(endpoints);
+    /// let camera = Registration::new("Camera", "localhost", 6110).service_id("camera-1");
+    /// assert_eq!(client.register(&camera)?, "camera-1");
+    ///
+    /// let at_another_port = Registration::new("Camera", "localhost", 6111).service_id("camera-1");
+    /// client.register(&at_another_port)?;
+    /// assert_eq!(client.list_services(None)?.len(), 1);
+    /// assert_eq!(client.get_service("camera-1")?.ok_or("it has gone")?.port, 6111);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn service_id(mut self, id: impl Into<String>) -> Self {
         self.service_id = Some(id.into());
@@ -92,19 +115,41 @@ impl Registration {
 
     /// Refuse this registration if another living service has the type, also where the registry
     /// allows that. Takes the place of what was said about sharing the type before.
+    ///
+    /// ```
+    #[doc = include_str!("registry_client/example_registry.txt")]
+    /// # let client = RegistryClient::with_endpoints(endpoints);
+    /// let camera = |id: &str| {
+    ///     Registration::new("Camera", "localhost", 6110).service_type("CM_CS").service_id(id)
+    /// };
+    /// client.register(&camera("camera-1"))?;
+    /// client.register(&camera("camera-2").allow_duplicate_service_type())?;
+    ///
+    /// let error = client.register(&camera("camera-3").singleton()).expect_err("there are two");
+    /// assert!(error.is_refused_as(&RefusalCode::DuplicateServiceType));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn singleton(self) -> Self {
         self.type_policy(TypePolicy::Singleton)
     }
 
     /// Accept this registration although another living service has the type. Takes the place of
-    /// what was said about sharing the type before.
+    /// what was said about sharing the type before. There is an example at [`Self::singleton`].
     #[must_use]
     pub const fn allow_duplicate_service_type(self) -> Self {
         self.type_policy(TypePolicy::AllowDuplicates)
     }
 
-    /// Whether the type may be shared with other services.
+    /// Whether the type may be shared with other services: what [`Self::singleton`] and
+    /// [`Self::allow_duplicate_service_type`] say, as a value.
+    ///
+    /// ```
+    /// use service_registry::client::{Registration, TypePolicy};
+    ///
+    /// let camera = Registration::new("Camera", "localhost", 6110);
+    /// assert_eq!(camera.clone().type_policy(TypePolicy::Singleton), camera.singleton());
+    /// ```
     #[must_use]
     pub const fn type_policy(mut self, policy: TypePolicy) -> Self {
         self.policy = policy;
@@ -121,6 +166,22 @@ impl Registration {
     #[must_use]
     pub const fn ttl_seconds(&self) -> u32 {
         self.ttl_seconds
+    }
+
+    /// The id that it asks for.
+    pub(super) fn id(&self) -> Option<&str> {
+        self.service_id.as_deref()
+    }
+
+    /// This registration under the id that it asks for, or else under one such as the registry
+    /// makes.
+    #[must_use]
+    pub(super) fn identified(self) -> Self {
+        if self.service_id.is_some() {
+            return self;
+        }
+        let id = ServiceId::generate(&self.name, Uuid::new_v4());
+        self.service_id(id.as_str())
     }
 
     /// This registration with another host.

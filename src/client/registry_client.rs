@@ -10,6 +10,7 @@ mod registering;
 
 use std::sync::{Arc, Mutex};
 
+use super::attempts::Attempts;
 use super::connections::Connections;
 use super::endpoints::RegistryEndpoints;
 use super::error::ClientError;
@@ -46,6 +47,7 @@ pub use builder::RegistryClientBuilder;
 pub struct RegistryClient {
     connections: Arc<Connections>,
     addresses: Arc<dyn HostAddresses>,
+    attempts: Attempts,
     /// The service that this client registered, and has not deregistered.
     own: Mutex<Option<RegisteredService>>,
     monitor: Monitor,
@@ -60,18 +62,34 @@ impl Default for RegistryClient {
 impl RegistryClient {
     /// A client of the registry on this host with the usual ports. Nothing is connected before
     /// it is used.
+    ///
+    /// ```no_run
+    /// use service_registry::client::RegistryClient;
+    ///
+    /// println!("{:?}", RegistryClient::new().discover_service("CM_CS")?);
+    /// # Ok::<(), service_registry::client::ClientError>(())
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::builder().build()
     }
 
     /// A client of the registry at `endpoints`.
+    ///
+    /// ```no_run
+    /// use service_registry::client::{RegistryClient, RegistryEndpoints};
+    ///
+    /// let lab_server = RegistryEndpoints::on_host(&"lab-server".parse()?);
+    /// let client = RegistryClient::with_endpoints(lab_server);
+    /// println!("{:?}", client.discover_service("CM_CS")?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_endpoints(endpoints: RegistryEndpoints) -> Self {
         Self::builder().endpoints(endpoints).build()
     }
 
-    /// Sets up a client.
+    /// Sets up a client. [`RegistryClientBuilder`] has an example.
     #[must_use]
     pub fn builder() -> RegistryClientBuilder {
         RegistryClientBuilder::default()
@@ -85,6 +103,7 @@ impl RegistryClient {
         Self {
             connections: Arc::new(Connections::new(settings)),
             addresses,
+            attempts: Attempts::default(),
             own: Mutex::default(),
             monitor: Monitor::new(),
         }

@@ -10,6 +10,21 @@ use serde_json::{Map, Value};
 pub use crate::clock::WallTime;
 
 /// A registered service.
+///
+/// ```
+#[doc = include_str!("registry_client/example_registry.txt")]
+/// # let client = RegistryClient::with_endpoints(endpoints);
+/// let camera = Registration::new("Camera", "localhost", 6110);
+/// client.register(&camera.service_type("CM_CS").tag("focal-plane"))?;
+///
+/// let service = client.discover_service("CM_CS")?.ok_or("no camera")?;
+/// assert_eq!(service.name, "Camera");
+/// assert_eq!(service.health, Health::Passing);
+/// assert_eq!(service.service_type(), Some("CM_CS"));
+/// assert!(service.matches("CM_CS") && service.matches("focal-plane"));
+/// assert_eq!(service.endpoint(), "tcp://localhost:6110");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Service {
@@ -43,6 +58,16 @@ pub enum Health {
 }
 
 /// How far a registry has come: the number of its last event, and since which start it counts.
+///
+/// ```
+#[doc = include_str!("registry_client/example_registry.txt")]
+/// # let client = RegistryClient::with_endpoints(endpoints);
+/// client.register(&Registration::new("Camera", "localhost", 6110))?;
+/// let sequence = client.health_check()?.sequence.ok_or("it numbers its events")?;
+/// assert_eq!(sequence.seq, 1);
+/// assert_eq!(client.server_status()?.sequence, Some(sequence));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Sequence {
     /// A text that is new at every start of the registry.
@@ -62,6 +87,15 @@ pub struct ServiceList {
 }
 
 /// A registry's word that it is well.
+///
+/// ```
+#[doc = include_str!("registry_client/example_registry.txt")]
+/// # let client = RegistryClient::with_endpoints(endpoints);
+/// let report = client.health_check()?;
+/// assert_eq!(report.status, "ok");
+/// println!("its clock shows {} s since 1970", report.timestamp.unix_seconds());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HealthReport {
@@ -74,6 +108,17 @@ pub struct HealthReport {
 }
 
 /// What a registry says of itself.
+///
+/// ```
+#[doc = include_str!("registry_client/example_registry.txt")]
+/// # let client = RegistryClient::with_endpoints(endpoints);
+/// client.register(&Registration::new("Camera", "localhost", 6110))?;
+/// let status = client.server_status()?;
+/// assert_eq!((status.status.as_str(), status.services.len()), ("ok", 1));
+/// assert!(status.enforce_unique_service_types);
+/// assert!(status.version.is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ServerStatus {
@@ -97,6 +142,15 @@ pub struct ServerStatus {
 
 impl Service {
     /// Where to connect to: `tcp://host:port`, an IPv6 address in brackets.
+    ///
+    /// ```
+    #[doc = include_str!("registry_client/example_registry.txt")]
+    /// # let client = RegistryClient::with_endpoints(endpoints);
+    /// let id = client.register(&Registration::new("Camera", "fe80::1", 6110))?;
+    /// let camera = client.get_service(&id)?.ok_or("it has gone")?;
+    /// assert_eq!(camera.endpoint(), "tcp://[fe80::1]:6110");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn endpoint(&self) -> String {
         let address = self.host.split_once('%').map_or(self.host.as_str(), |(address, _)| address);

@@ -13,9 +13,18 @@ use uuid::Uuid;
 
 use super::endpoints::Endpoint;
 
-/// The longest pause between attempts to reach a registry, in milliseconds. The first are a
-/// tenth of a second apart.
+/// The longest pause between attempts to reach a registry whose events are awaited, in
+/// milliseconds. The first are a tenth of a second apart.
 const RECONNECT_PAUSE_MAX: i32 = 2_000;
+
+/// The pause between attempts to reach a registry that is asked, in milliseconds, to which ZeroMQ
+/// adds up to as much by chance. It does not grow: a registry that has just come back answers the
+/// first request within its timeout, also on a connection from before.
+const RECONNECT_PAUSE: i32 = 100;
+
+/// How long one attempt may take, in milliseconds. The operating system would try for minutes,
+/// after ever longer pauses, and find out late that a host is back.
+const CONNECT_TIMEOUT: i32 = 2_000;
 
 /// The longest identity that ZeroMQ carries, in bytes.
 const IDENTITY_LENGTH_MAX: usize = 255;
@@ -48,6 +57,10 @@ pub(super) fn open(kind: zmq::SocketType, endpoint: &Endpoint) -> zmq::Result<zm
 /// it does behind the answer to `terminate`.
 pub(super) fn connect_dealer(endpoint: &Endpoint, client_id: &str) -> zmq::Result<zmq::Socket> {
     let socket = open(zmq::DEALER, endpoint)?;
+    socket.set_reconnect_ivl(RECONNECT_PAUSE)?;
+    // No maximum: the pause stays what it is.
+    socket.set_reconnect_ivl_max(0)?;
+    socket.set_connect_timeout(CONNECT_TIMEOUT)?;
     socket.set_identity(identity(client_id).as_bytes())?;
     socket.connect(endpoint.as_str())?;
     Ok(socket)

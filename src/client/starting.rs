@@ -2,6 +2,9 @@
 //! for that, as a thread or as a future, or gives up, and the thread with it.
 
 use std::future::poll_fn;
+use std::time::Duration;
+
+use crossbeam_channel::RecvTimeoutError;
 
 use super::channel::{Receiver, channel};
 use super::error::ClientError;
@@ -45,6 +48,16 @@ impl<T> Starting<T> {
         Ok(self.owner)
     }
 
+    /// Waits up to `timeout`. None, if that is too short; then the thread is given up.
+    pub(super) fn wait_timeout(self, timeout: Duration) -> Result<Option<T>, ClientError> {
+        match self.outcome.for_threads().recv_timeout(timeout) {
+            Ok(outcome) => outcome.map(|()| Some(self.owner)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            // As above.
+            Err(RecvTimeoutError::Disconnected) => Err(ClientError::Closed),
+        }
+    }
+
     /// Waits in a future, which may be dropped.
     pub(super) async fn wait_async(self) -> Result<T, ClientError> {
         let outcome = poll_fn(|context| self.outcome.poll_next(context)).await;
@@ -56,7 +69,6 @@ impl<T> Starting<T> {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::channel;
-    use std::time::Duration;
 
     use futures::executor::block_on;
     use futures::future::FutureExt;

@@ -33,7 +33,8 @@ mod tests;
 mod wait;
 
 pub use change::{Change, Removal};
-pub(super) use wait::{ATTEMPT_MIN, wait_for_service};
+pub(super) use keeper::WhenSilent;
+pub(super) use wait::{WAIT_MIN, wait_for_service};
 
 use backlog::Backlog;
 use follower::{Follower, Pace};
@@ -44,30 +45,35 @@ use picture::Picture;
 /// nothing is not much behind.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-const PACE: Pace = Pace {
-    check: CHECK_INTERVAL,
-    grace: Duration::from_millis(200),
-    list: Duration::from_millis(20),
-};
+/// For how long an event may be on its way that a check knows of.
+const GRACE: Duration = Duration::from_millis(200);
+
+/// From one list to the next at the least.
+const LIST_INTERVAL_MIN: Duration = Duration::from_millis(20);
 
 /// A local picture of a registry, kept true by a thread of its own until it is dropped.
 ///
 /// Looking something up costs no round trip. [`Watch::changes`] tells every change once and in
 /// order, beginning with the services that were there.
 ///
-/// ```no_run
-/// use service_registry::client::{Change, RegistryClient};
-///
-/// let watch = RegistryClient::new().watch()?;
+/// ```
+#[doc = include_str!("registry_client/example_registry.txt")]
+/// # let client = RegistryClient::with_endpoints(endpoints);
+/// let watch = client.watch()?;
+/// client.register(&Registration::new("Camera", "localhost", 6110).service_type("CM_CS"))?;
+/// client.deregister()?;
 /// for change in watch.changes() {
 ///     match change {
 ///         Change::Registered(service) => println!("{} is there", service.name),
 ///         Change::Changed { now, .. } => println!("{} is at {}", now.name, now.endpoint()),
-///         Change::Removed { service, how } => println!("{} is gone: {how:?}", service.name),
+///         Change::Removed { service, how } => {
+///             println!("{} is gone: {how:?}", service.name);
+///             break;
+///         }
 ///         _ => {}
 ///     }
 /// }
-/// # Ok::<(), service_registry::client::ClientError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// **Who is slow.** Up to 4096 changes wait to be told. When more wait, all that happened to one
@@ -92,6 +98,17 @@ pub struct Watch {
 }
 
 /// How a watch is kept true.
+///
+/// ```
+#[doc = include_str!("registry_client/example_registry.txt")]
+/// # let client = RegistryClient::with_endpoints(endpoints);
+/// match client.watch()?.status().mode {
+///     WatchMode::Events => println!("every change is told"),
+///     WatchMode::Lists { interval } => println!("looks every {interval:?}"),
+///     _ => {}
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WatchMode {
@@ -105,6 +122,15 @@ pub enum WatchMode {
 }
 
 /// How a watch is doing.
+///
+/// ```
+#[doc = include_str!("registry_client/example_registry.txt")]
+/// # let client = RegistryClient::with_endpoints(endpoints);
+/// let status = client.watch()?.status();
+/// assert_eq!(status.mode, WatchMode::Events);
+/// assert_eq!((status.silent_since, status.merged), (None, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WatchStatus {
@@ -117,6 +143,17 @@ pub struct WatchStatus {
 }
 
 /// The changes of a [`Watch`], each waited for.
+///
+/// ```
+#[doc = include_str!("registry_client/example_registry.txt")]
+/// # let client = RegistryClient::with_endpoints(endpoints);
+/// client.register(&Registration::new("Camera", "localhost", 6110).service_type("CM_CS"))?;
+///
+/// let watch = client.watch()?;
+/// let mut changes = watch.changes();
+/// assert!(matches!(changes.next(), Some(Change::Registered(_))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Changes<'a>(&'a Watch);
 
@@ -143,16 +180,23 @@ impl Watch {
         settings: ClientSettings,
         service_type: Option<String>,
     ) -> Result<Self, ClientError> {
-        Self::begin(settings, service_type)?.wait()
+        Self::begin(settings, service_type, WhenSilent::Fail)?.wait()
     }
 
     /// As [`Self::start`], without waiting for the first list.
     pub(super) fn begin(
         settings: ClientSettings,
         service_type: Option<String>,
+        when_silent: WhenSilent,
     ) -> Result<Starting<Self>, ClientError> {
         let picture = Picture::new(service_type);
-        let follower = Follower::new(picture, PACE, Rng::new(), Instant::now());
+        let pace = Pace {
+            check: CHECK_INTERVAL,
+            grace: GRACE,
+            list: LIST_INTERVAL_MIN,
+            list_timeout: settings.health_timeout.max(settings.request_timeout),
+        };
+        let follower = Follower::new(picture, pace, Rng::new(), Instant::now());
         let state = State { follower, backlog: Backlog::default(), ended: false };
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
@@ -160,7 +204,7 @@ impl Watch {
             waker: WakerSlot::default(),
         });
         let kept = Arc::clone(&shared);
-        let set_up = move |stop: &Stop| Keeper::start(settings, kept, stop);
+        let set_up = move |stop: &Stop| Keeper::start(settings, kept, when_silent, stop);
         starting::start("registry-watch", set_up, Keeper::run, |thread| Self {
             shared,
             _thread: thread,
@@ -168,18 +212,45 @@ impl Watch {
     }
 
     /// All services that are watched, in the order of their registration.
+    ///
+    /// ```
+    #[doc = include_str!("registry_client/example_registry.txt")]
+    /// # let client = RegistryClient::with_endpoints(endpoints);
+    /// client.register(&Registration::new("Camera", "localhost", 6110).service_type("CM_CS"))?;
+    ///
+    /// assert_eq!(client.watch()?.services().len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn services(&self) -> Vec<Arc<Service>> {
         self.shared.lock().follower.picture().services().cloned().collect()
     }
 
     /// The service with this id.
+    ///
+    /// ```
+    #[doc = include_str!("registry_client/example_registry.txt")]
+    /// # let client = RegistryClient::with_endpoints(endpoints);
+    /// let watch = client.watch()?;
+    /// assert!(watch.get("camera-1").is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn get(&self, service_id: &str) -> Option<Arc<Service>> {
         self.shared.lock().follower.picture().get(service_id).cloned()
     }
 
     /// A service of this type, picked at random, that was passing when the registry last said so.
+    ///
+    /// ```
+    #[doc = include_str!("registry_client/example_registry.txt")]
+    /// # let client = RegistryClient::with_endpoints(endpoints);
+    /// client.register(&Registration::new("Camera", "localhost", 6110).service_type("CM_CS"))?;
+    ///
+    /// let camera = client.watch()?.discover("CM_CS").ok_or("no camera")?;
+    /// assert_eq!(camera.endpoint(), "tcp://localhost:6110");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn discover(&self, service_type: &str) -> Option<Arc<Service>> {
         let state = self.shared.lock();
@@ -190,6 +261,16 @@ impl Watch {
     }
 
     /// How the watch is doing.
+    ///
+    /// ```
+    #[doc = include_str!("registry_client/example_registry.txt")]
+    /// # let client = RegistryClient::with_endpoints(endpoints);
+    /// let watch = client.watch()?;
+    /// if let Some(since) = watch.status().silent_since {
+    ///     println!("the registry has been silent for {:?}", since.elapsed());
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn status(&self) -> WatchStatus {
         let state = self.shared.lock();
@@ -204,12 +285,35 @@ impl Watch {
     /// Where several threads take changes, each is given to one of them.
     ///
     /// Ends only if the watch cannot go on, which the log explains.
+    ///
+    /// ```
+    #[doc = include_str!("registry_client/example_registry.txt")]
+    /// # let client = RegistryClient::with_endpoints(endpoints);
+    /// client.register(&Registration::new("Camera", "localhost", 6110).service_type("CM_CS"))?;
+    ///
+    /// let watch = client.watch()?;
+    /// for change in watch.changes().take(1) {
+    ///     assert_eq!(change.service().name, "Camera");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn changes(&self) -> Changes<'_> {
         Changes(self)
     }
 
     /// The next change, if one waits.
+    ///
+    /// ```
+    #[doc = include_str!("registry_client/example_registry.txt")]
+    /// # let client = RegistryClient::with_endpoints(endpoints);
+    /// client.register(&Registration::new("Camera", "localhost", 6110).service_type("CM_CS"))?;
+    ///
+    /// let watch = client.watch()?;
+    /// assert!(matches!(watch.try_next_change(), Some(Change::Registered(_))));
+    /// assert_eq!(watch.try_next_change(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn try_next_change(&self) -> Option<Change> {
         self.shared.lock().backlog.pop()
@@ -228,6 +332,17 @@ impl Watch {
     }
 
     /// The next change, waited for up to `timeout`.
+    ///
+    /// ```
+    #[doc = include_str!("registry_client/example_registry.txt")]
+    /// # let client = RegistryClient::with_endpoints(endpoints);
+    /// # use std::time::Duration;
+    /// let watch = client.watch()?;
+    /// client.register(&Registration::new("Camera", "localhost", 6110).service_type("CM_CS"))?;
+    /// let change = watch.next_change(Duration::from_secs(10))?;
+    /// assert_eq!(change.service().name, "Camera");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`RecvTimeoutError::Timeout`], if none came; [`RecvTimeoutError::Disconnected`], if none

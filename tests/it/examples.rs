@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::LazyLock;
 
-use crate::support::{Endpoints, Process, Registry};
+use crate::support::{Embedded, Endpoints, Gate, Process, Registry, ScriptedBackend};
 
 /// Where the built examples are. Cargo builds them here, because it need not have done so for
 /// this test, and finds out at once where it has.
@@ -56,6 +56,22 @@ fn a_device_is_found_talked_to_watched_and_gone() {
     finished.assert_code(0);
     assert_eq!(finished.stdout, format!("{line}\n{id} is gone\n"));
     assert_eq!(next_line(&mut watch), format!("- Power supply ({id}): Deregistered"));
+    assert_eq!(registry.client().list()["services"], serde_json::json!([]));
+}
+
+#[test]
+fn a_device_that_is_stopped_while_it_registers_says_goodbye_all_the_same() {
+    let gate = Gate::default();
+    let registry = Embedded::start(ScriptedBackend::behind(&gate));
+    gate.close();
+    let service = start("device_service", registry.endpoints());
+    gate.wait_for_arrival();
+
+    service.signal("INT");
+    gate.open();
+
+    let finished = service.wait();
+    assert!(finished.assert_code(0).stdout.ends_with(" is gone\n"), "{finished:?}");
     assert_eq!(registry.client().list()["services"], serde_json::json!([]));
 }
 

@@ -35,7 +35,7 @@ impl Signals {
         Ok(Self(SignalsInfo::new(wanted.chain([SIGCHLD]))?))
     }
 
-    /// A signal to end that has come already.
+    /// A signal that has come already, and would end a process that does not listen.
     pub(super) fn pending(&mut self) -> Option<u8> {
         let mut signals = self.0.pending().map(|origin| origin.signal);
         signals.find(|signal| *signal != SIGCHLD).and_then(|signal| signal.try_into().ok())

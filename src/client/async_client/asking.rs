@@ -46,33 +46,39 @@ impl Asking {
         })
     }
 
-    /// Asks the registry. A future that is dropped takes no answer from any other: the reply, if
-    /// there is one, goes nowhere.
-    pub(super) async fn ask<T>(
+    /// Asks the registry, at once; the future only waits. One that is dropped takes no answer from
+    /// any other: the reply, if there is one, goes nowhere.
+    pub(super) fn ask<T>(
         &self,
         operation: Operation<T>,
         timeout: Duration,
-    ) -> Result<T, ClientError> {
+    ) -> impl Future<Output = Result<T, ClientError>> + use<'_, T> {
         let (future, answer) = oneshot::channel();
         let number = self.next_number();
+        let timeout = timeout.min(TIMEOUT_MAX);
         self.orders.send(Order::Ask(Question {
             number,
             body: with_number(&operation.request, number),
+            is_read: operation.is_read,
             timeout,
-            deadline: deadline(timeout),
+            deadline: Instant::now() + timeout,
             future,
         }));
-        // The sender is dropped without a word only where the I/O thread has ended.
-        let reply = answer.await.map_err(|oneshot::Canceled| ClientError::Closed)??;
-        operation.answer(reply, &self.endpoint)
+        async move {
+            let reply = answer.await.map_err(closed)??;
+            operation.answer(reply, &self.endpoint)
+        }
     }
 
-    /// Waits for `duration`, or until the client is closed.
-    pub(super) async fn sleep(&self, duration: Duration) {
+    /// Waits for `duration`, or until the client is closed, which is an error.
+    pub(super) fn sleep(
+        &self,
+        duration: Duration,
+    ) -> impl Future<Output = Result<(), ClientError>> + use<> {
         let (future, alarm) = oneshot::channel();
-        let due = (deadline(duration), self.next_number());
+        let due = (Instant::now() + duration.min(TIMEOUT_MAX), self.next_number());
         self.orders.send(Order::Wake(Alarm { due, future }));
-        let _ = alarm.await;
+        async move { alarm.await.map_err(closed) }
     }
 
     /// Ends the I/O thread. Whoever waits for an answer, or asks from now on, gets
@@ -86,6 +92,7 @@ impl Asking {
     }
 }
 
-fn deadline(timeout: Duration) -> Instant {
-    Instant::now() + timeout.min(TIMEOUT_MAX)
+/// The I/O thread lets go without a word only when it ends.
+fn closed(_: oneshot::Canceled) -> ClientError {
+    ClientError::Closed
 }

@@ -18,9 +18,26 @@ const ON_THEIR_WAY_MAX: usize = 256;
 /// a request.
 #[derive(Debug)]
 pub(super) struct Exchange<R> {
-    unanswered: BTreeMap<u64, R>,
+    unanswered: BTreeMap<u64, Unanswered<R>>,
     /// Whether a reply has come with the number of its request.
     echoes: bool,
+    /// How many replies have come.
+    replies: u64,
+}
+
+#[derive(Debug)]
+struct Unanswered<R> {
+    request: R,
+    /// How many replies had come when it was sent.
+    replies_before: u64,
+}
+
+/// A request to which no reply is awaited any more.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct GivenUp<R> {
+    pub(super) request: R,
+    /// Whether no reply to any request has come since it was sent.
+    pub(super) in_silence: bool,
 }
 
 /// What a reply is about.
@@ -37,7 +54,7 @@ pub(super) enum Match<R> {
 
 impl<R> Exchange<R> {
     pub(super) fn new() -> Self {
-        Self { unanswered: BTreeMap::new(), echoes: false }
+        Self { unanswered: BTreeMap::new(), echoes: false, replies: 0 }
     }
 
     /// Whether another request may be sent.
@@ -52,29 +69,33 @@ impl<R> Exchange<R> {
 
     /// The request with this number has been sent.
     pub(super) fn sent(&mut self, number: u64, request: R) {
-        self.unanswered.insert(number, request);
+        let replies_before = self.replies;
+        self.unanswered.insert(number, Unanswered { request, replies_before });
     }
 
     /// A reply has come, with this number or with none.
     pub(super) fn replied(&mut self, number: Option<u64>) -> Match<R> {
-        match number {
+        self.replies += 1;
+        let unanswered = match number {
             Some(number) => {
                 self.echoes = true;
-                self.unanswered.remove(&number).map_or(Match::TooLate, Match::Answers)
+                self.unanswered.remove(&number)
             }
-            None if self.echoes => Match::Doubtful,
-            None => self.unanswered.pop_first().map_or(Match::TooLate, |(_, r)| Match::Answers(r)),
-        }
+            None if self.echoes => return Match::Doubtful,
+            None => self.unanswered.pop_first().map(|(_, unanswered)| unanswered),
+        };
+        unanswered.map_or(Match::TooLate, |unanswered| Match::Answers(unanswered.request))
     }
 
     /// No reply to this request is awaited any more. Gives it back, if it was on its way here.
-    pub(super) fn give_up(&mut self, number: u64) -> Option<R> {
-        self.unanswered.remove(&number)
+    pub(super) fn give_up(&mut self, number: u64) -> Option<GivenUp<R>> {
+        let Unanswered { request, replies_before } = self.unanswered.remove(&number)?;
+        Some(GivenUp { request, in_silence: replies_before == self.replies })
     }
 
     /// No reply to any request is awaited any more.
     pub(super) fn give_up_all(&mut self) -> impl Iterator<Item = R> + use<R> {
-        mem::take(&mut self.unanswered).into_values()
+        mem::take(&mut self.unanswered).into_values().map(|unanswered| unanswered.request)
     }
 }
 
@@ -125,7 +146,7 @@ mod tests {
         exchange.sent(1, "a");
         exchange.sent(2, "b");
 
-        assert_eq!(exchange.give_up(1), Some("a"));
+        assert_eq!(exchange.give_up(1), Some(GivenUp { request: "a", in_silence: true }));
         assert_eq!(exchange.give_up(1), None);
 
         assert_eq!(exchange.replied(Some(1)), Match::TooLate);
@@ -137,9 +158,21 @@ mod tests {
         let mut exchange = Exchange::new();
         exchange.sent(1, "a");
 
-        assert_eq!(exchange.give_up(1), Some("a"));
+        assert!(exchange.give_up(1).is_some());
 
         assert_eq!(exchange.replied(None), Match::TooLate);
+    }
+
+    #[test]
+    fn a_request_is_given_up_in_silence_where_nothing_came_since_it_was_sent() {
+        let mut exchange = proven();
+        exchange.sent(1, "a");
+        exchange.sent(2, "b");
+        exchange.replied(Some(1));
+        exchange.sent(3, "c");
+
+        assert_eq!(exchange.give_up(2), Some(GivenUp { request: "b", in_silence: false }));
+        assert_eq!(exchange.give_up(3), Some(GivenUp { request: "c", in_silence: true }));
     }
 
     #[test]
@@ -149,7 +182,7 @@ mod tests {
         exchange.sent(2, "b");
 
         assert_eq!(exchange.replied(None), Match::Doubtful);
-        assert_eq!(exchange.give_up(1), Some("a"));
+        assert!(exchange.give_up(1).is_some());
         assert_eq!(exchange.replied(None), Match::Doubtful);
 
         assert_eq!(exchange.give_up_all().collect::<Vec<_>>(), ["b"]);

@@ -12,27 +12,28 @@ use futures_core::Stream;
 use super::super::error::ClientError;
 use super::super::events::{Event, EventKind, Subscription};
 use super::super::service::Service;
-use super::super::watch::{ATTEMPT_MIN, Change, Watch, WatchStatus};
+use super::super::starting::Starting;
+use super::super::watch::{Change, WAIT_MIN, Watch, WatchStatus, WhenSilent};
 use super::AsyncRegistryClient;
 
 /// A [`Subscription`] whose events are awaited. It is a [`Stream`], too.
 ///
-/// ```no_run
-/// # async fn example() -> Result<(), service_registry::client::ClientError> {
-/// use service_registry::client::{AsyncRegistryClient, Event, EventKind};
-///
-/// let client = AsyncRegistryClient::new()?;
-/// let mut events = client.subscribe(&[EventKind::Register, EventKind::Expire]).await?;
+/// ```
+#[doc = include_str!("../registry_client/example_registry.txt")]
+#[doc = include_str!("example_begin.txt")]
+/// let mut events = client.subscribe(&[EventKind::Register, EventKind::Deregister]).await?;
+/// let camera = Registration::new("Camera", "localhost", 6110).service_type("CM_CS");
+/// client.register(&camera).await?;
+/// client.deregister().await?;
 /// while let Some(event) = events.next().await {
 ///     match event {
 ///         Event::Register(event) => println!("{} registered", event.service_id),
-///         Event::Expire(event) => println!("{} fell silent", event.service_id),
+///         Event::Deregister(_) => break,
 ///         Event::Missed(missed) => println!("some events were missed: {missed:?}"),
 ///         _ => {}
 ///     }
 /// }
-/// # Ok(())
-/// # }
+#[doc = include_str!("example_end.txt")]
 /// ```
 #[derive(Debug)]
 pub struct AsyncSubscription(Subscription);
@@ -74,7 +75,9 @@ impl AsyncRegistryClient {
     /// # Errors
     /// [`ClientError::Unreachable`], where the registry's event socket does not answer.
     pub async fn subscribe(&self, kinds: &[EventKind]) -> Result<AsyncSubscription, ClientError> {
-        Subscription::begin(&self.settings, kinds)?.wait_async().await.map(AsyncSubscription)
+        self.check_open()?;
+        let starting = Subscription::begin(&self.settings, kinds)?;
+        self.unless_closed(starting.wait_async()).await.map(AsyncSubscription)
     }
 
     /// A local picture of all services, which is there and complete when this returns.
@@ -107,7 +110,7 @@ impl AsyncRegistryClient {
     /// # Errors
     /// As [`Self::watch`].
     pub async fn watch_type(&self, service_type: &str) -> Result<AsyncWatch, ClientError> {
-        self.watch_services(Some(service_type.to_owned())).await
+        self.watch_services(Some(service_type)).await
     }
 
     /// Waits until a living service of this type is there, and gives up after `timeout`: None.
@@ -132,46 +135,69 @@ impl AsyncRegistryClient {
         service_type: &str,
         timeout: Duration,
     ) -> Result<Option<Service>, ClientError> {
-        let mut end = pin!(self.asking.sleep(timeout.max(ATTEMPT_MIN)));
+        self.check_open()?;
+        let mut end = pin!(self.asking.sleep(timeout.max(WAIT_MIN)));
         let unreachable = || {
             let endpoint = self.settings.endpoints.requests.to_string();
             ClientError::Unreachable { endpoint, after: timeout }
         };
+        let watching = self.begin_watch(Some(service_type), WhenSilent::Wait)?;
+        let watch = before(end.as_mut(), watching.wait_async()).await?;
+        let mut watch = watch.ok_or_else(unreachable)?.map(AsyncWatch)?;
         loop {
-            let watching = pin!(self.watch_type(service_type));
-            let mut watch = match before(end.as_mut(), watching).await {
-                None => return Err(unreachable()),
-                Some(Err(ClientError::Unreachable { .. })) => continue,
-                Some(watch) => watch?,
-            };
-            loop {
-                if let Some(service) = watch.discover(service_type) {
-                    return Ok(Some(Arc::unwrap_or_clone(service)));
-                }
-                // Any change may be the one.
-                let change = before(end.as_mut(), pin!(watch.next())).await;
-                match change {
-                    Some(Some(_)) => {}
-                    Some(None) => break,
-                    None if watch.status().silent_since.is_some() => return Err(unreachable()),
-                    None => return Ok(None),
-                }
+            if let Some(service) = watch.discover(service_type) {
+                return Ok(Some(Arc::unwrap_or_clone(service)));
+            }
+            // Any change may be the one.
+            match before(end.as_mut(), watch.next()).await? {
+                Some(change) => drop(change.ok_or(ClientError::Closed)?),
+                None if watch.status().silent_since.is_some() => return Err(unreachable()),
+                None => return Ok(None),
             }
         }
     }
 
-    async fn watch_services(
+    async fn watch_services(&self, service_type: Option<&str>) -> Result<AsyncWatch, ClientError> {
+        self.check_open()?;
+        let starting = self.begin_watch(service_type, WhenSilent::Fail)?;
+        self.unless_closed(starting.wait_async()).await.map(AsyncWatch)
+    }
+
+    fn begin_watch(
         &self,
-        service_type: Option<String>,
-    ) -> Result<AsyncWatch, ClientError> {
-        let settings = self.settings.clone();
-        Watch::begin(settings, service_type)?.wait_async().await.map(AsyncWatch)
+        service_type: Option<&str>,
+        when_silent: WhenSilent,
+    ) -> Result<Starting<Watch>, ClientError> {
+        Watch::begin(self.settings.clone(), service_type.map(str::to_owned), when_silent)
+    }
+
+    fn check_open(&self) -> Result<(), ClientError> {
+        self.open_own().map(drop)
+    }
+
+    /// The output of `future`, or the error that the client was closed meanwhile.
+    async fn unless_closed<T>(
+        &self,
+        future: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<T, ClientError> {
+        let forever = pin!(self.asking.sleep(Duration::MAX));
+        before(forever, future).await?.unwrap_or(Err(ClientError::Closed))
     }
 }
 
 impl AsyncSubscription {
     /// The next event. None only if the subscription cannot go on, which the log explains. What
     /// is awaited here may be dropped; no event is lost with it.
+    ///
+    /// ```
+    #[doc = include_str!("../registry_client/example_registry.txt")]
+    #[doc = include_str!("example_begin.txt")]
+    /// let mut events = client.subscribe(&[]).await?;
+    /// let camera = Registration::new("Camera", "localhost", 6110).service_type("CM_CS");
+    /// client.register(&camera).await?;
+    /// assert!(matches!(events.next().await, Some(Event::Register(_))));
+    #[doc = include_str!("example_end.txt")]
+    /// ```
     pub async fn next(&mut self) -> Option<Event> {
         poll_fn(|context| self.0.poll_next(context)).await
     }
@@ -189,29 +215,75 @@ impl AsyncWatch {
     /// The next change, beginning with the services that were there. None only if the watch
     /// cannot go on, which the log explains. What is awaited here may be dropped; no change is
     /// lost with it.
+    ///
+    /// ```
+    #[doc = include_str!("../registry_client/example_registry.txt")]
+    #[doc = include_str!("example_begin.txt")]
+    /// let camera = Registration::new("Camera", "localhost", 6110).service_type("CM_CS");
+    /// client.register(&camera).await?;
+    ///
+    /// let mut watch = client.watch().await?;
+    /// assert!(matches!(watch.next().await, Some(Change::Registered(_))));
+    #[doc = include_str!("example_end.txt")]
+    /// ```
     pub async fn next(&mut self) -> Option<Change> {
         poll_fn(|context| self.0.poll_next(context)).await
     }
 
     /// All services that are watched, in the order of their registration.
+    ///
+    /// ```
+    #[doc = include_str!("../registry_client/example_registry.txt")]
+    #[doc = include_str!("example_begin.txt")]
+    /// let camera = Registration::new("Camera", "localhost", 6110).service_type("CM_CS");
+    /// client.register(&camera).await?;
+    ///
+    /// assert_eq!(client.watch().await?.services().len(), 1);
+    #[doc = include_str!("example_end.txt")]
+    /// ```
     #[must_use]
     pub fn services(&self) -> Vec<Arc<Service>> {
         self.0.services()
     }
 
     /// The service with this id.
+    ///
+    /// ```
+    #[doc = include_str!("../registry_client/example_registry.txt")]
+    #[doc = include_str!("example_begin.txt")]
+    /// assert!(client.watch().await?.get("camera-1").is_none());
+    #[doc = include_str!("example_end.txt")]
+    /// ```
     #[must_use]
     pub fn get(&self, service_id: &str) -> Option<Arc<Service>> {
         self.0.get(service_id)
     }
 
     /// A service of this type, picked at random, that was passing when the registry last said so.
+    ///
+    /// ```
+    #[doc = include_str!("../registry_client/example_registry.txt")]
+    #[doc = include_str!("example_begin.txt")]
+    /// let camera = Registration::new("Camera", "localhost", 6110).service_type("CM_CS");
+    /// client.register(&camera).await?;
+    ///
+    /// let camera = client.watch().await?.discover("CM_CS").ok_or("no camera")?;
+    /// assert_eq!(camera.endpoint(), "tcp://localhost:6110");
+    #[doc = include_str!("example_end.txt")]
+    /// ```
     #[must_use]
     pub fn discover(&self, service_type: &str) -> Option<Arc<Service>> {
         self.0.discover(service_type)
     }
 
     /// How the watch is doing.
+    ///
+    /// ```
+    #[doc = include_str!("../registry_client/example_registry.txt")]
+    #[doc = include_str!("example_begin.txt")]
+    /// assert_eq!(client.watch().await?.status().mode, WatchMode::Events);
+    #[doc = include_str!("example_end.txt")]
+    /// ```
     #[must_use]
     pub fn status(&self) -> WatchStatus {
         self.0.status()
@@ -228,12 +300,13 @@ impl Stream for AsyncWatch {
 
 /// The output of `future`, or None where `end` comes first.
 async fn before<T>(
-    mut end: Pin<&mut impl Future<Output = ()>>,
-    mut future: Pin<&mut impl Future<Output = T>>,
-) -> Option<T> {
+    mut end: Pin<&mut impl Future<Output = Result<(), ClientError>>>,
+    future: impl Future<Output = T>,
+) -> Result<Option<T>, ClientError> {
+    let mut future = pin!(future);
     poll_fn(|context| match future.as_mut().poll(context) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => end.as_mut().poll(context).map(|()| None),
+        Poll::Ready(output) => Poll::Ready(Ok(Some(output))),
+        Poll::Pending => end.as_mut().poll(context).map_ok(|()| None),
     })
     .await
 }

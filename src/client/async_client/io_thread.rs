@@ -6,9 +6,14 @@
 //! whoever waits then learns that the client was closed, because what would have answered is
 //! dropped.
 //!
-//! A connection on which a request got no reply in time is retired (Lazy Pirate): it is kept for
-//! the replies to the others, and what is asked from then on goes over a new one, under another
-//! identity. So a registry that comes back never gets what nobody waits for any more.
+//! A connection on which a request got no reply in time is given up (Lazy Pirate), and what is
+//! asked from then on goes over a new one, under another identity:
+//!
+//! - Where something else was heard on it since, it is retired: kept for the replies to the others.
+//! - Where nothing was, it is closed, and what ZeroMQ still holds for a registry that is not there
+//!   goes with it. So what was reported to have reached nobody is not carried out later, when the
+//!   registry is back. The others on their way over it are asked again if they change nothing;
+//!   else nobody can know whether they were carried out, which is what their futures are told.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsRawFd;
@@ -81,10 +86,7 @@ impl IoThread {
             PollItem::from_fd(stop.as_raw_fd(), POLLIN),
             PollItem::from_fd(self.orders.descriptor(), POLLIN),
         ];
-        let request_waits = !self.waiting.is_empty();
-        items.extend(
-            self.links.iter().map(|link| link.socket.as_poll_item(link.interests(request_waits))),
-        );
+        items.extend(self.links.iter().map(|link| link.socket.as_poll_item(POLLIN)));
         match zmq::poll(&mut items, self.milliseconds_to_wait()) {
             Ok(_) | Err(zmq::Error::EINTR) => items[0].get_revents().is_empty(),
             Err(error) => {
@@ -151,7 +153,6 @@ impl IoThread {
         };
         let number = reply.remove(REQUEST_ID).as_ref().and_then(Value::as_u64);
         let link = &mut self.links[link];
-        link.has_replied = true;
         match link.exchange.replied(number) {
             Match::Answers(question) => self.settle(question, Ok(reply)),
             Match::TooLate => log::debug!("a reply from {} came too late", self.endpoint()),
@@ -191,24 +192,39 @@ impl IoThread {
         }
     }
 
-    /// Takes a request away from where it waits, and retires the connection that failed it.
+    /// Takes a request away from where it waits, and gives up the connection that failed it.
     fn give_up(&mut self, number: u64) -> Option<Question> {
         if let Some(question) = self.waiting.remove(&number) {
-            // A connection that did not come about in all the time that this request had. A
-            // fresh one reaches a registry that came back sooner than one that tries now and
-            // then.
+            // It waited for its turn, all the time that it had, behind one that is not answered.
             let old = |link: &&mut Link| link.opened + question.timeout <= question.deadline;
             self.links.iter_mut().filter(old).for_each(Link::retire);
             return Some(question);
         }
-        self.links.iter_mut().find_map(|link| {
-            let question = link.exchange.give_up(number)?;
-            link.retire();
-            Some(question)
-        })
+        let given_up = |(at, link): (usize, &mut Link)| Some((at, link.exchange.give_up(number)?));
+        let (at, given_up) = self.links.iter_mut().enumerate().find_map(given_up)?;
+        if given_up.in_silence {
+            self.close(at);
+        } else {
+            self.links[at].retire();
+        }
+        Some(given_up.request)
     }
 
-    /// Sends what waits, as far as there is room and a registry to take it.
+    /// Closes a connection on which the registry has been silent.
+    fn close(&mut self, link: usize) {
+        let mut link = self.links.remove(link);
+        for question in link.exchange.give_up_all() {
+            if question.is_read {
+                self.waiting.insert(question.number, question);
+            } else {
+                let endpoint = self.endpoint();
+                let after = question.waited();
+                self.settle(question, Err(ClientError::Unreachable { endpoint, after }));
+            }
+        }
+    }
+
+    /// Sends what waits, as far as there is room.
     fn send_waiting(&mut self) {
         while let Some((number, question)) = self.waiting.pop_first() {
             if question.is_dropped() {
@@ -231,26 +247,17 @@ impl IoThread {
     }
 
     /// Sends a request over the connection in use, and gives that back. None where the request
-    /// must wait: for its turn, or for a registry.
+    /// must wait for its turn.
     fn send(&mut self, question: &Question) -> zmq::Result<Option<&mut Link>> {
-        if let Some(link) = self.links.last_mut().filter(|link| !link.is_retired()) {
-            if !link.has_room() {
-                return Ok(None);
-            }
-            if link.send(&question.body)? {
-                return Ok(self.links.last_mut());
-            }
-            if !link.has_replied {
-                return Ok(None);
-            }
-            // The registry that was at its other end is gone.
-            link.retire();
+        if self.links.last().is_none_or(Link::is_retired) {
+            let endpoint = &self.settings.endpoints.requests;
+            self.links.push(Link::new(connect_dealer(endpoint, &self.settings.client_id)?));
         }
-        let endpoint = &self.settings.endpoints.requests;
-        let link = Link::new(connect_dealer(endpoint, &self.settings.client_id)?);
-        let sent = link.send(&question.body)?;
-        self.links.push(link);
-        Ok(self.links.last_mut().filter(|_| sent))
+        let link = self.links.last_mut().filter(|link| link.exchange.has_room());
+        if let Some(link) = &link {
+            link.send(&question.body)?;
+        }
+        Ok(link)
     }
 
     fn settle(&mut self, question: Question, answer: Answer) {

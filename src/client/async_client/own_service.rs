@@ -1,16 +1,16 @@
 //! The service that an asynchronous client registered as its own. Asks nothing itself; its
 //! heartbeats are those of the blocking client, in their own thread.
 
+use std::io;
 use std::sync::{Arc, Mutex};
 
-use super::super::ClientError;
 use super::super::heartbeat::{
     Enrolment, Heartbeat, HostAddresses, Monitor, SystemAddresses, lock,
 };
 use super::super::registration::Registration;
 use super::super::settings::ClientSettings;
 
-/// See the module's page. Dropping it stops the heartbeats.
+/// See the module's page. Dropping it ends the heartbeats.
 pub(super) struct OwnService {
     enrolment: Arc<Mutex<Enrolment>>,
     addresses: Arc<dyn HostAddresses>,
@@ -34,32 +34,37 @@ impl OwnService {
         lock(&self.enrolment).current(&*self.addresses)
     }
 
+    /// The same service without heartbeats, to take its place when it is registered again.
+    pub(super) fn again(&self) -> Self {
+        let (enrolment, addresses) = (Arc::clone(&self.enrolment), Arc::clone(&self.addresses));
+        Self { enrolment, addresses, heartbeat: None }
+    }
+
     /// The service was registered again, with `registration`.
-    pub(super) fn registered_again(&self, registration: Registration) {
+    pub(super) fn registered_again(self, registration: Registration) -> Self {
         lock(&self.enrolment).registered_again(registration, &*self.addresses);
+        self
     }
 
-    pub(super) fn sends_heartbeats(&self) -> bool {
-        self.heartbeat.is_some()
-    }
-
-    /// Sends heartbeats from now on, the first at once.
-    pub(super) fn start_heartbeat(
+    /// Sends heartbeats from now on, if it does not do so yet, and the first at once.
+    pub(super) fn send_heartbeats(
         &mut self,
         settings: &ClientSettings,
         monitor: &Monitor,
-    ) -> Result<(), ClientError> {
-        // Two at a time would be one too many.
-        self.stop_heartbeat();
-        let enrolment = Arc::clone(&self.enrolment);
-        let addresses = Arc::clone(&self.addresses);
-        self.heartbeat = Some(Heartbeat::start(settings, enrolment, addresses, monitor.clone())?);
+    ) -> io::Result<()> {
+        if self.heartbeat.is_none() {
+            let enrolment = Arc::clone(&self.enrolment);
+            let addresses = Arc::clone(&self.addresses);
+            let heartbeat = Heartbeat::start(settings, enrolment, addresses, monitor.clone())?;
+            self.heartbeat = Some(heartbeat);
+        }
         Ok(())
     }
 
-    /// Returns when no more heartbeats are sent, which is soon: their thread gives up what it
-    /// waits for.
+    /// Returns when no more heartbeats are sent, and nothing that they ask for is on its way.
     pub(super) fn stop_heartbeat(&mut self) {
-        self.heartbeat = None;
+        if let Some(heartbeat) = self.heartbeat.take() {
+            heartbeat.stop();
+        }
     }
 }

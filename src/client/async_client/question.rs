@@ -17,6 +17,8 @@ pub(super) struct Question {
     pub(super) number: u64,
     /// The request as it is sent, with its number.
     pub(super) body: String,
+    /// Whether it may be asked twice.
+    pub(super) is_read: bool,
     /// How long its reply is waited for, ...
     pub(super) timeout: Duration,
     /// ... and until when.
@@ -46,6 +48,12 @@ impl Question {
     /// When to give it up, as the I/O thread keeps it.
     pub(super) const fn due(&self) -> (Instant, u64) {
         (self.deadline, self.number)
+    }
+
+    /// For how long its reply has been waited for.
+    pub(super) fn waited(&self) -> Duration {
+        let remaining = self.deadline.saturating_duration_since(Instant::now());
+        self.timeout.saturating_sub(remaining)
     }
 
     /// Whether the future was dropped, so that nobody waits for an answer.

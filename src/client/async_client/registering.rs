@@ -7,19 +7,28 @@ use super::super::heartbeat::HeartbeatState;
 use super::super::operation;
 use super::super::registration::Registration;
 use super::AsyncRegistryClient;
+use super::own::{Call, Fate, Own};
 use super::own_service::OwnService;
 
-/// Heartbeats that go on when this is dropped, be it because a future was.
-struct PausedHeartbeat<'a> {
+/// A registration that has been asked for. Dropped without an answer, be it because a future was,
+/// it is forgotten.
+struct Registering<'a> {
     client: &'a AsyncRegistryClient,
-    was_sent: bool,
+    call: Call,
+}
+
+/// A service that is being deregistered. It is the client's own again when this is dropped, be it
+/// because a future was.
+struct Ending<'a> {
+    client: &'a AsyncRegistryClient,
+    service: Option<OwnService>,
 }
 
 impl AsyncRegistryClient {
     /// Registers a service as this client's own, and returns its id. Heartbeats are sent after
     /// [`Self::start_heartbeat`]; where they were sent for an earlier registration, they go on
-    /// for this one. Of two registrations at the same time, the one that is answered last is the
-    /// client's own.
+    /// for this one. Of several registrations at the same time, the one that was asked for last is
+    /// the client's own, in whatever order they are answered.
     ///
     /// ```
     #[doc = include_str!("../registry_client/example_registry.txt")]
@@ -38,16 +47,19 @@ impl AsyncRegistryClient {
     /// registration; [`ClientError::Unreachable`]. An earlier registration is then still this
     /// client's own, as it is when this is cancelled.
     pub async fn register(&self, registration: &Registration) -> Result<String, ClientError> {
-        let paused = self.pause_heartbeat();
-        let request = operation::register(registration);
-        let service_id = self.asking.ask(request, self.settings.request_timeout).await?;
-        *self.own() = Some(OwnService::new(registration, &service_id));
-        paused.resume()?;
+        let (registering, answer) = {
+            let mut own = self.open_own()?;
+            self.begin_registration(&mut own, registration)
+        };
+        let service_id = answer.await?;
+        let service = OwnService::new(registration, &service_id);
+        self.finish_registration(registering.call, service).await?;
         Ok(service_id)
     }
 
     /// Registers this client's own service once more, under its id, with all that was said of it
-    /// the first time. Where the host's address has changed, the new one is registered.
+    /// the first time. Where the host's address has changed, the new one is registered. Like
+    /// [`Self::register`], it counts as the latest registration.
     ///
     /// ```
     #[doc = include_str!("../registry_client/example_registry.txt")]
@@ -60,17 +72,22 @@ impl AsyncRegistryClient {
     /// # Errors
     /// [`ClientError::NothingRegistered`], and as [`Self::register`].
     pub async fn reregister(&self) -> Result<String, ClientError> {
-        let registration = self.with_own(|own| own.registration())?;
-        let request = operation::register(&registration);
-        let service_id = self.asking.ask(request, self.settings.request_timeout).await?;
-        if let Some(own) = self.own().as_ref().filter(|own| own.id() == service_id) {
-            own.registered_again(registration);
-        }
+        let (service, registration, (registering, answer)) = {
+            let mut own = self.open_own()?;
+            let service = own.service()?.again();
+            let registration = service.registration();
+            let asked = self.begin_registration(&mut own, &registration);
+            (service, registration, asked)
+        };
+        let service_id = answer.await?;
+        let service = service.registered_again(registration);
+        self.finish_registration(registering.call, service).await?;
         Ok(service_id)
     }
 
     /// Stops the heartbeats of this client's own service and deregisters it. The answer is
-    /// whether the registry still knew it.
+    /// whether the registry still knew it. What is still being registered is deregistered as soon
+    /// as it is there, before [`Self::register`] returns.
     ///
     /// ```
     #[doc = include_str!("../registry_client/example_registry.txt")]
@@ -85,12 +102,14 @@ impl AsyncRegistryClient {
     /// [`ClientError::Unreachable`]. After the last two, and when this is cancelled, the service
     /// is still this client's own, without heartbeats, and this can be tried again.
     pub async fn deregister(&self) -> Result<bool, ClientError> {
-        let service_id = self.with_own(|own| {
-            own.stop_heartbeat();
-            own.id()
-        })?;
-        let known = self.deregister_service(&service_id).await?;
-        self.own().take_if(|own| own.id() == service_id);
+        let (mut ending, answer) = {
+            let mut own = self.open_own()?;
+            let Some(service) = own.end()? else { return Ok(false) };
+            let answer = self.ask_to_deregister(&service.id());
+            (Ending { client: self, service: Some(service) }, answer)
+        };
+        let known = answer.await?;
+        ending.service = None;
         Ok(known)
     }
 
@@ -107,19 +126,28 @@ impl AsyncRegistryClient {
     /// # Errors
     /// [`ClientError`].
     pub async fn deregister_service(&self, service_id: &str) -> Result<bool, ClientError> {
-        let request = operation::deregister(service_id);
-        self.asking.ask(request, self.settings.request_timeout).await
+        self.ask_to_deregister(service_id).await
     }
 
     /// The id of this client's own service, if it has one.
+    ///
+    /// ```
+    #[doc = include_str!("../registry_client/example_registry.txt")]
+    #[doc = include_str!("example_begin.txt")]
+    /// assert_eq!(client.service_id(), None);
+    /// let id = client.register(&Registration::new("Camera", "localhost", 6110)).await?;
+    /// assert_eq!(client.service_id(), Some(id));
+    #[doc = include_str!("example_end.txt")]
+    /// ```
     #[must_use]
     pub fn service_id(&self) -> Option<String> {
-        self.own().as_ref().map(OwnService::id)
+        self.own().service().ok().map(OwnService::id)
     }
 
     /// Sends heartbeats for this client's own service, three in each ttl, in a thread of their
     /// own, which no executor can hold up. They are those of
-    /// [`RegistryClient`](crate::client::RegistryClient::start_heartbeat).
+    /// [`RegistryClient`](crate::client::RegistryClient::start_heartbeat). While something is being
+    /// registered they pause.
     ///
     /// ```
     #[doc = include_str!("../registry_client/example_registry.txt")]
@@ -135,7 +163,7 @@ impl AsyncRegistryClient {
     /// # Errors
     /// [`ClientError::NothingRegistered`] and [`ClientError::Resources`].
     pub async fn start_heartbeat(&self) -> Result<(), ClientError> {
-        self.with_own(|own| own.start_heartbeat(&self.settings, &self.monitor))?
+        self.open_own()?.start_heartbeat()
     }
 
     /// Stops the heartbeats, and returns when no more are sent. The service expires unless they
@@ -151,12 +179,17 @@ impl AsyncRegistryClient {
     #[doc = include_str!("example_end.txt")]
     /// ```
     pub async fn stop_heartbeat(&self) {
-        if let Some(own) = self.own().as_mut() {
-            own.stop_heartbeat();
-        }
+        self.own().stop_heartbeat();
     }
 
     /// How it goes with the heartbeats of this client's own service.
+    ///
+    /// ```
+    #[doc = include_str!("../registry_client/example_registry.txt")]
+    #[doc = include_str!("example_begin.txt")]
+    /// assert_eq!(client.heartbeat_state(), HeartbeatState::Stopped);
+    #[doc = include_str!("example_end.txt")]
+    /// ```
     #[must_use]
     pub fn heartbeat_state(&self) -> HeartbeatState {
         self.monitor.state()
@@ -164,47 +197,75 @@ impl AsyncRegistryClient {
 
     /// A channel on which every later change of [`Self::heartbeat_state`] comes. It ends with the
     /// client.
+    ///
+    /// ```
+    #[doc = include_str!("../registry_client/example_registry.txt")]
+    #[doc = include_str!("example_begin.txt")]
+    /// client.register(&Registration::new("Camera", "localhost", 6110)).await?;
+    /// let changes = client.heartbeat_changes();
+    /// client.start_heartbeat().await?;
+    /// assert!(changes.iter().any(|state| state == HeartbeatState::Healthy));
+    #[doc = include_str!("example_end.txt")]
+    /// ```
     #[must_use]
     pub fn heartbeat_changes(&self) -> Receiver<HeartbeatState> {
         self.monitor.observe()
     }
 
-    fn with_own<T>(&self, then: impl FnOnce(&mut OwnService) -> T) -> Result<T, ClientError> {
-        self.own().as_mut().map(then).ok_or(ClientError::NothingRegistered)
+    /// Asks for a registration, as the latest call about the client's own service.
+    fn begin_registration(
+        &self,
+        own: &mut Own,
+        registration: &Registration,
+    ) -> (Registering<'_>, impl Future<Output = Result<String, ClientError>> + use<'_>) {
+        let call = own.begin_registration(registration);
+        let request = operation::register(registration);
+        let answer = self.asking.ask(request, self.settings.request_timeout);
+        (Registering { client: self, call }, answer)
     }
 
-    /// Stops the heartbeats while something else is registered: they must not register the old
-    /// service again in between.
-    fn pause_heartbeat(&self) -> PausedHeartbeat<'_> {
-        let mut own = self.own();
-        let was_sent = own.as_ref().is_some_and(OwnService::sends_heartbeats);
-        if let Some(own) = own.as_mut() {
-            own.stop_heartbeat();
-        }
-        PausedHeartbeat { client: self, was_sent }
+    /// The registration `call` succeeded, with `service`.
+    async fn finish_registration(
+        &self,
+        call: Call,
+        service: OwnService,
+    ) -> Result<(), ClientError> {
+        let service_id = service.id();
+        let deregistered = {
+            let mut own = self.own();
+            match own.registered(call, service)? {
+                Fate::Stays => return Ok(()),
+                Fate::Goes => self.ask_to_deregister(&service_id),
+            }
+        };
+        deregistered.await.map(|_| ())
+    }
+
+    fn ask_to_deregister(
+        &self,
+        service_id: &str,
+    ) -> impl Future<Output = Result<bool, ClientError>> + use<'_> {
+        self.asking.ask(operation::deregister(service_id), self.settings.request_timeout)
     }
 }
 
-impl PausedHeartbeat<'_> {
-    /// Lets them go on, for what is the client's own service now.
-    fn resume(mut self) -> Result<(), ClientError> {
-        self.start()
-    }
-
-    fn start(&mut self) -> Result<(), ClientError> {
-        if std::mem::take(&mut self.was_sent) {
-            let client = self.client;
-            client.with_own(|own| own.start_heartbeat(&client.settings, &client.monitor))?
-        } else {
-            Ok(())
-        }
-    }
-}
-
-impl Drop for PausedHeartbeat<'_> {
+impl Drop for Registering<'_> {
     fn drop(&mut self) {
-        if let Err(error) = self.start() {
-            log::error!("heartbeats that were interrupted cannot go on: {error}");
+        log_lost_heartbeats(self.client.own().forget_registration(self.call));
+    }
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        if let Some(service) = self.service.take() {
+            log_lost_heartbeats(self.client.own().put_back(service));
         }
+    }
+}
+
+/// Who drops something cannot be told what went wrong.
+fn log_lost_heartbeats(outcome: Result<(), ClientError>) {
+    if let Err(error) = outcome {
+        log::error!("heartbeats that were interrupted cannot go on: {error}");
     }
 }

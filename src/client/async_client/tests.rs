@@ -1,5 +1,7 @@
 //! Asking registries that do what real ones seldom do.
 
+mod own;
+
 use std::pin::{Pin, pin};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
@@ -204,19 +206,50 @@ fn one_that_is_late_does_not_cost_the_others_their_answers() {
     assert!(is_pending(patient.as_mut()));
     let patient_asked = stub.receive();
 
-    let late = block_on(get(&asking, "late", Duration::from_millis(100)));
+    let mut late = pin!(get(&asking, "late", Duration::from_millis(100)));
+    let mut quick = pin!(get(&asking, "quick", LONG));
+    assert!(is_pending(late.as_mut()) && is_pending(quick.as_mut()));
+    let late_asked = stub.receive();
+    stub.reply(&stub.receive());
+    let late = block_on(late);
     let mut next = pin!(get(&asking, "next", LONG));
     assert!(is_pending(next.as_mut()));
-    let late_asked = stub.receive();
     let next_asked = stub.receive();
     stub.reply(&next_asked);
     stub.reply(&patient_asked);
 
     assert!(late.is_err());
+    assert_eq!(block_on(quick).unwrap(), "quick");
     assert_eq!(block_on(patient).unwrap(), "patient");
     assert_eq!(block_on(next).unwrap(), "next");
     assert_eq!(patient_asked.identity, late_asked.identity);
     assert_ne!(patient_asked.identity, next_asked.identity);
+}
+
+#[test]
+fn what_changes_nothing_is_asked_again_where_the_registry_was_silent() {
+    let stub = Stub::start();
+    let asking = stub.asking();
+    prove(&stub, &asking);
+    let mut patient = pin!(get(&asking, "patient", LONG));
+    assert!(is_pending(patient.as_mut()));
+    let writing = asking.ask(operation::deregister("writing"), LONG);
+    let asked = [stub.receive(), stub.receive()];
+    let timeout = Duration::from_millis(100);
+
+    let late = block_on(get(&asking, "late", timeout));
+    let late_asked = stub.receive();
+    let again = stub.receive();
+    stub.reply(&again);
+
+    assert!(late.unwrap_err().is_unreachable());
+    assert_eq!(block_on(patient).unwrap(), "patient");
+    let Err(ClientError::Unreachable { after, .. }) = block_on(writing) else { panic!("it is") };
+    assert!((timeout..LONG).contains(&after), "{after:?}");
+    assert_eq!(again.request, asked[0].request);
+    assert_eq!(late_asked.identity, asked[0].identity);
+    assert_ne!(again.identity, asked[0].identity);
+    assert!(!stub.has_request());
 }
 
 #[test]

@@ -7,6 +7,16 @@ use serde_json::{Map, Value};
 use crate::client::service::{Sequence, Service, WallTime};
 
 /// What can be subscribed to.
+///
+/// ```
+#[doc = include_str!("../registry_client/example_registry.txt")]
+/// # let client = RegistryClient::with_endpoints(endpoints);
+/// let events = client.subscribe(&[EventKind::Deregister])?;
+/// client.register(&Registration::new("Camera", "localhost", 6110).service_type("CM_CS"))?;
+/// client.deregister()?;
+/// assert_eq!(events.receiver().recv()?.kind(), Some(EventKind::Deregister));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EventKind {
@@ -19,6 +29,21 @@ pub enum EventKind {
 }
 
 /// One thing that a subscriber is told.
+///
+/// ```
+#[doc = include_str!("../registry_client/example_registry.txt")]
+/// # let client = RegistryClient::with_endpoints(endpoints);
+/// let events = client.subscribe(&[])?;
+/// client.register(&Registration::new("Camera", "localhost", 6110).service_type("CM_CS"))?;
+///
+/// match events.receiver().recv()? {
+///     Event::Register(event) => println!("{} registered", event.service_id),
+///     Event::Deregister(event) | Event::Expire(event) => println!("{} left", event.service_id),
+///     Event::Missed(missed) => println!("{:?} events were missed", missed.events),
+///     other => println!("something else: {other:?}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
@@ -35,6 +60,19 @@ pub enum Event {
 }
 
 /// What happened to one service.
+///
+/// ```
+#[doc = include_str!("../registry_client/example_registry.txt")]
+/// # let client = RegistryClient::with_endpoints(endpoints);
+/// let events = client.subscribe(&[EventKind::Register])?;
+/// client.register(&Registration::new("Camera", "localhost", 6110).service_type("CM_CS"))?;
+///
+/// if let Event::Register(event) = events.receiver().recv()? {
+///     assert!(event.service_id.starts_with("camera-"));
+///     assert_eq!(event.service_info["type"], "CM_CS");
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ServiceEvent {
@@ -52,6 +90,18 @@ pub struct ServiceEvent {
 }
 
 /// An event of a kind that this library does not know.
+///
+/// ```
+#[doc = include_str!("../registry_client/example_registry.txt")]
+/// # let client = RegistryClient::with_endpoints(endpoints);
+/// // Without a kind, what a later version of the registry adds is heard, too.
+/// let events = client.subscribe(&[])?;
+/// client.register(&Registration::new("Camera", "localhost", 6110).service_type("CM_CS"))?;
+/// if let Event::Other(event) = events.receiver().recv()? {
+///     println!("{}: {:?}", event.event_type, event.body);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct OtherEvent {
@@ -64,6 +114,18 @@ pub struct OtherEvent {
 }
 
 /// A gap in what a subscriber was told.
+///
+/// ```
+#[doc = include_str!("../registry_client/example_registry.txt")]
+/// # let client = RegistryClient::with_endpoints(endpoints);
+/// let events = client.subscribe(&[EventKind::Register])?;
+/// client.register(&Registration::new("Camera", "localhost", 6110).service_type("CM_CS"))?;
+/// if let Event::Missed(missed) = events.receiver().recv()? {
+///     // What is true now, a list tells.
+///     println!("{:?} events are missing: {:?}", missed.events, client.list_services(None)?);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Missed {
@@ -74,6 +136,20 @@ pub struct Missed {
 }
 
 /// What made a gap.
+///
+/// ```
+#[doc = include_str!("../registry_client/example_registry.txt")]
+/// # let client = RegistryClient::with_endpoints(endpoints);
+/// let events = client.subscribe(&[EventKind::Register])?;
+/// client.register(&Registration::new("Camera", "localhost", 6110).service_type("CM_CS"))?;
+/// if let Event::Missed(missed) = events.receiver().recv()? {
+///     match missed.reason {
+///         MissedReason::TooSlow => println!("this program takes its events too slowly"),
+///         reason => println!("something was lost on its way: {reason:?}"),
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MissedReason {
@@ -107,6 +183,15 @@ impl Event {
     }
 
     /// Which kind of event it is, if it is one that can be subscribed to.
+    ///
+    /// ```
+    #[doc = include_str!("../registry_client/example_registry.txt")]
+    /// # let client = RegistryClient::with_endpoints(endpoints);
+    /// let events = client.subscribe(&[])?;
+    /// client.register(&Registration::new("Camera", "localhost", 6110).service_type("CM_CS"))?;
+    /// assert_eq!(events.receiver().recv()?.kind(), Some(EventKind::Register));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn kind(&self) -> Option<EventKind> {
         match self {
@@ -118,6 +203,16 @@ impl Event {
     }
 
     /// The place among all events, where the registry gave one.
+    ///
+    /// ```
+    #[doc = include_str!("../registry_client/example_registry.txt")]
+    /// # let client = RegistryClient::with_endpoints(endpoints);
+    /// let events = client.subscribe(&[])?;
+    /// client.register(&Registration::new("Camera", "localhost", 6110).service_type("CM_CS"))?;
+    /// let event = events.receiver().recv()?;
+    /// assert_eq!(event.sequence().map(|sequence| sequence.seq), Some(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn sequence(&self) -> Option<&Sequence> {
         match self {
@@ -131,6 +226,16 @@ impl Event {
 
     /// The service as the registry kept it when this happened, where the registry says so: the
     /// Python registry does for a deregistered service only.
+    ///
+    /// ```
+    #[doc = include_str!("../registry_client/example_registry.txt")]
+    /// # let client = RegistryClient::with_endpoints(endpoints);
+    /// let events = client.subscribe(&[])?;
+    /// client.register(&Registration::new("Camera", "localhost", 6110).service_type("CM_CS"))?;
+    /// let service = events.receiver().recv()?.service().ok_or("it is not told")?;
+    /// assert_eq!(service.endpoint(), "tcp://localhost:6110");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn service(&self) -> Option<Service> {
         match self {

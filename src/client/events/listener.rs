@@ -18,6 +18,15 @@ use super::{Event, Subscription};
 ///
 /// A function that panics is called again for the next event; the panic is logged. One that is
 /// slow misses events as a slow [`Subscription`] does, and is told.
+///
+/// ```
+#[doc = include_str!("../registry_client/example_registry.txt")]
+/// # let client = RegistryClient::with_endpoints(endpoints);
+/// let listener = client.on_event(&[EventKind::Expire], |event| println!("{event:?}"))?;
+/// // Until here the function is called, and no longer.
+/// drop(listener);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "events are listened to until the listener is dropped"]
 pub struct EventListener {
     /// Nobody sends here: that it is closed is the word to stop. Stands before the thread, which

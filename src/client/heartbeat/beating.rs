@@ -2,10 +2,10 @@
 //!
 //! *Owns* a connection to the registry's heartbeat socket. *Sends* a heartbeat at a time, and the
 //! registration again where the registry has forgotten the service or the host has moved.
-//! *Receives* the answers. *Ends* when it is told to stop, at once, except that the answer to a
-//! registration is waited for: otherwise it could come to pass after a later deregistration.
+//! *Receives* the answers. *Ends* at once when it is told to stop, whatever it waits for. Who must
+//! not be overtaken by a registration waits for it before telling: see `Heartbeat::stop`.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::super::connection::Connection;
@@ -28,6 +28,8 @@ pub(super) struct Beating {
     rhythm: Rhythm,
     ttl: Duration,
     connection: Connection,
+    /// Held while the service is registered again.
+    registering: Arc<Mutex<()>>,
     /// When the registry answered last, whatever it said.
     heard: Instant,
 }
@@ -48,8 +50,14 @@ impl Beating {
             rhythm: Rhythm::new(ttl_seconds),
             ttl: Duration::from_secs(ttl_seconds.into()),
             connection: Connection::for_heartbeats(settings),
+            registering: Arc::default(),
             heard: Instant::now(),
         }
+    }
+
+    /// What is held while the service is registered again.
+    pub(super) fn registering(&self) -> Arc<Mutex<()>> {
+        Arc::clone(&self.registering)
     }
 
     /// Sends heartbeats until it is told to stop.
@@ -77,13 +85,13 @@ impl Beating {
         };
         if current.host() != known.host() {
             let (from, to) = (known.host().to_owned(), current.host().to_owned());
-            self.register(current)?;
+            self.register(current, stop)?;
             return Ok(HeartbeatState::ReRegistered(ReRegistration::Moved { from, to }));
         }
         if self.renew(stop)? {
             return Ok(HeartbeatState::Healthy);
         }
-        self.register(current)?;
+        self.register(current, stop)?;
         Ok(HeartbeatState::ReRegistered(ReRegistration::Forgotten))
     }
 
@@ -96,10 +104,15 @@ impl Beating {
         renew.answer(reply, self.connection.endpoint())
     }
 
-    fn register(&self, registration: Registration) -> Result<(), ClientError> {
+    fn register(&self, registration: Registration, stop: &Stop) -> Result<(), ClientError> {
+        let _registering = self.registering.lock().unwrap_or_else(PoisonError::into_inner);
+        if stop.is_told() {
+            return Err(ClientError::Closed);
+        }
         let register = operation::register(&registration);
         let mut connection = Connection::for_requests(&self.settings);
-        let reply = connection.request(&register.request)?;
+        let timeout = self.settings.request_timeout;
+        let reply = connection.request_within(timeout, Some(stop), &register.request)?;
         register.answer(reply, connection.endpoint())?;
         lock(&self.enrolment).registered_again(registration, &*self.addresses);
         Ok(())

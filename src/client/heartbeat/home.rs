@@ -4,7 +4,9 @@
 //! stays what it is, `localhost` and loopback addresses mean the same everywhere, and an address
 //! that never was this host's, such as that of a gateway before it, is its user's business.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::super::route::address_towards;
 
 /// Addresses that are reserved for documentation and lie nowhere: the way to them is the way to
 /// everywhere.
@@ -12,6 +14,9 @@ const ELSEWHERE: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
     IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
 ];
+
+/// Where nobody answers. Any port would do.
+const DISCARD_PORT: u16 = 9;
 
 /// Where this host can be reached.
 pub(in crate::client) trait HostAddresses: Send + Sync {
@@ -51,14 +56,7 @@ impl HostAddresses for SystemAddresses {
 
     fn outward(&self, like: IpAddr) -> Option<IpAddr> {
         let elsewhere = ELSEWHERE.into_iter().find(|address| is_same_family(*address, like))?;
-        let anywhere: IpAddr = match like {
-            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-        };
-        // Connecting a datagram socket sends nothing; it only looks for the way.
-        let socket = UdpSocket::bind(SocketAddr::new(anywhere, 0)).ok()?;
-        socket.connect(SocketAddr::new(elsewhere, 9)).ok()?;
-        Some(socket.local_addr().ok()?.ip())
+        address_towards((elsewhere, DISCARD_PORT)).ok()
     }
 }
 

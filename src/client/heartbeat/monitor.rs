@@ -1,6 +1,6 @@
 //! Who wants to know how it goes with the heartbeats.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
@@ -39,12 +39,34 @@ impl Monitor {
 
     /// It goes like this now. What happened twice is told twice; what lasts is told once.
     pub(in crate::client) fn note(&self, state: HeartbeatState) {
+        self.watched().note(state);
+    }
+
+    /// It goes like this if `start` succeeds. What it starts can note nothing before.
+    pub(super) fn note_if_started<T, E>(
+        &self,
+        state: HeartbeatState,
+        start: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
         let mut watched = self.watched();
-        if watched.state == state && !matches!(state, HeartbeatState::ReRegistered(_)) {
+        let started = start()?;
+        watched.note(state);
+        Ok(started)
+    }
+
+    /// The state is replaced in one piece, so it is whole even where its last user panicked.
+    fn watched(&self) -> MutexGuard<'_, Watched> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watched {
+    fn note(&mut self, state: HeartbeatState) {
+        if self.state == state && !matches!(state, HeartbeatState::ReRegistered(_)) {
             return;
         }
-        watched.state = state.clone();
-        watched.observers.retain(|observer| match observer.try_send(state.clone()) {
+        self.state = state.clone();
+        self.observers.retain(|observer| match observer.try_send(state.clone()) {
             Ok(()) => true,
             Err(TrySendError::Full(_)) => {
                 log::warn!("an observer of heartbeats does not look; it misses a change");
@@ -52,11 +74,6 @@ impl Monitor {
             }
             Err(TrySendError::Disconnected(_)) => false,
         });
-    }
-
-    /// The state is replaced in one piece, so it is whole even where its last user panicked.
-    fn watched(&self) -> std::sync::MutexGuard<'_, Watched> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -78,6 +95,20 @@ mod tests {
         let told: Vec<HeartbeatState> = changes.try_iter().collect();
         assert_eq!(told, [HeartbeatState::Healthy, again.clone(), again.clone()]);
         assert_eq!(monitor.state(), again);
+    }
+
+    #[test]
+    fn what_cannot_be_started_is_never_told_to_start() {
+        let monitor = Monitor::new();
+        let changes = monitor.observe();
+
+        let failed = monitor.note_if_started(HeartbeatState::Starting, || Err::<(), _>("no room"));
+        let state = monitor.state();
+        let started = monitor.note_if_started(HeartbeatState::Starting, || Ok::<_, ()>("thread"));
+
+        assert_eq!((failed, state), (Err("no room"), HeartbeatState::Stopped));
+        assert_eq!((started, monitor.state()), (Ok("thread"), HeartbeatState::Starting));
+        assert_eq!(changes.try_iter().collect::<Vec<_>>(), [HeartbeatState::Starting]);
     }
 
     #[test]

@@ -18,6 +18,8 @@ use super::RegistryClient;
 /// let client = RegistryClient::builder()
 ///     .endpoints(RegistryEndpoints::on_host(&host))
 ///     .request_timeout(Duration::from_secs(1))
+///     .health_timeout(Duration::from_secs(5))
+///     .heartbeat_timeout(Duration::from_secs(2))
 ///     .client_id("camera-control")
 ///     .build();
 /// # Ok::<(), Box<dyn std::error::Error>>(())

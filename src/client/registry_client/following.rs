@@ -75,6 +75,17 @@ impl RegistryClient {
 
     /// As [`Self::watch`], for the services of one type.
     ///
+    /// ```
+    #[doc = include_str!("example_registry.txt")]
+    /// # let client = RegistryClient::with_endpoints(endpoints);
+    /// client.register(&Registration::new("Camera", "localhost", 6110).service_type("CM_CS"))?;
+    /// client.register(&Registration::new("Supply", "localhost", 6120).service_type("PSU"))?;
+    /// let watch = client.watch_type("PSU")?;
+    /// assert_eq!(watch.services().len(), 1);
+    /// assert_eq!(watch.discover("CM_CS"), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Self::watch`].
     pub fn watch_type(&self, service_type: &str) -> Result<Watch, ClientError> {

@@ -16,6 +16,10 @@ impl RegistryClient {
     /// [`Self::start_heartbeat`]; where they were sent for an earlier registration, they go on
     /// for this one.
     ///
+    /// A registration without an id gets one that is made from its name. When this fails and is
+    /// tried again with the same registration, the id is the same, too: what an attempt may have
+    /// left whose answer was lost is replaced.
+    ///
     /// ```
     #[doc = include_str!("example_registry.txt")]
     /// # let client = RegistryClient::with_endpoints(endpoints);
@@ -134,6 +138,15 @@ impl RegistryClient {
     }
 
     /// The id of this client's own service, if it has one.
+    ///
+    /// ```
+    #[doc = include_str!("example_registry.txt")]
+    /// # let client = RegistryClient::with_endpoints(endpoints);
+    /// assert_eq!(client.service_id(), None);
+    /// client.register(&Registration::new("Camera", "localhost", 6110).service_id("camera-1"))?;
+    /// assert_eq!(client.service_id().as_deref(), Some("camera-1"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn service_id(&self) -> Option<String> {
         self.own().as_ref().map(|service| service.id().to_owned())
@@ -163,8 +176,9 @@ impl RegistryClient {
         self.own().as_mut().ok_or(ClientError::NothingRegistered)?.start_heartbeat()
     }
 
-    /// Stops the heartbeats, and returns when no more are sent. The service expires unless they
-    /// are started again.
+    /// Stops the heartbeats, and returns when no more are sent: at once, unless they have just
+    /// asked to register the service again, whose answer is waited for. The service expires unless
+    /// they are started again.
     ///
     /// ```
     #[doc = include_str!("example_registry.txt")]
@@ -182,13 +196,23 @@ impl RegistryClient {
     }
 
     /// How it goes with the heartbeats of this client's own service.
+    ///
+    /// ```
+    #[doc = include_str!("example_registry.txt")]
+    /// # let client = RegistryClient::with_endpoints(endpoints);
+    /// assert_eq!(client.heartbeat_state(), HeartbeatState::Stopped);
+    /// client.register(&Registration::new("Camera", "localhost", 6110))?;
+    /// client.start_heartbeat()?;
+    /// assert_ne!(client.heartbeat_state(), HeartbeatState::Stopped);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn heartbeat_state(&self) -> HeartbeatState {
         self.monitor.state()
     }
 
     /// A channel on which every later change of [`Self::heartbeat_state`] comes. It ends with the
-    /// client.
+    /// client. There is an example at [`HeartbeatState`].
     #[must_use]
     pub fn heartbeat_changes(&self) -> Receiver<HeartbeatState> {
         self.monitor.observe()
@@ -199,12 +223,15 @@ impl RegistryClient {
         registration: &Registration,
         monitor: Monitor,
     ) -> Result<RegisteredService, ClientError> {
-        RegisteredService::register(
-            registration,
+        let attempt = self.attempts.begin(registration);
+        let service = RegisteredService::register(
+            attempt.registration(),
             Arc::clone(&self.connections),
             Arc::clone(&self.addresses),
             monitor,
-        )
+        )?;
+        attempt.succeeded();
+        Ok(service)
     }
 
     /// What is in there is replaced in one piece, so it is whole even where its last user panicked.

@@ -9,6 +9,28 @@ use crate::client::service::Service;
 /// A change is a difference in what the registry says of a service, its heartbeats apart: who
 /// applies all changes to an empty table has the registry's table. A service that registers
 /// again and says what it said before is no change.
+///
+/// ```
+#[doc = include_str!("../registry_client/example_registry.txt")]
+/// # let client = RegistryClient::with_endpoints(endpoints);
+/// use std::collections::HashMap;
+///
+/// client.register(&Registration::new("Camera", "localhost", 6110).service_type("CM_CS"))?;
+/// let watch = client.watch()?;
+///
+/// let mut table = HashMap::new();
+/// for change in watch.changes().take(1) {
+///     match change {
+///         Change::Removed { service, .. } => table.remove(&service.id),
+///         Change::Registered(now) | Change::Changed { now, .. } => {
+///             table.insert(now.id.clone(), now)
+///         }
+///         _ => None,
+///     };
+/// }
+/// assert_eq!(table.len(), watch.services().len());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Change {
@@ -32,6 +54,21 @@ pub enum Change {
 }
 
 /// How a service went.
+///
+/// ```
+#[doc = include_str!("../registry_client/example_registry.txt")]
+/// # let client = RegistryClient::with_endpoints(endpoints);
+/// client.register(&Registration::new("Camera", "localhost", 6110).service_type("CM_CS"))?;
+///
+/// let watch = client.watch()?;
+/// client.deregister()?;
+/// let removed = watch.changes().find_map(|change| match change {
+///     Change::Removed { how, .. } => Some(how),
+///     _ => None,
+/// });
+/// assert_eq!(removed, Some(Removal::Deregistered));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Removal {
@@ -47,6 +84,17 @@ pub enum Removal {
 
 impl Change {
     /// The service as it is now, or as it was.
+    ///
+    /// ```
+    #[doc = include_str!("../registry_client/example_registry.txt")]
+    /// # let client = RegistryClient::with_endpoints(endpoints);
+    /// client.register(&Registration::new("Camera", "localhost", 6110).service_type("CM_CS"))?;
+    ///
+    /// let watch = client.watch()?;
+    /// let change = watch.try_next_change().ok_or("nothing is there")?;
+    /// assert_eq!(change.service().name, "Camera");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn service(&self) -> &Arc<Service> {
         match self {

@@ -31,11 +31,22 @@ pub(super) struct Keeper {
     has_warned: bool,
 }
 
+/// What a watch does where its registry is silent from the beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::client) enum WhenSilent {
+    /// It is an error.
+    Fail,
+    /// It waits for the registry.
+    Wait,
+}
+
 impl Keeper {
-    /// Subscribes and takes the first list.
+    /// Subscribes and takes the first list. What is wrong with the registry, but that it is
+    /// silent, is an error in any case.
     pub(super) fn start(
         settings: ClientSettings,
         shared: Arc<Shared>,
+        when_silent: WhenSilent,
         stop: &Stop,
     ) -> Result<Self, ClientError> {
         let events = EventSocket::connect(&settings.endpoints.events)?;
@@ -44,9 +55,17 @@ impl Keeper {
             log::warn!("no events yet from {}", settings.endpoints.events);
         }
         let connection = Connection::for_requests(&settings);
-        let timeout = settings.request_timeout;
         let mut keeper = Self { settings, events, connection, shared, has_warned: false };
-        keeper.ask(Ask::List, timeout, stop)?;
+        while !keeper.has_begun() {
+            match keeper.turn(stop)? {
+                // Whoever would hear of it has gone.
+                _ if stop.is_told() => return Err(ClientError::Closed),
+                Some(error) if when_silent == WhenSilent::Fail || !error.is_unreachable() => {
+                    return Err(error);
+                }
+                _ => {}
+            }
+        }
         Ok(keeper)
     }
 
@@ -61,8 +80,13 @@ impl Keeper {
         }
     }
 
-    /// Takes the events that have come; then asks, or waits.
-    fn turn(&mut self, stop: &Stop) -> Result<(), ClientError> {
+    fn has_begun(&self) -> bool {
+        self.shared.lock().follower.has_begun()
+    }
+
+    /// Takes the events that have come; then asks, or waits. Returns why there is no answer to
+    /// what was asked, and fails where it cannot go on.
+    fn turn(&mut self, stop: &Stop) -> Result<Option<ClientError>, ClientError> {
         for _ in 0..EVENTS_PER_TURN {
             match self.events.take()? {
                 Heard::Event(frames) => self.on_event(&frames),
@@ -73,19 +97,19 @@ impl Keeper {
         }
         let now = Instant::now();
         let next = self.shared.lock().follower.next(now);
-        match next {
+        let ask = match next {
+            Next::Ask(ask) => ask,
             Next::WaitUntil(until) => {
-                self.events.wait(stop, until.saturating_duration_since(now))?
+                self.events.wait(stop, until.saturating_duration_since(now))?;
+                return Ok(None);
             }
-            Next::Ask(ask) => {
-                // A long list takes its time. Who starts a watch wants to know sooner.
-                if let Err(error) = self.ask(ask, self.settings.health_timeout, stop) {
-                    log::debug!("the watch waits for its registry: {error}");
-                    self.shared.lock().follower.on_silence(now, Instant::now());
-                }
-            }
+        };
+        let silence = self.ask(ask, stop).err();
+        if let Some(error) = &silence {
+            log::debug!("the watch waits for its registry: {error}");
+            self.shared.lock().follower.on_silence(ask, now, Instant::now());
         }
-        Ok(())
+        Ok(silence)
     }
 
     fn on_event(&self, frames: &[Vec<u8>]) {
@@ -103,16 +127,24 @@ impl Keeper {
         }
     }
 
-    fn ask(&mut self, ask: Ask, timeout: Duration, stop: &Stop) -> Result<(), ClientError> {
+    fn ask(&mut self, ask: Ask, stop: &Stop) -> Result<(), ClientError> {
         match ask {
             Ask::List => {
-                let operation =
-                    operation::list(self.shared.lock().follower.picture().service_type());
+                let (operation, timeout) = {
+                    let follower = &self.shared.lock().follower;
+                    (operation::list(follower.picture().service_type()), follower.list_timeout())
+                };
                 let asked = Instant::now();
                 let list = self.request(operation, timeout, stop)?;
                 self.on_list(list, asked);
             }
             Ask::Health => {
+                let timeout = if self.has_begun() {
+                    self.settings.health_timeout
+                } else {
+                    // Who starts a watch wants to know soon.
+                    self.settings.request_timeout
+                };
                 let report = self.request(operation::health(), timeout, stop)?;
                 self.shared.lock().follower.on_health(report, Instant::now());
             }

@@ -1,5 +1,6 @@
 //! The asynchronous client against the real server, on two executors.
 
+use std::fmt::Debug;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -151,6 +152,37 @@ fn a_registry_that_is_gone_is_told_and_one_that_is_back_answers() {
 }
 
 #[test]
+fn a_registration_that_was_reported_unreachable_is_not_carried_out_later() {
+    on_two_executors(|| async {
+        let (place, registry) = Place::start();
+        let client = AsyncRegistryClient::builder()
+            .endpoints(place.client_endpoints())
+            .request_timeout(Duration::from_millis(200))
+            .health_timeout(LONG)
+            .build_async()
+            .unwrap();
+        client.health_check().await.unwrap();
+        registry.kill();
+
+        // On their way over one connection, which the latter keeps waiting for its answer.
+        let ghost = camera("ghost");
+        let registering = client.register(&ghost);
+        let mut checking = pin!(client.health_check());
+        let error = {
+            let mut registering = pin!(registering);
+            begin(registering.as_mut()).await;
+            begin(checking.as_mut()).await;
+            registering.await.unwrap_err()
+        };
+        let _registry = place.start_again();
+
+        assert!(error.is_unreachable(), "{error}");
+        assert_eq!(checking.await.unwrap().status, "ok");
+        assert_eq!(patient_client(&place).list_services(None).await.unwrap(), []);
+    });
+}
+
+#[test]
 fn a_client_that_is_dropped_while_the_registry_is_gone_returns_at_once() {
     on_two_executors(|| async {
         let (place, registry) = Place::start();
@@ -183,6 +215,42 @@ fn closing_ends_what_waits() {
         }
         assert!(matches!(client.list_services(None).await, Err(ClientError::Closed)));
     });
+}
+
+#[test]
+fn closing_ends_whoever_waits_for_events_a_watch_or_a_service() {
+    on_two_executors(|| async {
+        let (place, _registry) = Place::start();
+        // Nobody answers at its endpoints.
+        let (nobodys_place, registry) = Place::start();
+        registry.kill();
+        let (client, in_vain) = (patient_client(&place), patient_client(&nobodys_place));
+        let mut waiting = pin!(client.wait_for_service("CAMERA", LONG));
+        let mut waiting_in_vain = pin!(in_vain.wait_for_service("CAMERA", LONG));
+        let mut watching = pin!(in_vain.watch());
+        let mut subscribing = pin!(in_vain.subscribe(&[]));
+        begin(waiting.as_mut()).await;
+        begin(waiting_in_vain.as_mut()).await;
+        begin(watching.as_mut()).await;
+        begin(subscribing.as_mut()).await;
+
+        client.close();
+        in_vain.close();
+
+        assert_closed(waiting.await);
+        assert_closed(waiting_in_vain.await);
+        assert_closed(watching.await);
+        assert_closed(subscribing.await);
+        assert_closed(client.wait_for_service("CAMERA", LONG).await);
+        assert_closed(client.watch_type("CAMERA").await);
+        assert_closed(client.watch().await);
+        assert_closed(client.subscribe(&[]).await);
+    });
+}
+
+#[track_caller]
+fn assert_closed<T: Debug>(answer: Result<T, ClientError>) {
+    assert!(matches!(answer, Err(ClientError::Closed)), "{answer:?}");
 }
 
 #[test]

@@ -5,10 +5,12 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
-use service_registry::client::{ClientError, Health, RefusalCode, Registration, RegistryClient};
+use service_registry::client::{
+    ClientError, Health, RefusalCode, Registration, RegistryClient, RegistryEndpoints,
+};
 
 use super::stub::Stub;
-use crate::support::{DEADLINE, Place};
+use crate::support::{DEADLINE, Embedded, Gate, Place, ScriptedBackend};
 
 fn camera() -> Registration {
     Registration::new("Camera", "localhost", 6_110).service_type("CM_CS")
@@ -110,6 +112,26 @@ fn a_service_that_registers_again_keeps_its_id_and_its_policy() {
 }
 
 #[test]
+fn a_registration_whose_answer_was_lost_is_repeated_and_leaves_no_ghost() {
+    let gate = Gate::default();
+    let registry = Embedded::start(ScriptedBackend::behind(&gate));
+    let endpoints = registry.endpoints();
+    let endpoints =
+        RegistryEndpoints::parse(&endpoints.requests, &endpoints.events, &endpoints.heartbeats);
+    let client = RegistryClient::with_endpoints(endpoints.unwrap());
+    gate.close();
+
+    let lost = client.register(&camera());
+    gate.open();
+    let id = client.register(&camera()).unwrap();
+
+    assert!(lost.unwrap_err().is_unreachable());
+    let services = client.list_services(Some("CM_CS")).unwrap();
+    assert_eq!(services.iter().map(|service| &service.id).collect::<Vec<_>>(), [&id]);
+    assert!(client.deregister().unwrap());
+}
+
+#[test]
 fn a_registry_ends_when_it_is_told_to() {
     let (place, registry) = Place::start();
 
@@ -156,6 +178,35 @@ fn threads_that_share_a_client_do_not_wait_for_each_other() {
     assert_eq!(quick.join().unwrap(), "quick");
     registry.answer(&unanswered, &service_named("slow"));
     assert_eq!(slow.join().unwrap(), "slow");
+}
+
+#[test]
+fn after_a_silence_no_connection_is_trusted_any_more() {
+    let registry = Stub::bind();
+    let client = Arc::new(registry.builder().request_timeout(Duration::from_secs(1)).build());
+    let ask = || {
+        let client = Arc::clone(&client);
+        thread::spawn(move || client.discover_service("CM_CS"))
+    };
+    let askers = [ask(), ask()];
+    let together = [registry.question(), registry.question()];
+    together.iter().for_each(|question| registry.answer(question, &service_named("Camera")));
+    for asker in askers {
+        asker.join().unwrap().unwrap();
+    }
+
+    let unanswered = client.discover_service("CM_CS");
+    let asker = ask();
+    let in_vain = registry.question();
+    let next = registry.question();
+    registry.answer(&next, &service_named("Camera"));
+
+    assert!(unanswered.unwrap_err().is_unreachable());
+    asker.join().unwrap().unwrap();
+    let old = together.map(|question| question.identity);
+    assert_ne!(old[0], old[1]);
+    assert!(old.contains(&in_vain.identity));
+    assert!(!old.contains(&next.identity));
 }
 
 #[test]

@@ -1,12 +1,15 @@
-//! Clients of a registry that has gone, hangs, or never was: they say so in time, and they go
-//! without waiting for it.
+//! Clients of a registry that has gone, hangs, or never was: they say so in time, they go without
+//! waiting for it, and they find it when it is back.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use service_registry::client::{
     HeartbeatState, Host, Registration, RegistryClient, RegistryEndpoints,
 };
 
+use super::stub::Stub;
 use crate::support::{DEADLINE, Place};
 
 /// What "at once" may take on a busy machine. A linger or a name server would take longer.
@@ -76,6 +79,41 @@ fn a_client_is_dropped_at_once_while_the_registry_hangs() {
     assert!(client.list_services(None).unwrap_err().is_unreachable());
 
     assert_dropped_at_once(client);
+}
+
+#[test]
+fn a_client_is_dropped_at_once_while_it_waits_to_be_registered_again() {
+    let registry = Stub::bind();
+    let client = registry.builder().request_timeout(Duration::from_secs(30)).build();
+    let registering = thread::spawn(move || {
+        client.register(&camera()).unwrap();
+        client.start_heartbeat().unwrap();
+        client
+    });
+    let registered = json!({"success": true, "service_id": "camera-1"});
+    registry.answer(&registry.question(), &registered);
+    let client = registering.join().unwrap();
+    let forgotten = json!({"success": false, "code": "service_not_found"});
+    registry.answer_heartbeat(&registry.heartbeat(), &forgotten);
+
+    let unanswered = registry.question();
+
+    assert_eq!(unanswered.body["service_info"]["id"], "camera-1");
+    assert_dropped_at_once(client);
+}
+
+#[test]
+fn the_first_request_to_a_registry_that_came_back_is_answered() {
+    let (place, registry) = Place::start();
+    let client = RegistryClient::with_endpoints(place.client_endpoints());
+    client.list_services(None).unwrap();
+
+    registry.kill();
+    // By then, pauses that grow from one attempt to reach it to the next outgrow the timeout.
+    thread::sleep(Duration::from_millis(2_000));
+    let _registry = place.start_again();
+
+    client.list_services(None).unwrap();
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! A registry that is killed and started again under many heartbeating clients.
+//! A registry that is killed and started again under many heartbeating clients, which wait for its
+//! answers as long as clients do by default.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -31,11 +32,8 @@ impl Device {
     #[track_caller]
     fn start(proxy: &CountingProxy, number: u16) -> Self {
         let client_id = format!("device-{number:02}");
-        let client = RegistryClient::builder()
-            .endpoints(proxy.endpoints())
-            .request_timeout(STEP)
-            .client_id(&client_id)
-            .build();
+        let client =
+            RegistryClient::builder().endpoints(proxy.endpoints()).client_id(&client_id).build();
         let registration = Registration::new("Device", "localhost", number)
             .service_type("DEVICE")
             .ttl(TTL_SECONDS)

@@ -5,37 +5,48 @@ use service_registry::client::{RegistryClient, RegistryClientBuilder, RegistryEn
 
 use crate::support::DEADLINE;
 
-/// The request socket of a registry. Heartbeats and events go nowhere.
-pub(crate) struct Stub(zmq::Socket);
+/// The request and the heartbeat socket of a registry. Events go nowhere.
+pub(crate) struct Stub {
+    requests: zmq::Socket,
+    heartbeats: zmq::Socket,
+}
 
-/// A request and whom to answer.
+/// A request, or a heartbeat, and whom to answer.
 pub(crate) struct Question {
-    identity: Vec<u8>,
+    /// Of the connection that it came over.
+    pub(crate) identity: Vec<u8>,
     pub(crate) body: Value,
 }
 
 impl Stub {
     pub(crate) fn bind() -> Self {
-        let socket = zmq::Context::new().socket(zmq::ROUTER).unwrap();
-        socket.set_linger(0).unwrap();
-        socket.set_rcvtimeo(DEADLINE.as_millis().try_into().unwrap()).unwrap();
-        socket.bind("tcp://127.0.0.1:*").unwrap();
-        Self(socket)
+        let [requests, heartbeats] = [(); 2].map(|()| {
+            let socket = zmq::Context::new().socket(zmq::ROUTER).unwrap();
+            socket.set_linger(0).unwrap();
+            socket.set_rcvtimeo(DEADLINE.as_millis().try_into().unwrap()).unwrap();
+            socket.bind("tcp://127.0.0.1:*").unwrap();
+            socket
+        });
+        Self { requests, heartbeats }
     }
 
     pub(crate) fn builder(&self) -> RegistryClientBuilder {
-        let requests = self.0.get_last_endpoint().unwrap().unwrap();
-        let nowhere = "tcp://127.0.0.1:1";
-        let endpoints = RegistryEndpoints::parse(&requests, nowhere, nowhere).unwrap();
-        RegistryClient::builder().endpoints(endpoints)
+        let at = |socket: &zmq::Socket| socket.get_last_endpoint().unwrap().unwrap();
+        let (requests, heartbeats) = (at(&self.requests), at(&self.heartbeats));
+        let endpoints = RegistryEndpoints::parse(&requests, "tcp://127.0.0.1:1", &heartbeats);
+        RegistryClient::builder().endpoints(endpoints.unwrap())
     }
 
     /// The next request.
     #[track_caller]
     pub(crate) fn question(&self) -> Question {
-        let frames = self.0.recv_multipart(0).expect("a request comes within the deadline");
-        let body = serde_json::from_slice(&frames[2]).unwrap();
-        Question { identity: frames[0].clone(), body }
+        received(&self.requests)
+    }
+
+    /// The next heartbeat.
+    #[track_caller]
+    pub(crate) fn heartbeat(&self) -> Question {
+        received(&self.heartbeats)
     }
 
     /// Answers as a registry does that knows nothing of request ids.
@@ -46,6 +57,21 @@ impl Stub {
 
     #[track_caller]
     pub(crate) fn answer_bytes(&self, question: &Question, body: &[u8]) {
-        self.0.send_multipart([&question.identity, b"RESPONSE".as_slice(), body], 0).unwrap();
+        self.requests
+            .send_multipart([&question.identity, b"RESPONSE".as_slice(), body], 0)
+            .unwrap();
     }
+
+    #[track_caller]
+    pub(crate) fn answer_heartbeat(&self, heartbeat: &Question, reply: &Value) {
+        let reply = reply.to_string();
+        self.heartbeats.send_multipart([&heartbeat.identity, reply.as_bytes()], 0).unwrap();
+    }
+}
+
+#[track_caller]
+fn received(socket: &zmq::Socket) -> Question {
+    let mut frames = socket.recv_multipart(0).expect("a message comes within the deadline");
+    let body = serde_json::from_slice(&frames.pop().unwrap()).unwrap();
+    Question { identity: frames.swap_remove(0), body }
 }

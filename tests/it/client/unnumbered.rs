@@ -1,7 +1,7 @@
-//! A watch of a registry that does not number its events, as the Python one. A stub plays it,
-//! because only a stub can be told what to list.
+//! A watch of a registry that does not number its events, as the Python one, or that needs long
+//! for its list. A stub plays it, because only a stub can be told what to list, and how slowly.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -13,11 +13,19 @@ use crate::support::DEADLINE;
 
 /// Answers every request with its list, without numbers.
 struct Unnumbered {
-    services: Arc<Mutex<Vec<Value>>>,
-    is_over: Arc<AtomicBool>,
+    shared: Arc<Shared>,
     requests: String,
     events: zmq::Socket,
     thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    services: Mutex<Vec<Value>>,
+    /// How many milliseconds a list takes.
+    list_takes: AtomicU64,
+    lists: AtomicU64,
+    is_over: AtomicBool,
 }
 
 impl Unnumbered {
@@ -30,16 +38,27 @@ impl Unnumbered {
         socket.set_linger(0).unwrap();
         socket.bind("tcp://127.0.0.1:*").unwrap();
         let requests = socket.get_last_endpoint().unwrap().unwrap();
-        let services = Arc::default();
-        let is_over = Arc::default();
-        let (list, over) = (Arc::clone(&services), Arc::clone(&is_over));
-        let thread = Some(thread::spawn(move || answer(&socket, &list, &over)));
-        Self { services, is_over, requests, events, thread }
+        let shared = Arc::<Shared>::default();
+        let answering = Arc::clone(&shared);
+        let thread = Some(thread::spawn(move || answering.answer(&socket)));
+        Self { shared, requests, events, thread }
     }
 
     fn list(&self, ids: &[&str]) {
-        let service = |id: &&str| json!({"id": id, "name": id, "host": "lab", "port": 1});
-        *self.services.lock().unwrap() = ids.iter().map(service).collect();
+        let service =
+            |id: &&str| json!({"id": id, "name": id, "host": "lab", "port": 1, "tags": [id]});
+        *self.shared.services.lock().unwrap() = ids.iter().map(service).collect();
+    }
+
+    /// From now on a list takes so long, during which nothing else is answered.
+    fn take_for_a_list(&self, duration: Duration) {
+        let milliseconds = duration.as_millis().try_into().unwrap();
+        self.shared.list_takes.store(milliseconds, Ordering::SeqCst);
+    }
+
+    /// How many lists were asked for.
+    fn lists(&self) -> u64 {
+        self.shared.lists.load(Ordering::SeqCst)
     }
 
     fn publish(&self, event_type: &str, service_id: &str) {
@@ -48,28 +67,45 @@ impl Unnumbered {
     }
 
     fn client(&self) -> RegistryClient {
+        RegistryClient::with_endpoints(self.endpoints())
+    }
+
+    /// A client that waits for a list as long as for the answer to a health check, at first.
+    fn client_with_timeouts(&self, request: Duration, health: Duration) -> RegistryClient {
+        let builder = RegistryClient::builder().endpoints(self.endpoints());
+        builder.request_timeout(request).health_timeout(health).build()
+    }
+
+    fn endpoints(&self) -> RegistryEndpoints {
         let events = self.events.get_last_endpoint().unwrap().unwrap();
-        let endpoints = RegistryEndpoints::parse(&self.requests, &events, &events).unwrap();
-        RegistryClient::with_endpoints(endpoints)
+        RegistryEndpoints::parse(&self.requests, &events, &events).unwrap()
     }
 }
 
 impl Drop for Unnumbered {
     fn drop(&mut self) {
-        self.is_over.store(true, Ordering::SeqCst);
+        self.shared.is_over.store(true, Ordering::SeqCst);
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
-fn answer(socket: &zmq::Socket, services: &Mutex<Vec<Value>>, is_over: &AtomicBool) {
-    while !is_over.load(Ordering::SeqCst) {
-        if socket.poll(zmq::POLLIN, 20).unwrap() == 0 {
-            continue;
+impl Shared {
+    fn answer(&self, socket: &zmq::Socket) {
+        while !self.is_over.load(Ordering::SeqCst) {
+            if socket.poll(zmq::POLLIN, 20).unwrap() == 0 {
+                continue;
+            }
+            let frames = socket.recv_multipart(0).unwrap();
+            let request: Value = serde_json::from_slice(&frames[2]).unwrap();
+            if request["action"] == "list" {
+                self.lists.fetch_add(1, Ordering::SeqCst);
+                thread::sleep(Duration::from_millis(self.list_takes.load(Ordering::SeqCst)));
+            }
+            let services = self.services.lock().unwrap();
+            let reply = json!({"success": true, "services": *services}).to_string();
+            let reply = [frames[0].as_slice(), b"RESPONSE", reply.as_bytes()];
+            socket.send_multipart(reply, 0).unwrap();
         }
-        let frames = socket.recv_multipart(0).unwrap();
-        let reply = json!({"success": true, "services": *services.lock().unwrap()}).to_string();
-        let reply = [frames[0].as_slice(), b"RESPONSE", reply.as_bytes()];
-        socket.send_multipart(reply, 0).unwrap();
     }
 }
 
@@ -104,4 +140,51 @@ fn an_event_without_a_number_is_a_reason_to_look_at_once() {
 
     let change = watch.next_change(interval / 2).unwrap();
     assert_eq!(change.service().id, "second");
+}
+
+#[test]
+fn a_first_list_that_takes_longer_than_a_request_may_is_waited_for() {
+    let registry = Unnumbered::start();
+    registry.list(&["a"]);
+    registry.take_for_a_list(Duration::from_millis(600));
+    let client = registry.client_with_timeouts(Duration::from_millis(200), DEADLINE);
+
+    let watch = client.watch().unwrap();
+
+    assert!(watch.get("a").is_some());
+    assert_eq!(registry.lists(), 1);
+}
+
+#[test]
+fn a_list_that_takes_longer_than_the_timeout_is_given_more_time_and_asked_for_seldom() {
+    let registry = Unnumbered::start();
+    registry.list(&["a"]);
+    let timeout = Duration::from_millis(200);
+    let watch = registry.client_with_timeouts(timeout, timeout).watch().unwrap();
+    assert!(matches!(watch.next_change(DEADLINE), Ok(Change::Registered(_))));
+
+    registry.take_for_a_list(3 * timeout);
+    registry.list(&["a", "b"]);
+    let before = registry.lists();
+    let change = watch.next_change(2 * DEADLINE).unwrap();
+
+    assert_eq!(change.service().id, "b");
+    // After once and twice the timeout, four times that is enough. One may just have begun.
+    let lists = registry.lists() - before;
+    assert!((3..=4).contains(&lists), "{lists} lists were asked for");
+    assert_eq!(watch.status().silent_since, None);
+}
+
+#[test]
+fn who_waits_for_a_service_is_as_patient_with_the_list() {
+    let registry = Unnumbered::start();
+    registry.list(&["a"]);
+    let timeout = Duration::from_millis(200);
+    registry.take_for_a_list(3 * timeout);
+
+    let client = registry.client_with_timeouts(timeout, timeout);
+    let found = client.wait_for_service("a", 2 * DEADLINE).unwrap();
+
+    assert_eq!(found.map(|service| service.id).as_deref(), Some("a"));
+    assert_eq!(registry.lists(), 3);
 }

@@ -51,8 +51,23 @@ fn scripts_get_the_id_that_the_registry_made() {
     let reply: Value = serde_json::from_str(&finished.assert_code(0).stdout).unwrap();
     let id = reply["service_id"].as_str().unwrap();
     assert!(id.starts_with("my-camera-"), "{id}");
+    assert!(registry.client().get(id)["success"] == true);
+}
+
+#[test]
+fn a_service_that_only_its_own_host_can_reach_is_warned_of_unless_that_was_asked_for() {
+    let registry = Registry::start();
+    let said = ["register", "--name", "a", "--id", "a", "--port", "1"];
+
+    let chosen = registry.run(&said);
+    let address = registry.client().get("a")["service"]["host"].clone();
+    let wanted = registry.run(&[&said[..], &["--host", "127.0.0.1"]].concat());
+
     // The registry is on this host, which reaches it from there.
-    assert_eq!(registry.client().get(id)["service"]["host"], "127.0.0.1");
+    assert_eq!(address, "127.0.0.1");
+    chosen.assert_code(0);
+    assert!(chosen.complaint().contains("127.0.0.1"), "{chosen:?}");
+    assert_eq!(wanted.assert_code(0).stderr, "");
 }
 
 #[test]

@@ -4,7 +4,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{DEADLINE, Launch, Place, Process, Registry, short_lived};
+use super::terminal::Terminal;
+use crate::support::{
+    DEADLINE, Embedded, Gate, Launch, Place, Process, Registry, ScriptedBackend, port_of,
+    short_lived,
+};
 
 const SAID: [&str; 8] = ["--name", "Device", "--type", "DEV", "--port", "40123", "--id", "dev"];
 
@@ -83,9 +87,44 @@ fn signals_are_passed_on_and_the_command_decides() {
 }
 
 #[test]
+fn a_terminal_that_is_closed_is_told_to_the_command_and_the_service_goes() {
+    let registry = Registry::start();
+    let terminal = Terminal::open();
+    let script = "trap 'echo HUP; exit 3' HUP; echo ready; while :; do sleep 0.05; done";
+    let mut process =
+        terminal.begin(registry.endpoints(), &[&SAID[..], &["--", "sh", "-c", script]].concat());
+    assert_next_line(&mut process, "ready");
+
+    drop(terminal);
+
+    assert_next_line(&mut process, "HUP");
+    process.wait().assert_code(3);
+    assert!(!is_registered(&registry));
+}
+
+#[test]
+fn ctrl_c_during_the_registration_takes_it_back_and_starts_nothing() {
+    let gate = Gate::default();
+    let registry = Embedded::start(ScriptedBackend::behind(&gate));
+    let mut terminal = Terminal::open();
+    gate.close();
+    let arguments = [&SAID[..], &["--timeout", "20", "--", "echo", "started"]].concat();
+    let process = terminal.begin(registry.endpoints(), &arguments);
+    gate.wait_for_arrival();
+
+    terminal.press_ctrl_c();
+    gate.open();
+
+    let finished = process.wait();
+    finished.assert_code(128 + 2);
+    assert_eq!(finished.stdout, "");
+    assert_eq!(registry.client().get("dev")["code"], "service_not_found");
+}
+
+#[test]
 fn what_is_ignored_stays_ignored() {
     let registry = Registry::start();
-    let port = crate::support::port_of(&registry.endpoints().requests).to_string();
+    let port = port_of(&registry.endpoints().requests).to_string();
     let binary = env!("CARGO_BIN_EXE_service-registry");
     let script = "trap '' HUP; exec \"$@\"";
     let mut shell = std::process::Command::new("sh");
@@ -129,7 +168,7 @@ fn a_command_that_cannot_be_run_is_never_registered() {
         ("no-such-program", 127, ["no-such-program", "not found"]),
         ("./no-program", 126, ["./no-program", "cannot run"]),
     ] {
-        let port = crate::support::port_of(&registry.endpoints().requests).to_string();
+        let port = port_of(&registry.endpoints().requests).to_string();
         let arguments = [&["run", "--req-port", &port], &SAID[..], &["--", command]].concat();
 
         let finished = launch.run(&arguments);
@@ -158,7 +197,7 @@ fn a_registration_that_is_refused_starts_nothing() {
 #[test]
 fn without_a_registry_nothing_is_started_unless_there_is_time_to_wait_for_one() {
     let (place, registry) = Place::start();
-    let port = crate::support::port_of(&place.endpoints().requests).to_string();
+    let port = port_of(&place.endpoints().requests).to_string();
     let launch = registry.launch().clone();
     registry.stop();
     let run = |more: &[&str]| {
@@ -180,7 +219,7 @@ fn without_a_registry_nothing_is_started_unless_there_is_time_to_wait_for_one() 
 #[test]
 fn who_waits_for_a_registry_can_be_told_not_to() {
     let (place, registry) = Place::start();
-    let port = crate::support::port_of(&place.endpoints().requests).to_string();
+    let port = port_of(&place.endpoints().requests).to_string();
     let launch = registry.launch().clone();
     registry.stop();
     let started = Instant::now();

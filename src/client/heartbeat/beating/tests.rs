@@ -1,5 +1,8 @@
 //! The heartbeat thread against a registry that the test plays itself.
 
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+
 use crossbeam_channel::Receiver;
 use serde_json::{Value, json};
 
@@ -218,6 +221,45 @@ fn heartbeats_that_wait_for_an_answer_stop_at_once() {
 
     assert!(started.elapsed() < Duration::from_secs(5));
     assert_eq!(changes.try_iter().collect::<Vec<_>>(), [HeartbeatState::Stopped]);
+}
+
+/// Heartbeats that wait for the answer to a registration, which is not coming.
+fn registering(registry: &Played) -> (Heartbeat, Receiver<HeartbeatState>, Received) {
+    let (heartbeat, changes) = registry.start(&camera(3_600), nowhere());
+    registry.answer_heartbeat(&registry.heartbeat(), &forgotten());
+    let request = registry.request();
+    (heartbeat, changes, request)
+}
+
+#[test]
+fn heartbeats_that_register_are_dropped_at_once() {
+    let mut registry = Played::new();
+    registry.settings.request_timeout = Duration::from_secs(600);
+    let (heartbeat, changes, _unanswered) = registering(&registry);
+    let started = Instant::now();
+
+    drop(heartbeat);
+
+    assert!(started.elapsed() < Duration::from_secs(5));
+    assert_eq!(changes.try_iter().collect::<Vec<_>>(), [HeartbeatState::Stopped]);
+}
+
+#[test]
+fn heartbeats_that_register_stop_when_they_know_what_came_of_it() {
+    let registry = Played::new();
+    let (heartbeat, _, unanswered) = registering(&registry);
+    let (sender, stopped) = channel();
+    let stopping = thread::spawn(move || {
+        heartbeat.stop();
+        sender.send(()).unwrap();
+    });
+
+    let too_soon = stopped.recv_timeout(Duration::from_millis(100));
+    registry.answer_request(&unanswered, &success());
+
+    assert_eq!(too_soon, Err(RecvTimeoutError::Timeout));
+    assert_eq!(stopped.recv_timeout(Duration::from_secs(5)), Ok(()));
+    stopping.join().unwrap();
 }
 
 #[test]

@@ -23,6 +23,7 @@ const PACE: Pace = Pace {
     check: Duration::from_secs(1),
     grace: Duration::from_millis(100),
     list: Duration::from_millis(20),
+    list_timeout: Duration::from_secs(2),
 };
 
 /// A registry in its simplest form, which remembers how it was at every event.
@@ -159,7 +160,7 @@ impl Walk {
         for _ in 0..10 {
             let Next::Ask(ask) = self.follower.next(self.now) else { return };
             if is_silent {
-                self.follower.on_silence(self.now, self.now);
+                self.follower.on_silence(ask, self.now, self.now);
                 continue;
             }
             let (epoch, seq) = (self.model.epoch(), self.model.seq);

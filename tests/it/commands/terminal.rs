@@ -1,0 +1,50 @@
+//! A terminal, as a person has it: the keyboard and screen are the test's.
+
+use std::io::{Read, Write};
+use std::process::Command;
+
+use nix::fcntl::OFlag;
+use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
+
+use crate::support::{Endpoints, Process, port_of};
+
+/// What Ctrl-C sends, and what the screen shows of it.
+const CTRL_C: &[u8] = b"\x03";
+const CTRL_C_SHOWN: &[u8] = b"^C";
+
+/// Makes the terminal that is named first that of a new session, and what follows its first
+/// process.
+const IN_A_SESSION: &str = "exec setsid --ctty \"$@\" < \"$0\"";
+
+/// See the module's page. Dropping it closes it.
+pub(crate) struct Terminal(PtyMaster);
+
+impl Terminal {
+    pub(crate) fn open() -> Self {
+        // A process of another test must not keep it open.
+        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        let terminal = posix_openpt(flags).unwrap();
+        grantpt(&terminal).unwrap();
+        unlockpt(&terminal).unwrap();
+        Self(terminal)
+    }
+
+    /// Begins `run` in this terminal. Its output is collected all the same.
+    #[track_caller]
+    pub(crate) fn begin(&self, registry: &Endpoints, arguments: &[&str]) -> Process {
+        let port = port_of(&registry.requests).to_string();
+        let binary = env!("CARGO_BIN_EXE_service-registry");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", IN_A_SESSION, &ptsname_r(&self.0).unwrap()]);
+        Process::spawn(shell.args([binary, "run", "--req-port", &port]).args(arguments))
+    }
+
+    /// Returns when the processes in the terminal have the signal.
+    #[track_caller]
+    pub(crate) fn press_ctrl_c(&mut self) {
+        self.0.write_all(CTRL_C).unwrap();
+        let mut shown = [0; CTRL_C_SHOWN.len()];
+        self.0.read_exact(&mut shown).unwrap();
+        assert_eq!(shown, CTRL_C_SHOWN);
+    }
+}
