@@ -38,6 +38,7 @@
 
 #![deny(missing_docs)]
 
+pub mod access;
 pub mod address;
 pub mod backend;
 pub mod client;
@@ -48,3 +49,8 @@ pub mod protocol;
 pub mod registry;
 pub mod server;
 pub mod service;
+
+/// The examples in README.md are tested as those of the documentation are.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;

@@ -18,6 +18,7 @@ os.environ.pop("SERVICE_REGISTRY_CONFIG", None)
 
 from clients import Clients  # noqa: E402
 from lab import ANY_PORTS, Lab, our_registry  # noqa: E402
+from programs import Programs  # noqa: E402
 
 
 def pytest_addoption(parser):
@@ -26,13 +27,16 @@ def pytest_addoption(parser):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item):
-    """Shows what the registries wrote when a test fails."""
+    """Shows what the registries and our programs wrote when a test fails."""
     report = yield
-    lab = getattr(item, "funcargs", {}).get("lab")
-    if report.failed and lab is not None:
-        for registry in lab.registries:
+    fixtures = getattr(item, "funcargs", {})
+    if report.failed and "lab" in fixtures:
+        for registry in fixtures["lab"].registries:
             if registry.log_path.exists():
                 report.sections.append((f"Registry log {registry.log_path.stem}", registry.log()))
+    if report.failed and "programs" in fixtures:
+        for program in fixtures["programs"].started:
+            report.sections.append((f"Output of {program.name}", "\n".join(program.lines())))
     return report
 
 
@@ -60,6 +64,14 @@ def clients(lab):
     clients = Clients()
     yield clients
     clients.close()
+
+
+@pytest.fixture
+def programs(request, tmp_path):
+    """Our programs, to be started."""
+    programs = Programs(request.config.getoption("--binary"), tmp_path)
+    yield programs
+    programs.close()
 
 
 @pytest.fixture(params=["synchronous", "asynchronous"])

@@ -1,71 +1,14 @@
 """The examples of our client library, with either registry and the Python clients."""
 
-import signal
-import subprocess
-from pathlib import Path
-
 import pytest
-from clients import endpoints
+
 from lab import ANY_PORTS, PYTHON_REGISTRY
-from waiting import DEADLINE, wait_until
-
-
-class Example:
-    """A running example, whose output can be looked at."""
-
-    def __init__(self, program, registry, output):
-        self._output = output
-        with output.open("w") as file:
-            self._process = subprocess.Popen(
-                [program, *example_endpoints(registry)],
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-            )
-
-    def lines(self):
-        return self._output.read_text().splitlines()
-
-    def wait_for_line(self, beginning):
-        """Waits for a line that begins like this and returns what follows in it."""
-
-        def find():
-            return next((line for line in self.lines() if line.startswith(beginning)), None)
-
-        return wait_until(find, f"{self._output.name} to say {beginning!r}")[len(beginning) :]
-
-    def interrupt(self):
-        """Presses Ctrl-C and returns the exit code."""
-        self._process.send_signal(signal.SIGINT)
-        return self._process.wait(DEADLINE)
-
-    def wait_for_exit(self):
-        return self._process.wait(DEADLINE)
-
-    def kill(self):
-        self._process.kill()
-        self._process.wait()
-
-
-def example_endpoints(registry):
-    named = endpoints(registry)
-    return [named[f"registry_{socket}_endpoint"] for socket in ("req", "sub", "hb")]
+from waiting import wait_until
 
 
 @pytest.fixture
-def start_example(request, tmp_path):
-    """Starts an example that was built beside the binary, with a registry to talk to."""
-    folder = Path(request.config.getoption("--binary")).resolve().parent / "examples"
-    started = []
-
-    def start(name, registry):
-        output = tmp_path / f"{len(started) + 1}-{name}.txt"
-        started.append(Example(folder / name, registry, output))
-        return started[-1]
-
-    yield start
-    for example in started:
-        example.kill()
+def start_example(programs):
+    return programs.start_example
 
 
 @pytest.fixture(params=["ours", "python"])
