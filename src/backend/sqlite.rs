@@ -4,6 +4,7 @@
 //! `sqlite/open.rs`, its tables in `sqlite/schema.rs`, what a row means in `sqlite/row.rs`, and
 //! how a copy of it is made in `sqlite/copy.rs`.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use log::warn;
@@ -17,6 +18,7 @@ mod copy;
 mod error;
 mod examination;
 mod open;
+mod partial;
 mod presence;
 mod row;
 mod schema;
@@ -43,6 +45,8 @@ pub struct SqliteBackend {
     connection: Connection,
     path: PathBuf,
     presence: Presence,
+    /// Whether a commit that was refused may stand whole in the log.
+    is_in_doubt: bool,
 }
 
 impl SqliteBackend {
@@ -50,7 +54,7 @@ impl SqliteBackend {
     ///
     /// A file of an older version, the Python registry's among them, is brought to the present
     /// one in one transaction, after a copy of it as it was is kept beside it, under its name
-    /// with `.before-version-1` behind it.
+    /// with `.before-version-2` behind it.
     ///
     /// # Errors
     /// [`SqliteError`] says why the file cannot be used. A file that is refused stays as it was,
@@ -59,7 +63,7 @@ impl SqliteBackend {
         let (connection, path) = open::open(path)?;
         let presence = Presence::note([path.clone(), open::log_of(&path)])
             .map_err(|reason| SqliteError::NoAccess { path: path.clone(), reason })?;
-        Ok(Self { connection, path, presence })
+        Ok(Self { connection, path, presence, is_in_doubt: false })
     }
 
     /// The same with another durability.
@@ -80,7 +84,7 @@ impl SqliteBackend {
     /// Finds out what is in the file at `path`, without changing it, and checks every page of it.
     ///
     /// # Errors
-    /// [`SqliteError`], where no registry could be started on it.
+    /// [`SqliteError`], where no registry could be started on it, or where nothing is in it.
     pub fn examine(path: &Path) -> Result<Examination, SqliteError> {
         Examination::of(path)
     }
@@ -115,7 +119,7 @@ impl SqliteBackend {
     /// Makes sure that a commit which failed stays undone. Where its sync failed it stands whole
     /// in the log, and the next start would take it for made. One in its place, which changes
     /// nothing, ends that, whether its own sync succeeds or not.
-    fn bury(&mut self) {
+    fn bury(&mut self) -> rusqlite::Result<()> {
         let buried = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -123,13 +127,41 @@ impl SqliteBackend {
                 schema::touch(&transaction)?;
                 transaction.commit()
             });
-        if let Err(error) = buried {
-            log::debug!("the commit after a failed one failed as well: {error}");
+        match buried {
+            Err(error) if !error::is_failed_sync(&error) => Err(error),
+            _ => {
+                self.is_in_doubt = false;
+                Ok(())
+            }
+        }
+    }
+
+    /// Undoes a commit that failed with `error`, and tells what can be said for sure.
+    fn undo(&mut self, error: &rusqlite::Error) -> BackendError {
+        let reason = self.reason("write to", error);
+        self.is_in_doubt |= error::is_failed_sync(error);
+        let _ = self.bury();
+        if self.is_in_doubt {
+            BackendError::new(format!(
+                "{reason}; the disk does not even let this be undone now: if the registry ends \
+                 before it stores again, this may have come true at its next start"
+            ))
+        } else {
+            BackendError::new(reason)
+        }
+    }
+
+    /// Whether SQLite reports it or not: the operating system is asked for its reason.
+    fn reason(&self, task: &str, error: &rusqlite::Error) -> String {
+        let text = error::explain(task, &self.path, error);
+        match open::refusal_to_write(&self.path) {
+            Some(reason) if error::is_of_the_system(error) => format!("{text}: {reason}"),
+            _ => text,
         }
     }
 
     fn failed(&self, task: &str, error: &rusqlite::Error) -> BackendError {
-        BackendError::new(error::explain(task, &self.path, error))
+        BackendError::new(self.reason(task, error))
     }
 }
 
@@ -138,7 +170,12 @@ impl Backend for SqliteBackend {
         let rows =
             examination::services(&self.connection).map_err(|error| self.failed("read", &error))?;
         rows.unusable.iter().for_each(|row| self.warn_of(row));
-        Ok(rows.usable)
+        let owners =
+            examination::owners(&self.connection).map_err(|error| self.failed("read", &error))?;
+        owners.unusable.iter().for_each(|row| self.warn_of(row));
+        let mut services = rows.usable;
+        examination::note_owners(&mut services, owners.usable);
+        Ok(services)
     }
 
     fn load_policies(&mut self) -> Result<Vec<(ServiceId, TypePolicy)>, BackendError> {
@@ -150,10 +187,10 @@ impl Backend for SqliteBackend {
 
     fn commit(&mut self, records: &[Record<'_>]) -> Result<(), BackendError> {
         self.check_presence()?;
-        self.write(records).map_err(|error| {
-            self.bury();
-            self.failed("write to", &error)
-        })
+        if self.is_in_doubt {
+            self.bury().map_err(|error| self.failed("write to", &error))?;
+        }
+        self.write(records).map_err(|error| self.undo(&error))
     }
 
     fn back_up(&mut self, destination: &Path, existing: Existing) -> Result<(), BackendError> {
@@ -162,7 +199,11 @@ impl Backend for SqliteBackend {
         })
     }
 
-    fn close(self: Box<Self>) -> Result<(), BackendError> {
+    fn close(mut self: Box<Self>) -> Result<(), BackendError> {
+        if self.is_in_doubt {
+            // Whoever was refused has been told what happens where this fails, too.
+            let _ = self.bury();
+        }
         let is_there = self.presence.missing() != Some(self.path.as_path());
         // Closing moves the log into the file by itself, but says nothing when it cannot.
         let moved = self.connection.query_row(schema::MOVE_LOG, [], |_| Ok(()));
@@ -196,13 +237,15 @@ fn keep(transaction: &Transaction<'_>, record: &Record<'_>) -> rusqlite::Result<
                 service.ttl.seconds(),
                 row::seconds(last_heartbeat),
                 row::tags_json(&service.tags),
-            ])
+            ])?;
+            keep_owner(transaction, &service.id, service.owner)
         }
         Record::Renewed { id, last_heartbeat } => transaction
             .prepare_cached(schema::RENEW)?
             .execute(params![id.as_str(), row::seconds(last_heartbeat)]),
         Record::Removed { id } => {
-            transaction.prepare_cached(schema::REMOVE)?.execute([id.as_str()])
+            transaction.prepare_cached(schema::REMOVE)?.execute([id.as_str()])?;
+            keep_owner(transaction, id, None)
         }
         Record::PolicyStored { id, policy } => transaction
             .prepare_cached(schema::STORE_POLICY)?
@@ -210,6 +253,19 @@ fn keep(transaction: &Transaction<'_>, record: &Record<'_>) -> rusqlite::Result<
         Record::PolicyRemoved { id } => {
             transaction.prepare_cached(schema::REMOVE_POLICY)?.execute([id.as_str()])
         }
+    }
+}
+
+fn keep_owner(
+    transaction: &Transaction<'_>,
+    id: &ServiceId,
+    owner: Option<IpAddr>,
+) -> rusqlite::Result<usize> {
+    match owner {
+        Some(address) => transaction
+            .prepare_cached(schema::STORE_OWNER)?
+            .execute([id.as_str(), &address.to_string()]),
+        None => transaction.prepare_cached(schema::REMOVE_OWNER)?.execute([id.as_str()]),
     }
 }
 

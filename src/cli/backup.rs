@@ -23,7 +23,7 @@ asking_command! {
         #[argh(positional, arg_name = "dest")]
         destination: String,
 
-        /// overwrite the file where there is one
+        /// overwrite the file where there is one, which must be a registry's database or empty
         #[argh(switch)]
         force: bool,
     }

@@ -17,7 +17,8 @@ use super::{Exit, output};
     subcommand,
     name = "check",
     help_triggers("-h", "--help", "help"),
-    note = "Done (0) means that a registry can be started on it."
+    note = "Done (0) means that a registry has used it and can be started on it; an empty file is \
+        neither damaged nor a backup, and is told apart (1)."
 )]
 pub(super) struct Check {
     /// the database file
@@ -128,6 +129,7 @@ mod tests {
             metadata: Metadata::from_json("{}").unwrap(),
             ttl: Ttl::from_seconds(30).unwrap(),
             tags: [].into(),
+            owner: None,
         };
         StoredService { service, last_heartbeat: WallTime::from_unix_seconds(seconds) }
     }

@@ -1,5 +1,7 @@
-//! kill -9 at random moments under load: what was acknowledged is there, and nothing else.
+//! kill -9 at random moments under load: what was acknowledged is there, and nothing else, what
+//! services said of sharing their types counts again, and the silent are in nobody's way.
 
+mod claimant;
 mod picture;
 mod writer;
 
@@ -10,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use claimant::Claimant;
 use picture::Picture;
 use writer::{Counts, Writer};
 
@@ -22,6 +25,10 @@ const FILE: &str = "service_registry.db";
 
 /// The longest time from the first request to the kill.
 const LONGEST_LIFE_MILLISECONDS: u64 = 150;
+
+/// One life in so many is long enough for services to expire.
+const LONG_LIVES: u64 = 10;
+const LONG_LIFE_MILLISECONDS: u64 = 2_500;
 
 /// How long a registry that is killed before it is ready may have lived.
 const LONGEST_START_MILLISECONDS: u64 = 40;
@@ -43,9 +50,18 @@ fn content_of_the_file(launch: &Launch) -> Picture {
     Picture::in_file(&database)
 }
 
-/// Lets all writers write until the registry is killed at a random moment.
-fn write_until_killed(registry: Registry, writers: &mut [Writer], chance: &mut Chance) {
-    let life = Duration::from_millis(chance.u64(0..=LONGEST_LIFE_MILLISECONDS));
+/// Lets all clients write until the registry is killed at a random moment.
+fn write_until_killed(
+    registry: Registry,
+    writers: &mut [Writer],
+    claimant: &mut Claimant,
+    chance: &mut Chance,
+) {
+    let longest = match chance.u64(..LONG_LIVES) {
+        0 => LONG_LIFE_MILLISECONDS,
+        _ => LONGEST_LIFE_MILLISECONDS,
+    };
+    let life = Duration::from_millis(chance.u64(0..=longest));
     let requests = registry.endpoints().requests.clone();
     let killed = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -53,6 +69,8 @@ fn write_until_killed(registry: Registry, writers: &mut [Writer], chance: &mut C
             let (requests, killed) = (&requests, &killed);
             scope.spawn(move || writer.write_until(requests, killed));
         }
+        let (requests, killed_now) = (&requests, &killed);
+        scope.spawn(move || claimant.claim_until(requests, killed_now));
         // No condition is waited for: the moment must be one that nobody chose.
         thread::sleep(life);
         registry.kill();
@@ -80,10 +98,12 @@ fn after_kill_9_every_acknowledged_write_is_there_and_nothing_is_half_written() 
         .enumerate()
         .map(|(number, services)| Writer::new(number, services, chance.fork()))
         .collect();
+    let mut claimant = Claimant::new(chance.fork());
 
     let mut counts = Counts::default();
+    let mut policies = 0;
     for round in 0..rounds {
-        write_until_killed(launch.start(), &mut writers, &mut chance);
+        write_until_killed(launch.start(), &mut writers, &mut claimant, &mut chance);
         counts.kills += 1;
         let in_file = content_of_the_file(&launch);
         if chance.bool() {
@@ -93,16 +113,24 @@ fn after_kill_9_every_acknowledged_write_is_there_and_nothing_is_half_written() 
 
         let registry = launch.start();
 
-        let found = Picture::of(&registry.client().list());
-        assert_eq!(found, in_file, "round {round}: what the file holds is what is served");
+        let client = registry.client();
+        let list = client.list();
+        let served = Picture::of(&list);
+        let in_file_served = in_file.without_policies();
+        assert_eq!(served, in_file_served, "round {round}: what the file holds is served");
         for writer in &mut writers {
-            counts.add(&writer.explain(&found));
+            counts.add(&writer.explain(&in_file));
         }
+        counts.add(&claimant.explain(&list));
+        counts.add(&claimant.succeed_the_silent(&client, &list));
+        policies += in_file.policies();
         registry.kill();
         counts.kills += 1;
     }
 
     eprintln!("{rounds} rounds in {:.1} s: {counts}", started.elapsed().as_secs_f64());
     assert!(counts.acknowledged > 10 * rounds, "there was something to lose: {counts}");
+    assert!(counts.heirs > 0, "there were services to make room: {counts}");
+    assert!(policies > 0, "there were policies to remember");
     assert!(counts.unanswered > 0, "it was killed in the middle of something: {counts}");
 }

@@ -3,10 +3,15 @@
 
 mod backup;
 mod check;
-mod failing_sync;
+#[cfg(target_os = "linux")]
+mod cut_off_backup;
+#[cfg(target_os = "linux")]
+mod failing_disk;
 mod full_disk;
 mod growing_disk;
 mod missing_file;
 mod older_files;
+#[cfg(target_os = "linux")]
+mod read_only;
 mod refused_files;
 mod restart;

@@ -1,11 +1,11 @@
 //! Consistent copies of the database, each as a single file.
 //!
 //! A copy is written under a name of its own beside its destination, synced, and then renamed.
-//! Whatever happens, a power cut too, there is a whole copy of its name or none; what may stay
-//! behind is a file whose name ends in `.partial-` and a number.
+//! Whatever happens, a power cut too, there is a whole copy of its name or none. The file on its
+//! way to that is in `partial.rs`.
 
 use std::ffi::OsString;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,10 @@ use thiserror::Error;
 
 use crate::backend::Existing;
 
-use super::error::explain;
+use super::error::{SqliteError, explain};
+use super::open;
+use super::partial::Partial;
+use super::schema::Content;
 
 /// Where the contents of a file begin. Before it stands SQLite's header, with counters of
 /// changes, which differ between two copies of the same contents.
@@ -34,6 +37,12 @@ pub(super) enum CopyError {
     Exists { destination: PathBuf },
     #[error("{} is not a regular file; give the path of a file", destination.display())]
     NotAFile { destination: PathBuf },
+    #[error(
+        "{} is not overwritten: {reason}, and only a registry's database or an empty file is; \
+         give another path, or delete the file first",
+        destination.display()
+    )]
+    NoRegistrys { destination: PathBuf, reason: String },
     #[error(
         "{} belongs to the database that is to be copied; give another path",
         destination.display()
@@ -55,11 +64,6 @@ pub(super) enum CopyError {
     Failed { destination: PathBuf, reason: Error },
 }
 
-/// A copy that has no name yet. Dropping it removes it.
-struct Partial {
-    path: PathBuf,
-}
-
 /// Copies the database of `source`, which is the file at `path`, to `destination`.
 pub(super) fn back_up(
     source: &Connection,
@@ -68,7 +72,8 @@ pub(super) fn back_up(
     existing: Existing,
 ) -> Result<(), CopyError> {
     let destination = checked(destination, path, existing)?;
-    Partial::write(source, path, &destination)?.put(&destination, existing)
+    let partial = write(source, path, &destination)?;
+    put(&partial, &destination, existing)
 }
 
 /// Keeps a copy of the database at `path` beside it, as it is before it becomes `version`, and
@@ -80,12 +85,14 @@ pub(super) fn keep_before(
     path: &Path,
 ) -> Result<PathBuf, CopyError> {
     let first = beside(path, &format!(".before-version-{version}"));
-    let partial = Partial::write(source, path, &first)?;
+    let partial = write(source, path, &first)?;
     let mut kept = first.clone();
     let mut number = 1_u32;
     loop {
-        match partial.put(&kept, Existing::Keep) {
-            Err(CopyError::Exists { .. }) if partial.has_contents_of(&kept) => return Ok(kept),
+        match put(&partial, &kept, Existing::Keep) {
+            Err(CopyError::Exists { .. }) if have_same_contents(partial.path(), &kept) => {
+                return Ok(kept);
+            }
             Err(CopyError::Exists { .. }) => {
                 number += 1;
                 kept = beside(&first, &format!("-{number}"));
@@ -102,67 +109,26 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-impl Partial {
-    fn write(source: &Connection, path: &Path, destination: &Path) -> Result<Self, CopyError> {
-        let failed = |reason| CopyError::Failed { destination: destination.to_owned(), reason };
-        let no_access =
-            |reason| CopyError::NoAccess { destination: destination.to_owned(), reason };
+/// Writes a copy that is whole and on the disk, and has no name yet.
+fn write(source: &Connection, path: &Path, destination: &Path) -> Result<Partial, CopyError> {
+    let failed = |reason| CopyError::Failed { destination: destination.to_owned(), reason };
+    let no_access = |reason| CopyError::NoAccess { destination: destination.to_owned(), reason };
 
-        let partial =
-            Self { path: beside(destination, &format!(".partial-{}", fastrand::u64(..))) };
-        let file = File::create_new(&partial.path).map_err(no_access)?;
-        file.set_permissions(permissions_of(path)).map_err(no_access)?;
-        fill(&partial.path, source).map_err(failed)?;
-        file.sync_all().map_err(no_access)?;
-        Ok(partial)
-    }
-
-    /// Gives the copy its name, for good.
-    fn put(&self, destination: &Path, existing: Existing) -> Result<(), CopyError> {
-        let no_access = |reason: io::Error| {
-            let destination = destination.to_owned();
-            match reason.kind() {
-                io::ErrorKind::AlreadyExists => CopyError::Exists { destination },
-                _ => CopyError::NoAccess { destination, reason },
-            }
-        };
-        if existing == Existing::Keep {
-            match fs::hard_link(&self.path, destination) {
-                Ok(()) => return sync_folder_of(destination).map_err(no_access),
-                Err(reason) if reason.kind() == io::ErrorKind::AlreadyExists => {
-                    return Err(no_access(reason));
-                }
-                // A file system without links: there is a moment in which the name stands for
-                // an empty file.
-                Err(_) => {}
-            }
-            // Taking the name first overwrites nothing, also not what appeared a moment ago.
-            File::create_new(destination).map_err(no_access)?;
-        }
-        if let Err(reason) = fs::rename(&self.path, destination) {
-            if existing == Existing::Keep {
-                // The name was taken for nothing.
-                let _ = fs::remove_file(destination);
-            }
-            return Err(no_access(reason));
-        }
-        sync_folder_of(destination).map_err(no_access)
-    }
-
-    fn has_contents_of(&self, other: &Path) -> bool {
-        matches!((contents(&self.path), contents(other)), (Ok(one), Ok(another)) if one == another)
-    }
+    let partial = Partial::create(destination, permissions_of(path)).map_err(no_access)?;
+    fill(partial.path(), source).map_err(failed)?;
+    partial.sync().map_err(no_access)?;
+    Ok(partial)
 }
 
-impl Drop for Partial {
-    fn drop(&mut self) {
-        // It is not there any more, where it got its name.
-        let _ = fs::remove_file(&self.path);
-    }
-}
-
-fn sync_folder_of(path: &Path) -> io::Result<()> {
-    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+/// Gives the copy its name, for good.
+fn put(partial: &Partial, destination: &Path, existing: Existing) -> Result<(), CopyError> {
+    partial.put(destination, existing).map_err(|reason| {
+        let destination = destination.to_owned();
+        match reason.kind() {
+            io::ErrorKind::AlreadyExists => CopyError::Exists { destination },
+            _ => CopyError::NoAccess { destination, reason },
+        }
+    })
 }
 
 /// Whoever may not read the database may not read its copy, also when the database is gone.
@@ -173,8 +139,11 @@ fn permissions_of(path: &Path) -> Permissions {
 
 /// Copies into the empty file at `path` in one go: nobody else writes to the source.
 fn fill(path: &Path, source: &Connection) -> rusqlite::Result<()> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut copy = Connection::open_with_flags(path, flags)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    // On some file systems SQLite's lock would meet the one by which the file is known as ours.
+    let mut copy = Connection::open_with_flags(open::uri(path, "nolock"), flags)?;
     // What is half written is thrown away, and what is whole is synced then.
     copy.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")?;
     match Backup::new(source, &mut copy)?.step(-1)? {
@@ -198,18 +167,40 @@ fn checked(destination: &Path, path: &Path, existing: Existing) -> Result<PathBu
     if target == path || COMPANIONS.iter().any(|companion| target == beside(path, companion)) {
         return Err(CopyError::OwnFile { destination: given() });
     }
-    match fs::metadata(&full) {
+    let is_there = match fs::metadata(&full) {
         Ok(file) if !file.is_file() => return Err(CopyError::NotAFile { destination: given() }),
         Ok(_) if existing == Existing::Keep => {
             return Err(CopyError::Exists { destination: given() });
         }
-        _ => {}
-    }
+        outcome => outcome.is_ok(),
+    };
     let logs = COMPANIONS.map(|companion| beside(&full, companion));
-    match logs.into_iter().find(|log| fs::symlink_metadata(log).is_ok()) {
-        Some(log) => Err(CopyError::LogBeside { log }),
+    if let Some(log) = logs.into_iter().find(|log| fs::symlink_metadata(log).is_ok()) {
+        return Err(CopyError::LogBeside { log });
+    }
+    match is_there.then(|| strangeness(&target)).flatten() {
+        Some(reason) => Err(CopyError::NoRegistrys { destination: given(), reason }),
         None => Ok(full),
     }
+}
+
+/// Why the file at the full `path` may be dear to somebody, if so. Any program on the host may
+/// ask for a backup, and must not be able to overwrite by it whatever the registry's user may.
+fn strangeness(path: &Path) -> Option<String> {
+    match open::content_of(path) {
+        Ok(Content::Nothing | Content::Services { .. }) => None,
+        Ok(Content::Foreign { reason }) => Some(format!("it is another database ({reason})")),
+        Ok(Content::NewerVersion(version)) => {
+            Some(format!("it is of the newer version {version} of a registry's database"))
+        }
+        Err(SqliteError::NotADatabase { .. }) => Some("it is not a SQLite database".to_owned()),
+        Err(SqliteError::Locked { .. }) => Some("it is in use by another program".to_owned()),
+        Err(reason) => Some(format!("it cannot be looked into ({reason})")),
+    }
+}
+
+fn have_same_contents(one: &Path, other: &Path) -> bool {
+    matches!((contents(one), contents(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 /// Everything in a copy behind SQLite's header.

@@ -40,6 +40,16 @@ pub enum SqliteError {
         /// What was to be opened.
         path: PathBuf,
     },
+    /// The file is there and holds nothing yet, where there must be something to look into.
+    #[error(
+        "{} is empty: no registry has used it yet, so it is no copy of one; \
+         a registry can be started on it, with no services",
+        path.display()
+    )]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
     /// The operating system says no.
     #[error(
         "{} cannot be opened or created: {reason}; \
@@ -206,6 +216,22 @@ pub(super) fn explain(task: &str, path: &Path, error: &Error) -> String {
         Some(code) => format!("cannot {task} {path}: {error} (SQLite code {code}){advice}"),
         None => format!("cannot {task} {path}: {error}{advice}"),
     }
+}
+
+/// Whether all was written and could not be made safe.
+pub(super) fn is_failed_sync(error: &Error) -> bool {
+    matches!(
+        error.sqlite_extended_error_code(),
+        Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC)
+    )
+}
+
+/// Whether it was the operating system that said no to SQLite, which keeps the reason to itself.
+pub(super) fn is_of_the_system(error: &Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::CannotOpen)
+    )
 }
 
 fn is_about_the_folder(error: &Error) -> bool {

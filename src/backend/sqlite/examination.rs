@@ -1,5 +1,7 @@
 //! What is in a database, found out without changing it.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Row};
@@ -10,7 +12,7 @@ use crate::service::{ServiceId, TypePolicy};
 use super::error::SqliteError;
 use super::open;
 use super::row::{self, InvalidRow};
-use super::schema::{self, Content};
+use super::schema;
 
 /// What a database holds that a registry can be started on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,26 +58,36 @@ pub(super) fn policies(connection: &Connection) -> rusqlite::Result<Rows<(Servic
     read(connection, schema::POLICIES, schema::LOAD_POLICIES, row::stored_policy)
 }
 
+/// From where services were registered.
+pub(super) fn owners(connection: &Connection) -> rusqlite::Result<Rows<(ServiceId, IpAddr)>> {
+    read(connection, schema::OWNERS, schema::LOAD_OWNERS, row::stored_owner)
+}
+
+/// Notes in `services` from where each was registered.
+pub(super) fn note_owners(services: &mut [StoredService], owners: Vec<(ServiceId, IpAddr)>) {
+    let owners: HashMap<ServiceId, IpAddr> = owners.into_iter().collect();
+    for stored in services {
+        stored.service.owner = owners.get(&stored.service.id).copied();
+    }
+}
+
 impl Examination {
     /// The newest version of the schema that this program knows, and makes of every file that a
     /// registry is started on.
     pub const LATEST_VERSION: usize = schema::VERSION;
 
     pub(super) fn of(path: &Path) -> Result<Self, SqliteError> {
-        let (path, content, connection) = open::open_to_read(path)?;
+        let (connection, path, version) = open::open_to_read(path)?;
         let mut examination = Self {
             path,
-            version: 0,
+            version,
             services: Vec::new(),
             policies: Vec::new(),
             unusable_rows: Vec::new(),
         };
-        if let (Content::Services { version }, Some(connection)) = (content, connection) {
-            examination.version = version;
-            examination
-                .read(&connection)
-                .map_err(|error| SqliteError::on_opening(&examination.path, error))?;
-        }
+        examination
+            .read(&connection)
+            .map_err(|error| SqliteError::on_opening(&examination.path, error))?;
         Ok(examination)
     }
 
@@ -87,6 +99,11 @@ impl Examination {
             let policies = policies(connection)?;
             self.policies = policies.usable;
             self.unusable_rows.extend(policies.unusable);
+        }
+        if self.version > 1 {
+            let owners = owners(connection)?;
+            note_owners(&mut self.services, owners.usable);
+            self.unusable_rows.extend(owners.unusable);
         }
         Ok(())
     }

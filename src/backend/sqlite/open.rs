@@ -44,33 +44,55 @@ pub(super) fn open(path: &Path) -> Result<(Connection, PathBuf), SqliteError> {
     Ok((connection, path))
 }
 
-/// Opens the file at `path` to look into it, for this connection alone, and leaves it as it is.
-/// Returns the full path, what the file holds, and, unless that is nothing, the connection.
-pub(super) fn open_to_read(
-    path: &Path,
-) -> Result<(PathBuf, Content, Option<Connection>), SqliteError> {
+/// Opens the file at `path` to look into it, for this connection alone, checks every page of it,
+/// and leaves it as it is. Returns the full path, too, and the version of the services in it.
+pub(super) fn open_to_read(path: &Path) -> Result<(Connection, PathBuf, usize), SqliteError> {
     if !path.exists() {
         return Err(SqliteError::NotFound { path: path.to_owned() });
     }
     let path = full_path(path)?;
-    let connection = match check_files(&path) {
-        // To take the lock on an empty file would be to write to it.
-        Ok(()) if fs::metadata(&path).is_ok_and(|file| file.len() == 0) => {
-            return Ok((path, Content::Nothing, None));
+    let Some(connection) = connect_to_read(&path)? else {
+        return Err(SqliteError::Empty { path });
+    };
+    match inspect(&connection, &path)? {
+        Content::Services { version } => Ok((connection, path, version)),
+        _ => Err(SqliteError::Empty { path }),
+    }
+}
+
+/// What the file at the full `path` holds by its schema. It stays as it is.
+pub(super) fn content_of(path: &Path) -> Result<Content, SqliteError> {
+    match connect_to_read(path)? {
+        None => Ok(Content::Nothing),
+        Some(connection) => {
+            schema::content(&connection).map_err(|error| SqliteError::on_opening(path, error))
         }
-        Ok(()) => connect_patiently(&path),
+    }
+}
+
+/// Why the operating system lets nobody write beside the database at `path`, if so. The log can
+/// be opened for that, because there are no locks on it that closing it would drop.
+pub(super) fn refusal_to_write(path: &Path) -> Option<io::Error> {
+    OpenOptions::new().append(true).open(log_of(path)).err()
+}
+
+/// A connection to the file at `path` that leaves it as it is, unless the file is empty.
+fn connect_to_read(path: &Path) -> Result<Option<Connection>, SqliteError> {
+    let connection = match check_files(path) {
+        // To take the lock on an empty file would be to write to it.
+        Ok(()) if fs::metadata(path).is_ok_and(|file| file.len() == 0) => return Ok(None),
+        Ok(()) => connect_patiently(path),
         Err(refusal) => Err(refusal),
     };
-    let connection = match connection {
+    match connection {
         Err(SqliteError::ReadOnly { .. } | SqliteError::ReadOnlyFolder { .. })
-            if !log_has_content(&path) =>
+            if !log_has_content(path) =>
         {
-            connect_to_read_only(&path)?
+            connect_to_read_only(path)
         }
-        outcome => outcome?,
-    };
-    let content = inspect(&connection, &path)?;
-    Ok((path, content, Some(connection)))
+        outcome => outcome,
+    }
+    .map(Some)
 }
 
 /// The path with which messages can be understood, and that SQLite takes for nothing else, as it
@@ -148,11 +170,12 @@ fn connect_to_read_only(path: &Path) -> Result<Connection, SqliteError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
-    Connection::open_with_flags(immutable(path), flags).map_err(failed)
+    Connection::open_with_flags(uri(path, "immutable"), flags).map_err(failed)
 }
 
-/// The URI by which SQLite takes the file at `path` for one that nobody changes.
-fn immutable(path: &Path) -> String {
+/// The URI by which SQLite takes the file at `path` for one that is `immutable`, so that nobody
+/// changes it, or that needs `nolock`, because nobody else knows of it.
+pub(super) fn uri(path: &Path, property: &str) -> String {
     let mut uri = "file:".to_owned();
     for byte in path.as_os_str().as_bytes() {
         match byte {
@@ -162,7 +185,7 @@ fn immutable(path: &Path) -> String {
             other => uri.push_str(&format!("%{other:02X}")),
         }
     }
-    uri + "?immutable=1"
+    format!("{uri}?{property}=1")
 }
 
 fn lock(connection: &Connection, leave_log: bool) -> rusqlite::Result<()> {

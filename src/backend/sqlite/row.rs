@@ -4,6 +4,7 @@
 //! program can write to the file, and the type of a column is no more than a preference.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use rusqlite::Row;
 use rusqlite::types::{FromSqlResult, ValueRef};
@@ -35,6 +36,8 @@ pub(super) fn stored_service(row: &Row<'_>) -> Result<StoredService, InvalidRow>
         metadata: metadata(optional_text(row, 4, "metadata")?)?,
         ttl: ttl(row, 5)?,
         tags: tags(optional_text(row, 7, "tags")?)?,
+        // It stands in a table of its own.
+        owner: None,
     };
     let seconds = whole_number(row, 6, "last_heartbeat", "of seconds since 1970")?;
     Ok(StoredService { service, last_heartbeat: WallTime::from_unix_seconds(seconds) })
@@ -49,6 +52,13 @@ pub(super) fn stored_policy(row: &Row<'_>) -> Result<(ServiceId, TypePolicy), In
         _ => return Err(invalid("policy", "must be singleton or allow_duplicates")),
     };
     Ok((id, policy))
+}
+
+/// The id and the address in `row`, whose columns stand in the order of the table.
+pub(super) fn stored_owner(row: &Row<'_>) -> Result<(ServiceId, IpAddr), InvalidRow> {
+    let id = ServiceId::new(text(row, 0, "id")?).map_err(rule("id"))?;
+    let address = text(row, 1, "address")?.parse();
+    address.map(|address| (id, address)).map_err(|_| invalid("address", "must be an IP address"))
 }
 
 /// A policy as it stands in a row. The other two are never remembered, and mean nothing there.

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Error, ErrorCode, Transaction};
 
 /// What makes each version of the schema out of the one before it, from version 1 on. Version 0
 /// is the Python registry's table alone. A step that was released never changes.
-const STEPS: [&str; 1] = [CREATE_POLICIES];
+const STEPS: [&str; 2] = [CREATE_POLICIES, CREATE_OWNERS];
 
 /// The version of the schema that this program writes, kept in SQLite's `user_version`.
 pub(super) const VERSION: usize = STEPS.len();
@@ -19,6 +19,9 @@ pub(super) const SERVICES: &str = "services";
 
 /// Our table beside it, since version 1.
 pub(super) const POLICIES: &str = "policies";
+
+/// Another one, since version 2.
+pub(super) const OWNERS: &str = "owners";
 
 const CREATE: &str = "
 CREATE TABLE services (
@@ -39,6 +42,21 @@ CREATE TABLE IF NOT EXISTS policies (
     id TEXT PRIMARY KEY, -- of a service that is registered, or that expired
     policy TEXT NOT NULL -- what it said of sharing its type: singleton or allow_duplicates
 )";
+
+const CREATE_OWNERS: &str = "
+CREATE TABLE IF NOT EXISTS owners (
+    id TEXT PRIMARY KEY, -- of a service that is registered
+    address TEXT NOT NULL -- from which it was registered
+)";
+
+/// From which address each service was registered, where that is known.
+pub(super) const LOAD_OWNERS: &str = "SELECT id, address FROM owners ORDER BY rowid";
+
+/// Stores from where a service was registered, in place of what was known before.
+pub(super) const STORE_OWNER: &str = "INSERT OR REPLACE INTO owners (id, address) VALUES (?1, ?2)";
+
+/// Forgets from where a service was registered.
+pub(super) const REMOVE_OWNER: &str = "DELETE FROM owners WHERE id = ?1";
 
 /// What ids said about sharing their type, in the order in which they said it.
 pub(super) const LOAD_POLICIES: &str = "SELECT id, policy FROM policies ORDER BY rowid";
@@ -152,20 +170,33 @@ fn advance(transaction: &Transaction<'_>, version: usize, steps: &[&str]) -> rus
 
 /// What a database holds that has a table of services, and says that it is of this version.
 fn services(connection: &Connection, version: usize) -> rusqlite::Result<Content> {
-    let has_policies: bool = connection.query_row(
-        "SELECT count(*) > 0 FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE",
-        [POLICIES],
-        |row| row.get(0),
-    )?;
+    let has_policies = has_table(connection, POLICIES)?;
+    let has_owners = has_table(connection, OWNERS)?;
     let mut reason = misfit(connection, SERVICES, &[LOAD, STORE, RENEW, REMOVE])?;
     if has_policies && reason.is_none() {
         reason = misfit(connection, POLICIES, &[LOAD_POLICIES, STORE_POLICY, REMOVE_POLICY])?;
     }
+    if has_owners && reason.is_none() {
+        reason = misfit(connection, OWNERS, &[LOAD_OWNERS, STORE_OWNER, REMOVE_OWNER])?;
+    }
+    // Without a table that a version added, somebody has taken it out.
+    let version = match (has_policies, has_owners) {
+        (false, _) => 0,
+        (true, false) => version.min(1),
+        (true, true) => version,
+    };
     Ok(match reason {
         Some(reason) => Content::Foreign { reason },
-        // Without the table that version 1 added, somebody has taken it out.
-        None => Content::Services { version: if has_policies { version } else { 0 } },
+        None => Content::Services { version },
     })
+}
+
+fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    connection.query_row(
+        "SELECT count(*) > 0 FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE",
+        [name],
+        |row| row.get(0),
+    )
 }
 
 /// Why one of our statements cannot be used on a table, if so. SQLite itself judges, which covers

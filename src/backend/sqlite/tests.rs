@@ -126,6 +126,7 @@ fn service(name: &str) -> Service {
         metadata: Metadata::from_json(r#"{"type":"PSU"}"#).unwrap(),
         ttl: Ttl::DEFAULT,
         tags: ["PSU".into()].into(),
+        owner: None,
     }
 }
 

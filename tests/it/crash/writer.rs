@@ -1,5 +1,5 @@
 //! One client that registers, replaces, renews and deregisters services of its own, several
-//! requests at a time, and knows what it was told.
+//! requests at a time, with types to have alone or to share, and knows what it was told.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -43,6 +43,8 @@ pub(super) struct Counts {
     pub(super) unanswered: u64,
     /// How many of those without an answer were carried out.
     pub(super) carried_out: u64,
+    /// How many services took the place of one that was not heard since a restart.
+    pub(super) heirs: u64,
 }
 
 impl Writer {
@@ -104,6 +106,7 @@ impl Writer {
             acknowledged: std::mem::take(&mut self.acknowledgements),
             unanswered: unanswered.len() as u64,
             carried_out: carried_out as u64,
+            heirs: 0,
         }
     }
 
@@ -124,11 +127,7 @@ impl Writer {
         match request {
             Request::Renew { id } => self.acknowledged.knows(id),
             Request::Write(write) => {
-                let success = match write {
-                    Write::Register { .. } => true,
-                    Write::Deregister { id } => self.acknowledged.knows(id),
-                };
-                self.acknowledged.take_in(write);
+                let success = self.acknowledged.take_in(write);
                 self.acknowledgements += 1;
                 success
             }
@@ -158,6 +157,7 @@ impl Counts {
         self.acknowledged += other.acknowledged;
         self.unanswered += other.unanswered;
         self.carried_out += other.carried_out;
+        self.heirs += other.heirs;
     }
 }
 
@@ -165,8 +165,9 @@ impl fmt::Display for Counts {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "{} kills, {} writes acknowledged, {} unanswered of which {} were carried out",
-            self.kills, self.acknowledged, self.unanswered, self.carried_out
+            "{} kills, {} writes acknowledged, {} unanswered of which {} were carried out, \
+             {} services in the place of silent ones",
+            self.kills, self.acknowledged, self.unanswered, self.carried_out, self.heirs
         )
     }
 }

@@ -1,18 +1,23 @@
 //! Each commit of a story in turn goes wrong, or takes its time: clients, subscribers, memory and
-//! file tell the same story without it, or with it, and nothing in between.
+//! file tell the same story without it, or with it, and nothing in between. So do the commits
+//! that no client asks for, which are in `each_commit/timer.rs`.
+
+mod timer;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 use service_registry::backend::{Backend, BackendError, Record, SqliteBackend, StoredService};
-use service_registry::clock::WallTime;
-use service_registry::service::{Metadata, Service, ServiceId, Ttl, TypePolicy};
+use service_registry::service::{ServiceId, TypePolicy};
 
 use crate::support::{
-    Client, Embedded, Event, Gate, HeartbeatClient, Subscriber, assert_refused, assert_success,
-    ids, registration,
+    Client, DEADLINE, Embedded, Event, Gate, HeartbeatClient, Subscriber, assert_refused,
+    assert_success, ids, registration,
 };
 
 const FILE: &str = "registry.db";
@@ -27,11 +32,13 @@ enum Fate {
 /// A database of which one commit, counted from when it is armed, meets its fate.
 struct Fateful {
     database: SqliteBackend,
+    /// Which commits count.
+    counts: fn(&[Record<'_>]) -> bool,
     countdown: Countdown,
     fate: Fate,
 }
 
-/// How many commits are still to come until the chosen one. Those of probes do not count.
+/// How many commits are still to come until the chosen one.
 #[derive(Clone, Default)]
 struct Countdown(Arc<AtomicU32>);
 
@@ -49,6 +56,15 @@ impl Countdown {
     fn left(&self) -> u32 {
         self.0.load(Ordering::SeqCst)
     }
+
+    #[track_caller]
+    fn wait_until_left(&self, commits: u32) {
+        let started = Instant::now();
+        while self.left() > commits {
+            assert!(started.elapsed() < DEADLINE, "{} commits are still to come", self.left());
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
 }
 
 impl Backend for Fateful {
@@ -61,7 +77,7 @@ impl Backend for Fateful {
     }
 
     fn commit(&mut self, records: &[Record<'_>]) -> Result<(), BackendError> {
-        if !is_of_a_probe(records) && self.countdown.is_now() {
+        if (self.counts)(records) && self.countdown.is_now() {
             match &self.fate {
                 Fate::Fails => return Err(BackendError::new("the disk is in trouble")),
                 Fate::WaitsAt(gate) => gate.pass(),
@@ -75,8 +91,8 @@ impl Backend for Fateful {
     }
 }
 
-fn is_of_a_probe(records: &[Record<'_>]) -> bool {
-    records.iter().any(|record| match record {
+fn is_of_no_probe(records: &[Record<'_>]) -> bool {
+    !records.iter().any(|record| match record {
         Record::Stored { service, .. } => Subscriber::is_probe(service.id.as_str()),
         Record::Removed { id } => Subscriber::is_probe(id.as_str()),
         _ => false,
@@ -88,19 +104,29 @@ fn is_of_a_probe(records: &[Record<'_>]) -> bool {
 enum Step {
     /// The last is whom it expires to make room.
     Register(&'static str, &'static str, Option<&'static str>),
+    /// The same, where it says this of sharing its type.
+    Say(&'static str, &'static str, Option<TypePolicy>),
     Deregister(&'static str),
 }
 
 /// Everything that is stored: new services, one again, one in the place of another that is
-/// silent, gone ones. At the beginning, "silent" of type SILENT is in the file.
-const STORY: [Step; 8] = [
+/// silent, gone ones, and what they say of sharing their type, for as long as it counts. At the
+/// beginning, "silent" of type SILENT is in the file.
+const STORY: [Step; 14] = [
     Step::Register("a", "A", None),
     Step::Register("b", "B", None),
     Step::Register("a", "A", None),
+    Step::Say("twin", "A", Some(TypePolicy::AllowDuplicates)),
+    Step::Say("alone", "ALONE", Some(TypePolicy::Singleton)),
     Step::Register("heir", "SILENT", Some("silent")),
+    // It says nothing now, and may share the type for what it said.
+    Step::Register("twin", "A", None),
     Step::Deregister("b"),
+    Step::Say("alone", "ALONE", None),
     Step::Register("b", "B", None),
+    Step::Deregister("twin"),
     Step::Deregister("a"),
+    Step::Say("company", "B", Some(TypePolicy::AllowDuplicates)),
     Step::Register("last", "LAST", None),
 ];
 
@@ -108,28 +134,46 @@ const STORY: [Step; 8] = [
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Truth {
     services: Vec<String>,
+    policies: Vec<(String, TypePolicy)>,
     events: Vec<(String, String)>,
 }
 
 impl Truth {
+    fn at_the_beginning() -> Self {
+        Self { services: vec!["silent".to_owned()], ..Self::default() }
+    }
+
     fn take_in(&mut self, step: Step) {
-        let mut tell = |kind: &str, id: &str| self.events.push((kind.to_owned(), id.to_owned()));
         match step {
             Step::Register(id, _, makes_room) => {
                 if let Some(gone) = makes_room {
-                    tell("expire", gone);
+                    self.tell("expire", gone);
                     self.services.retain(|known| known != gone);
                 }
-                tell("register", id);
-                if !self.services.iter().any(|known| known == id) {
-                    self.services.push(id.to_owned());
-                }
+                self.register(id);
+            }
+            Step::Say(id, _, said) => {
+                self.register(id);
+                self.policies.retain(|(known, _)| known != id);
+                self.policies.extend(said.map(|policy| (id.to_owned(), policy)));
             }
             Step::Deregister(id) => {
-                tell("deregister", id);
+                self.tell("deregister", id);
                 self.services.retain(|known| known != id);
+                self.policies.retain(|(known, _)| known != id);
             }
         }
+    }
+
+    fn register(&mut self, id: &str) {
+        self.tell("register", id);
+        if !self.services.iter().any(|known| known == id) {
+            self.services.push(id.to_owned());
+        }
+    }
+
+    fn tell(&mut self, kind: &str, id: &str) {
+        self.events.push((kind.to_owned(), id.to_owned()));
     }
 }
 
@@ -137,26 +181,42 @@ impl Step {
     fn request(self) -> Value {
         match self {
             Self::Register(id, service_type, _) => registration(id, service_type),
+            Self::Say(id, service_type, said) => {
+                let mut request = registration(id, service_type);
+                let service_info = &mut request["service_info"];
+                match said {
+                    Some(TypePolicy::AllowDuplicates) => {
+                        service_info["allow_duplicate_service_type"] = json!(true);
+                    }
+                    said => service_info["singleton"] = json!(said.is_some()),
+                }
+                request
+            }
             Self::Deregister(id) => json!({"action": "deregister", "service_id": id}),
         }
     }
 }
 
-/// A file in which one service is, last heard in 1970.
+/// A file in which these services are, each with its ttl, last heard in 1970.
+fn file_with(folder: &Path, services: &[(&str, u32)]) -> SqliteBackend {
+    let path = folder.join(FILE);
+    Box::new(SqliteBackend::open(&path).unwrap()).close().unwrap();
+    let connection = Connection::open(&path).unwrap();
+    for (id, ttl) in services {
+        let metadata = json!({"type": id.to_uppercase()}).to_string();
+        connection
+            .execute(
+                "INSERT INTO services VALUES (?1, ?1, '127.0.0.1', 6110, ?2, ?3, 0, '[]')",
+                params![id, metadata, ttl],
+            )
+            .unwrap();
+    }
+    connection.close().unwrap();
+    SqliteBackend::open(&path).unwrap()
+}
+
 fn file_with_silent(folder: &Path) -> SqliteBackend {
-    let mut database = SqliteBackend::open(&folder.join(FILE)).unwrap();
-    let service = Service {
-        id: ServiceId::new("silent").unwrap(),
-        name: "silent".into(),
-        host: "127.0.0.1".into(),
-        port: 6110,
-        metadata: Metadata::from_json(r#"{"type": "SILENT"}"#).unwrap(),
-        ttl: Ttl::DEFAULT,
-        tags: Box::default(),
-    };
-    let last_heartbeat = WallTime::from_unix_seconds(0);
-    database.commit(&[Record::Stored { service: &service, last_heartbeat }]).unwrap();
-    database
+    file_with(folder, &[("silent", 3_600)])
 }
 
 fn about(event: &Event) -> (String, String) {
@@ -164,10 +224,17 @@ fn about(event: &Event) -> (String, String) {
     (kind.to_owned(), id.to_owned())
 }
 
-fn stored(folder: &Path) -> Vec<String> {
+/// What the next registry on the file finds: services and policies.
+#[track_caller]
+fn assert_stored(folder: &Path, truth: &Truth, story: &str) {
     let mut database = SqliteBackend::open(&folder.join(FILE)).unwrap();
     let services = database.load().unwrap();
-    services.into_iter().map(|stored| stored.service.id.to_string()).collect()
+    let services: Vec<&str> = services.iter().map(|stored| stored.service.id.as_str()).collect();
+    assert_eq!(services, truth.services, "{story}");
+    let policies = database.load_policies().unwrap();
+    let policies: Vec<(String, TypePolicy)> =
+        policies.into_iter().map(|(id, policy)| (id.to_string(), policy)).collect();
+    assert_eq!(policies, truth.policies, "{story}");
 }
 
 /// Tells the story while the n-th commit, if there is one, fails. Returns how many there were.
@@ -178,12 +245,16 @@ fn tell_the_story_with_failure(nth: Option<u32>) -> u32 {
     let folder = tempfile::tempdir().unwrap();
     let countdown = Countdown::default();
     let database = file_with_silent(folder.path());
-    let server =
-        Embedded::start_on(Fateful { database, countdown: countdown.clone(), fate: Fate::Fails });
+    let server = Embedded::start_on(Fateful {
+        database,
+        counts: is_of_no_probe,
+        countdown: countdown.clone(),
+        fate: Fate::Fails,
+    });
     let client = server.client();
     let mut subscriber = server.subscriber();
     subscriber.all_until_now();
-    let mut truth = Truth { services: vec!["silent".to_owned()], events: Vec::new() };
+    let mut truth = Truth::at_the_beginning();
     countdown.arm(nth.unwrap_or(MANY));
 
     let mut refused = 0;
@@ -205,7 +276,7 @@ fn tell_the_story_with_failure(nth: Option<u32>) -> u32 {
     let told: Vec<_> = subscriber.all_until_now().iter().map(about).collect();
     assert_eq!(told, truth.events, "commit {nth:?}");
     server.stop().unwrap();
-    assert_eq!(stored(folder.path()), truth.services, "commit {nth:?}");
+    assert_stored(folder.path(), &truth, &format!("commit {nth:?}"));
     commits
 }
 
@@ -236,13 +307,14 @@ fn whichever_commit_stalls_only_its_client_waits_and_nobody_sees_it_before_it_is
     let (countdown, gate) = (Countdown::default(), Gate::default());
     let server = Embedded::start_on(Fateful {
         database: file_with_silent(folder.path()),
+        counts: is_of_no_probe,
         countdown: countdown.clone(),
         fate: Fate::WaitsAt(gate.clone()),
     });
     let (writer, reader, heart) = (server.client(), server.client(), server.heartbeat_client());
     let mut subscriber = server.subscriber();
     subscriber.all_until_now();
-    let mut truth = Truth { services: vec!["silent".to_owned()], events: Vec::new() };
+    let mut truth = Truth::at_the_beginning();
     let mut told = Vec::new();
 
     for step in STORY {
@@ -267,5 +339,5 @@ fn whichever_commit_stalls_only_its_client_waits_and_nobody_sees_it_before_it_is
     assert_eq!(told, truth.events);
     assert!(subscriber.all_until_now().is_empty());
     server.stop().unwrap();
-    assert_eq!(stored(folder.path()), truth.services);
+    assert_stored(folder.path(), &truth, "each commit stalled");
 }

@@ -23,6 +23,7 @@ fn found(id: &str) -> StoredService {
         metadata: Metadata::from_json("{}").unwrap(),
         ttl: Ttl::from_seconds(3_600).unwrap(),
         tags: Box::default(),
+        owner: None,
     };
     StoredService { service, last_heartbeat: WallTime::from_unix_seconds(unix_seconds() - AGE) }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::support::{Client, Launch, Registry, Transcript, assert_refused, assert_success, ids};
@@ -112,18 +113,57 @@ fn a_path_starts_where_the_command_is_given_and_not_where_the_registry_runs() {
 }
 
 #[test]
-fn a_file_that_is_there_is_overwritten_with_force_alone() {
+fn a_backup_that_is_there_is_overwritten_with_force_alone() {
     let registry = Registry::start();
+    registry.run(&["backup", "backup.db"]).assert_code(0);
+    let path = registry.launch().path("backup.db");
+    let before = fs::read(&path).unwrap();
     registry.client().register("dev", "DEV");
-    let launch = registry.launch().clone().file("backup.db", "minutes of the meeting");
 
     let refused = refusal(&registry, &["backup.db"]);
-    let afterwards = fs::read(launch.path("backup.db")).unwrap();
+    let afterwards = fs::read(&path).unwrap();
     registry.run(&["backup", "backup.db", "--force"]).assert_code(0);
 
     assert!(refused.contains("backup.db exists already"), "{refused}");
     assert!(refused.contains("--force"), "{refused}");
-    assert_eq!(afterwards, b"minutes of the meeting");
+    assert!(afterwards == before, "the refusal changed the backup");
+    assert_success(&launch_on(&path).start().client().get("dev"));
+}
+
+/// Any program on the host may ask for a backup, with whatever destination.
+#[test]
+fn no_file_is_overwritten_that_is_no_registrys() {
+    let registry = Registry::start();
+    let launch = registry.launch().clone();
+    let notes = Connection::open(launch.path("notes.db")).unwrap();
+    notes.execute_batch("CREATE TABLE notes (text); INSERT INTO notes VALUES ('mine')").unwrap();
+    notes.close().unwrap();
+    let launch = launch.file("minutes.txt", "minutes of the meeting".repeat(100)).file("1", "x");
+
+    for (name, word) in [
+        ("minutes.txt", "not a SQLite database"),
+        ("1", "not a SQLite database"),
+        ("notes.db", "another database (it has no table services)"),
+    ] {
+        let before = fs::read(launch.path(name)).unwrap();
+
+        let refused = refusal(&registry, &[name, "--force"]);
+
+        assert!(refused.contains(&format!("{name} is not overwritten")), "{refused}");
+        assert!(refused.contains(word), "{refused}");
+        assert!(refused.contains("delete the file first"), "{refused}");
+        assert!(fs::read(launch.path(name)).unwrap() == before, "{name} has changed");
+    }
+}
+
+#[test]
+fn an_empty_file_takes_a_backup() {
+    let registry = Registry::start();
+    registry.client().register("dev", "DEV");
+    let launch = registry.launch().clone().file("backup.db", "");
+
+    registry.run(&["backup", "backup.db", "--force"]).assert_code(0);
+
     assert_success(&launch_on(&launch.path("backup.db")).start().client().get("dev"));
 }
 

@@ -67,7 +67,7 @@ fn a_database_in_order_is_told_with_what_is_in_it() {
     assert_tells(&told, &[path.to_str().unwrap(), "ok", "3 (2 passing, 1 critical)"]);
     assert_eq!(reply["success"], true);
     assert_eq!(reply["integrity"], "ok");
-    assert_eq!((&reply["version"], &reply["latest_version"]), (&json!(1), &json!(1)));
+    assert_eq!((&reply["version"], &reply["latest_version"]), (&json!(2), &json!(2)));
     assert_eq!(reply["services"], json!({"total": 3, "passing": 2, "critical": 1}));
     assert_eq!(reply["policies"], 1);
     assert_eq!(reply["left_out"], json!([]));
@@ -124,6 +124,27 @@ fn what_no_registry_can_be_started_on_is_told_with_its_reason() {
         assert_tells(&told, &words);
         assert_eq!(reply["success"], false);
         assert_eq!(reply["code"], code, "{reply}");
+    }
+}
+
+/// A backup that was cut off long ago, or a name that something else made, must not pass for one.
+#[test]
+fn an_empty_file_is_told_apart_from_a_database_in_order() {
+    let empty = Launch::new().file(FILE, "");
+    let without_tables = Launch::new();
+    let connection = Connection::open(without_tables.path(FILE)).unwrap();
+    connection.execute_batch("CREATE TABLE x (y); DROP TABLE x").unwrap();
+    connection.close().unwrap();
+
+    for launch in [empty, without_tables] {
+        let (told, reply) = check(&launch, 1);
+
+        assert_tells(&told, &[FILE, "is empty", "no registry has used it yet"]);
+        assert_eq!((&reply["success"], &reply["code"]), (&json!(false), &json!("empty")));
+        let registry = launch.start();
+        registry.stop();
+        let (_, reply) = check(&launch, 0);
+        assert_eq!(reply["services"]["total"], 0);
     }
 }
 

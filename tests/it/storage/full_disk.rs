@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{Client, Launch, assert_refused, assert_success, ids};
 
 /// In blocks of 512 bytes: room for the empty database and its log, and some services.
-const LIMIT_BLOCKS: u32 = 300;
+const LIMIT_BLOCKS: u32 = 380;
 
 /// A registration that is larger than the limit.
 const LARGE: usize = 200 * 1_024;

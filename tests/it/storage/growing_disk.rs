@@ -10,7 +10,7 @@ const FILE: &str = "service_registry.db";
 
 /// In blocks of 512 bytes. A page of the log is a little more than 8, so steps of 3 cut pages at
 /// ever other places, and the last has room for the whole story.
-const LARGEST_DISK: u32 = 440;
+const LARGEST_DISK: u32 = 660;
 const STEP: usize = 3;
 
 /// A service takes a part of a page, a page, or several.

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::{Launch, assert_refused, assert_success, ids};
 
 const FILE: &str = "service_registry.db";
-const COPY: &str = "service_registry.db.before-version-1";
+const COPY: &str = "service_registry.db.before-version-2";
 
 /// A folder with a file as the Python registry leaves it, with so many services.
 fn launch_with_python_file(services: u32) -> Launch {
@@ -54,7 +54,7 @@ fn a_file_of_the_python_registry_is_served_and_a_copy_of_it_kept() {
     assert!(registry.log().contains(COPY), "the log tells of the copy");
     registry.stop();
 
-    assert_eq!((user_version(&launch, FILE), user_version(&launch, COPY)), (1, 0));
+    assert_eq!((user_version(&launch, FILE), user_version(&launch, COPY)), (2, 0));
     let restored = Launch::new();
     fs::copy(launch.path(COPY), restored.path(FILE)).unwrap();
     assert_eq!(ids(&restored.start().client().list()).len(), 20);

@@ -17,7 +17,23 @@ impl Chance {
     /// The seed in the environment, or a new one at every run.
     #[track_caller]
     pub(crate) fn new() -> Self {
-        let seed = number_in(SEED_VARIABLE).unwrap_or_else(|| fastrand::u64(..));
+        Self::with_seed(number_in(SEED_VARIABLE).unwrap_or_else(|| fastrand::u64(..)))
+    }
+
+    /// So many, each with a seed of its own. The seed in the environment is that of the first, so
+    /// that whatever failed comes first when it is done again.
+    #[track_caller]
+    pub(crate) fn several(count: u64) -> impl Iterator<Item = Self> {
+        let first = Self::new().seed;
+        (0..count).map(move |number| Self::with_seed(first.wrapping_add(number)))
+    }
+
+    /// What repeats these choices.
+    pub(crate) const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    fn with_seed(seed: u64) -> Self {
         Self { seed, numbers: fastrand::Rng::with_seed(seed) }
     }
 }

@@ -49,7 +49,7 @@ impl Embedded {
     }
 
     #[track_caller]
-    fn start_with(config: Config, backend: impl Backend + 'static) -> Self {
+    pub(crate) fn start_with(config: Config, backend: impl Backend + 'static) -> Self {
         let server = Server::start_with_backend(config, Box::new(backend)).expect("it starts");
         let endpoints = server.endpoints();
         let endpoints = Endpoints {

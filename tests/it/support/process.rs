@@ -79,6 +79,10 @@ impl Process {
         self.stderr.lock().unwrap().clone()
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal, named as `kill` names it.
     #[track_caller]
     pub(crate) fn signal(&self, name: &str) {

@@ -91,6 +91,11 @@ impl Registry {
     }
 
     #[track_caller]
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.as_ref().expect("it runs").id()
+    }
+
+    #[track_caller]
     pub(crate) fn signal(&self, name: &str) {
         self.process.as_ref().expect("it runs").signal(name);
     }

@@ -59,10 +59,10 @@ fn a_backup_is_a_single_file_and_complete_before_it_has_its_name() {
 }
 
 #[test]
-fn a_file_that_is_there_is_overwritten_only_if_that_is_wanted() {
+fn a_backup_that_is_there_is_overwritten_only_if_that_is_wanted() {
     let (_lab, mut backend) = lab_in_use();
-    let backups = Lab::new();
-    fs::write(backups.path(), "minutes of the meeting").unwrap();
+    let backups = Lab::new().with_sql(python::PYTHON_TABLE);
+    let before = fs::read(backups.path()).unwrap();
 
     let refusal = refusal(&mut backend, &backups.path(), Existing::Keep);
     let afterwards = fs::read(backups.path()).unwrap();
@@ -70,8 +70,94 @@ fn a_file_that_is_there_is_overwritten_only_if_that_is_wanted() {
 
     assert!(refusal.contains("exists already"), "{refusal}");
     assert!(refusal.contains("--force"), "{refusal}");
-    assert_eq!(afterwards, b"minutes of the meeting");
+    assert!(afterwards == before, "the refusal changed the file");
     assert_eq!(backups.kept().len(), 50);
+}
+
+#[test]
+fn what_is_no_registrys_database_is_not_overwritten() {
+    let text: fn(&Lab) = |lab| fs::write(lab.path(), "minutes of the meeting").unwrap();
+    let letter: fn(&Lab) = |lab| fs::write(lab.path(), "m").unwrap();
+    let notes: fn(&Lab) = |lab| lab.run("CREATE TABLE notes (text)");
+    let newer: fn(&Lab) = |lab| {
+        close(lab.open());
+        lab.run("PRAGMA user_version = 1000000");
+    };
+    let linked: fn(&Lab) = |lab| {
+        let target = lab.folder.path().join("minutes");
+        fs::write(&target, "minutes of the meeting").unwrap();
+        symlink(target, lab.path()).unwrap();
+    };
+
+    for (make, word) in [
+        (text, "not a SQLite database"),
+        (letter, "not a SQLite database"),
+        (notes, "another database (it has no table services)"),
+        (newer, "newer version 1000000"),
+        (linked, "not a SQLite database"),
+    ] {
+        let (_lab, mut backend) = lab_in_use();
+        let backups = Lab::new();
+        make(&backups);
+        let before = backups.files();
+
+        let refusal = refusal(&mut backend, &backups.path(), Existing::Replace);
+
+        assert!(refusal.contains("is not overwritten"), "{refusal}");
+        assert!(refusal.contains(word), "{refusal}");
+        assert!(refusal.contains("another path"), "{refusal}");
+        assert!(backups.files() == before, "the refusal changed {:?}", backups.files().keys());
+    }
+}
+
+#[test]
+fn what_holds_nothing_is_overwritten() {
+    let nothing: fn(&Lab) = |lab| fs::write(lab.path(), "").unwrap();
+    let no_tables: fn(&Lab) = |lab| lab.run("CREATE TABLE x (y); DROP TABLE x");
+
+    for make in [nothing, no_tables] {
+        let (_lab, mut backend) = lab_in_use();
+        let backups = Lab::new();
+        make(&backups);
+
+        backend.back_up(&backups.path(), Existing::Replace).unwrap();
+
+        assert_eq!(backups.kept().len(), 50);
+    }
+}
+
+#[test]
+fn what_a_killed_program_left_of_a_copy_is_removed_by_the_next_one_and_nothing_else_is() {
+    let (_lab, mut backend) = lab_in_use();
+    let backups = Lab::new();
+    let file = |name: &str| backups.folder.path().join(name);
+    let left = ["registry.db.partial-1", "registry.db.partial-2", "registry.db.partial-3"];
+    fs::write(file(left[0]), "").unwrap();
+    fs::write(file(left[1]), b"SQLite format 3\0 and so on").unwrap();
+    fs::write(file(left[2]), [0; 8_192]).unwrap();
+    let mut others = [
+        "other.db.partial-1",
+        "registry.db.partial-",
+        "registry.db.partial-01",
+        "registry.db.partial-x",
+        "registry.db.partial-4",
+        "registry.db.partial-5",
+        "registry.db.partial-6",
+    ];
+    for name in &others[..4] {
+        fs::write(file(name), "").unwrap();
+    }
+    fs::write(file(others[4]), "minutes of the meeting").unwrap();
+    symlink(file(others[0]), file(others[5])).unwrap();
+    let in_the_making = fs::File::create(file(others[6])).unwrap();
+    in_the_making.lock().unwrap();
+
+    backend.back_up(&backups.path(), Existing::Keep).unwrap();
+
+    let mut names = names(backups.folder.path());
+    names.retain(|name| name != "registry.db");
+    others.sort_unstable();
+    assert_eq!(names, others);
 }
 
 #[test]

@@ -88,13 +88,13 @@ fn a_file_that_is_not_there_is_not_made() {
 }
 
 #[test]
-fn an_empty_file_holds_nothing_and_stays_empty() {
+fn an_empty_file_is_told_and_stays_empty() {
     let lab = Lab::new();
     fs::write(lab.path(), "").unwrap();
 
-    let found = examined(&lab).unwrap();
+    let refusal = examined(&lab).unwrap_err();
 
-    assert_eq!((found.version, found.services), (0, Vec::new()));
+    assert!(matches!(refusal, SqliteError::Empty { .. }), "{refusal:?}");
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn what_a_registry_refuses_is_refused_alike() {
     let foreign = Lab::new().with_sql("CREATE TABLE notes (text)");
     let newer = Lab::new();
     close(newer.open());
-    newer.run("PRAGMA user_version = 2");
+    newer.run("PRAGMA user_version = 3");
 
     for lab in [not_a_database, foreign, newer] {
         let refusal = examined(&lab).unwrap_err();

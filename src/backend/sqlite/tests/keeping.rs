@@ -34,6 +34,7 @@ fn a_service_comes_back_as_it_was() {
         port: u16::MAX,
         ttl: Ttl::from_seconds(u64::from(u32::MAX)).unwrap(),
         tags: ["".into(), "a,b".into(), "\u{1f600}\0".into()].into(),
+        owner: "192.0.2.1".parse().ok(),
         ..service("id with 'quotes' and \0")
     };
 
@@ -257,4 +258,35 @@ fn a_row_that_is_no_service_is_left_out_and_stays_until_its_service_registers() 
     register(&mut backend, &service("b"), 2).unwrap();
     close(backend);
     assert_eq!(ids(&lab.kept()), ["a", "b", "c"]);
+}
+
+#[test]
+fn an_owner_is_replaced_and_forgotten_with_its_service() {
+    let lab = Lab::new();
+    let owned = |owner: &str| Service { owner: owner.parse().ok(), ..service("a") };
+    let owner = || lab.kept().pop().and_then(|stored| stored.service.owner);
+
+    register(&mut lab.open(), &owned("192.0.2.1"), 1).unwrap();
+    register(&mut lab.open(), &owned("fd00::1"), 2).unwrap();
+    assert_eq!(owner(), "fd00::1".parse().ok());
+
+    register(&mut lab.open(), &service("a"), 3).unwrap();
+    assert_eq!(owner(), None);
+
+    register(&mut lab.open(), &owned("192.0.2.1"), 4).unwrap();
+    lab.open().commit(&[Record::Removed { id: &id("a") }]).unwrap();
+    register(&mut lab.open(), &service("a"), 5).unwrap();
+    assert_eq!(owner(), None);
+}
+
+#[test]
+fn an_owner_that_is_no_address_is_left_out_and_its_service_is_not() {
+    let lab = Lab::new();
+    register(&mut lab.open(), &service("a"), 1).unwrap();
+    lab.run("INSERT INTO owners VALUES ('a', 'lab-1')");
+
+    assert_eq!(lab.kept(), [StoredService { service: service("a"), last_heartbeat: at(1) }]);
+    let unusable = SqliteBackend::examine(&lab.path()).unwrap().unusable_rows;
+    assert_eq!(unusable[0].table, "owners");
+    assert_eq!(unusable[0].reason, "address must be an IP address");
 }

@@ -113,9 +113,9 @@ fn a_file_whose_index_knows_other_services_is_refused() {
 #[test]
 fn a_file_of_a_newer_version_is_refused() {
     let newer =
-        |error: &SqliteError| matches!(error, SqliteError::NewerVersion { found: 2, known: 1, .. });
-    let closed = lab_with_services().with_sql("PRAGMA user_version = 2");
-    let left = killed("CREATE TABLE services (of_the_future); PRAGMA user_version = 2");
+        |error: &SqliteError| matches!(error, SqliteError::NewerVersion { found: 3, known: 2, .. });
+    let closed = lab_with_services().with_sql("PRAGMA user_version = 3");
+    let left = killed("CREATE TABLE services (of_the_future); PRAGMA user_version = 3");
 
     refused_and_untouched(&closed, newer);
     refused_and_untouched(&left, newer);

@@ -18,7 +18,7 @@ impl Lab {
     }
 
     fn first_copy(&self) -> PathBuf {
-        self.folder.path().join("registry.db.before-version-1")
+        self.folder.path().join("registry.db.before-version-2")
     }
 
     fn version(&self) -> i32 {
@@ -50,7 +50,7 @@ fn a_file_of_the_python_registry_gets_our_table_and_version() {
     backend.commit(&[singleton]).unwrap();
     close(backend);
 
-    assert_eq!(lab.version(), 1);
+    assert_eq!(lab.version(), 2);
     assert_eq!(lab.kept(), python_services());
     assert_eq!(lab.open().load_policies().unwrap(), [(id("z"), TypePolicy::Singleton)]);
 }
@@ -82,7 +82,7 @@ fn a_new_file_and_one_of_this_version_are_not_copied() {
     fs::write(lab.folder.path().join("registry.db-other"), "").unwrap();
 
     assert_eq!(lab.copies(), [] as [PathBuf; 0]);
-    assert_eq!(lab.version(), 1);
+    assert_eq!(lab.version(), 2);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_copy_that_is_there_is_never_overwritten() {
 
     close(lab.open());
 
-    let second = lab.folder.path().join("registry.db.before-version-1-2");
+    let second = lab.folder.path().join("registry.db.before-version-2-2");
     assert_eq!(lab.copies(), [lab.first_copy(), second.clone()]);
     assert_eq!(fs::read(lab.first_copy()).unwrap(), copy);
     assert_eq!(content(&second), (Vec::new(), false));
@@ -127,21 +127,21 @@ fn a_crash_between_the_copy_and_the_change_costs_nothing() {
     let lab = killed(&format!("{PYTHON_TABLE}; {PYTHON_ROWS}"));
     for _ in 0..3 {
         let connection = Connection::open(lab.path()).unwrap();
-        copy::keep_before(1, &connection, &lab.path()).unwrap();
+        copy::keep_before(2, &connection, &lab.path()).unwrap();
     }
     assert_eq!(lab.version(), 0);
 
     let kept = lab.kept();
 
     assert_eq!(kept, python_services());
-    assert_eq!(lab.version(), 1);
+    assert_eq!(lab.version(), 2);
     assert_eq!(lab.copies(), [lab.first_copy()]);
 }
 
 #[test]
 fn a_crash_in_the_middle_of_the_copy_costs_nothing() {
     let lab = python_lab();
-    let half = lab.folder.path().join("registry.db.before-version-1.partial-17");
+    let half = lab.folder.path().join("registry.db.before-version-2.partial-17");
     fs::write(&half, "half a copy").unwrap();
 
     assert_eq!(lab.kept(), python_services());
@@ -175,7 +175,7 @@ fn a_file_whose_table_of_policies_was_taken_out_gets_it_again() {
     close(lab.open());
 
     assert!(content(&lab.path()).1);
-    assert_eq!(lab.version(), 1);
+    assert_eq!(lab.version(), 2);
 }
 
 #[test]
@@ -190,7 +190,39 @@ fn a_file_that_lost_its_version_keeps_its_policies() {
     let policies = lab.open().load_policies().unwrap();
 
     assert_eq!(policies, [(id("a"), TypePolicy::Singleton)]);
-    assert_eq!(lab.version(), 1);
+    assert_eq!(lab.version(), 2);
+}
+
+#[test]
+fn a_file_that_lost_its_version_or_its_tables_keeps_what_it_knows_of_owners() {
+    let owner = "2001:db8::7".parse().ok();
+    for loss in ["PRAGMA user_version = 0", "PRAGMA user_version = 1", "DROP TABLE policies"] {
+        let lab = Lab::new();
+        let mut backend = lab.open();
+        register(&mut backend, &Service { owner, ..service("a") }, 1).unwrap();
+        close(backend);
+        lab.run(loss);
+
+        assert_eq!(lab.kept()[0].service.owner, owner, "{loss}");
+        assert_eq!(lab.version(), 2);
+    }
+}
+
+#[test]
+fn a_file_of_version_1_gets_the_table_of_owners() {
+    let lab = Lab::new();
+    let mut backend = lab.open();
+    register(&mut backend, &service("a"), 1).unwrap();
+    close(backend);
+    lab.run("DROP TABLE owners; PRAGMA user_version = 1");
+
+    assert_eq!(lab.kept()[0].service.owner, None);
+
+    let owner = "127.0.0.2".parse().ok();
+    register(&mut lab.open(), &Service { owner, ..service("a") }, 2).unwrap();
+    assert_eq!(lab.kept()[0].service.owner, owner);
+    assert_eq!(lab.version(), 2);
+    assert_eq!(lab.copies(), [lab.first_copy()]);
 }
 
 #[test]
