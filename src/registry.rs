@@ -10,6 +10,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::access::Ownership;
 use crate::clock::{ListeningTime, Now, WallTime};
 use crate::service::{Service, ServiceId, TypePolicy};
 
@@ -36,6 +37,7 @@ use policies::Policies;
 #[derive(Debug)]
 pub struct Registry {
     enforce_unique_service_types: bool,
+    ownership: Ownership,
     index: Index,
     policies: Policies,
     sequence: Sequence,
@@ -52,6 +54,7 @@ impl Registry {
     pub fn new(epoch: Epoch, enforce_unique_service_types: bool) -> Self {
         Self {
             enforce_unique_service_types,
+            ownership: Ownership::Open,
             index: Index::default(),
             policies: Policies::default(),
             sequence: Sequence { epoch, seq: 0 },
@@ -59,6 +62,12 @@ impl Registry {
             expiry: Mutex::default(),
             unsaved: Mutex::default(),
         }
+    }
+
+    /// The same, in which services belong to those that `ownership` says.
+    #[must_use]
+    pub fn with_ownership(self, ownership: Ownership) -> Self {
+        Self { ownership, ..self }
     }
 
     /// Adds a service that was registered before this registry started and last heard at
@@ -170,9 +179,7 @@ impl Registry {
             }
             Change::Expired { entry, silence } => {
                 self.remove(&entry);
-                let silent_since = now.listening.minus(silence.duration);
-                let paused = self.last_pause.is_some_and(|pause| pause >= silent_since);
-                EventKind::Expire { entry, silence, paused }
+                EventKind::Expire { entry, silence }
             }
         };
         self.sequence.seq += 1;

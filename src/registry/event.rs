@@ -113,7 +113,5 @@ pub enum EventKind {
         entry: Arc<Entry>,
         /// For how long.
         silence: Silence,
-        /// The registry stood still for a while during that silence, which does not count.
-        paused: bool,
     },
 }

@@ -95,6 +95,7 @@ mod tests {
             metadata: Metadata::from_object(&Map::new()).unwrap(),
             ttl: Ttl::from_seconds(ttl).unwrap(),
             tags: Box::default(),
+            owner: None,
         };
         Arc::new(Entry::new(service, position, at(0)))
     }

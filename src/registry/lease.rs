@@ -53,13 +53,18 @@ pub struct Closed {
     pub silence: Silence,
 }
 
-/// How long a service was not heard.
+/// How long a service was not heard, as it stood when its lease was closed. The commit of its
+/// expiry, however long it takes, is no part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Silence {
+    /// When it began.
+    pub since: ListeningTime,
     /// In listening time: while the registry could have heard it.
     pub duration: Duration,
     /// The registry started after the last heartbeat, and counts from its start.
     pub restarted: bool,
+    /// The registry stood still for a while meanwhile, which does not count.
+    pub paused: bool,
 }
 
 impl Lease {
@@ -143,28 +148,43 @@ impl Lease {
         self.unsaved.store(false, Ordering::Release);
     }
 
-    /// Closes the lease if it is over: from here on it cannot be renewed.
-    pub fn close_if_over(&self, now: ListeningTime) -> Option<Closed> {
-        if now <= self.kept_until { None } else { self.close_if_critical(now) }
+    /// Closes the lease if it is over: from here on it cannot be renewed. The registry stood
+    /// still last at `last_pause`.
+    pub fn close_if_over(
+        &self,
+        now: ListeningTime,
+        last_pause: Option<ListeningTime>,
+    ) -> Option<Closed> {
+        if now <= self.kept_until { None } else { self.close_if_critical(now, last_pause) }
     }
 
     /// Closes the lease if it is no longer passing, although it might still be kept: its service
     /// stands in the way of one that is alive.
-    pub fn close_if_critical(&self, now: ListeningTime) -> Option<Closed> {
+    pub fn close_if_critical(
+        &self,
+        now: ListeningTime,
+        last_pause: Option<ListeningTime>,
+    ) -> Option<Closed> {
         let close = |old: u64| (old != CLOSED && old < now.milliseconds()).then_some(CLOSED);
         let passing_until =
             self.passing_until.fetch_update(Ordering::AcqRel, Ordering::Acquire, close).ok()?;
-        Some(Closed { passing_until, silence: self.silence(passing_until, now) })
+        Some(Closed { passing_until, silence: self.silence(passing_until, now, last_pause) })
     }
 
-    fn silence(&self, passing_until: u64, now: ListeningTime) -> Silence {
+    fn silence(
+        &self,
+        passing_until: u64,
+        now: ListeningTime,
+        last_pause: Option<ListeningTime>,
+    ) -> Silence {
         let restarted = self.unproven.load(Ordering::Acquire);
-        let last_heard = if restarted {
+        let since = if restarted {
             self.since
         } else {
             ListeningTime::from_milliseconds(passing_until).minus(length(self.ttl))
         };
-        Silence { duration: now.since(last_heard), restarted }
+        let paused = last_pause.is_some_and(|pause| pause >= since);
+        Silence { since, duration: now.since(since), restarted, paused }
     }
 
     /// Takes the closing back, because the expiry could not be stored.
@@ -198,8 +218,8 @@ mod tests {
 
         assert_eq!(lease.health(at(30_000).listening), Health::Passing);
         assert_eq!(lease.health(at(30_001).listening), Health::Critical);
-        assert!(lease.close_if_over(at(30_000).listening).is_none());
-        assert!(lease.close_if_over(at(30_001).listening).is_some());
+        assert!(lease.close_if_over(at(30_000).listening, None).is_none());
+        assert!(lease.close_if_over(at(30_001).listening, None).is_some());
     }
 
     #[test]
@@ -215,11 +235,11 @@ mod tests {
     #[test]
     fn a_closed_lease_cannot_be_renewed_until_it_is_reopened() {
         let lease = Lease::new(ttl(30), at(0));
-        let closed = lease.close_if_over(at(40_000).listening).unwrap();
+        let closed = lease.close_if_over(at(40_000).listening, None).unwrap();
 
         assert!(!lease.renew(at(40_000)));
         assert_eq!(lease.health(at(1_000).listening), Health::Critical);
-        assert!(lease.close_if_over(at(50_000).listening).is_none(), "closed once only");
+        assert!(lease.close_if_over(at(50_000).listening, None).is_none(), "closed once only");
 
         lease.reopen(&closed);
         assert_eq!(lease.over_after(), at(30_000).listening);
@@ -231,7 +251,7 @@ mod tests {
         let lease = Lease::new(ttl(30), at(0));
         lease.renew(at(29_000));
 
-        assert!(lease.close_if_over(at(40_000).listening).is_none());
+        assert!(lease.close_if_over(at(40_000).listening, None).is_none());
     }
 
     #[test]
@@ -243,8 +263,8 @@ mod tests {
         assert_eq!(young.health(at(20_001).listening), Health::Critical);
         assert_eq!(old.health(at(0).listening), Health::Critical);
         for lease in [young, old] {
-            assert!(lease.close_if_over(at(30_000).listening).is_none());
-            assert!(lease.close_if_over(at(30_001).listening).is_some());
+            assert!(lease.close_if_over(at(30_000).listening, None).is_none());
+            assert!(lease.close_if_over(at(30_001).listening, None).is_some());
         }
     }
 
@@ -252,7 +272,7 @@ mod tests {
     fn a_restored_lease_whose_life_is_unproven_can_be_closed_to_make_room() {
         let lease = Lease::restored(ttl(30), WallTime::from_unix_seconds(900), at(0));
 
-        assert!(lease.close_if_critical(at(0).listening).is_some());
+        assert!(lease.close_if_critical(at(0).listening, None).is_some());
     }
 
     #[test]
@@ -266,7 +286,7 @@ mod tests {
         for (lease, milliseconds, restarted) in
             [(live, 35_000, false), (unproven, 39_000, true), (proven, 37_500, false)]
         {
-            let silence = lease.close_if_over(at(40_000).listening).unwrap().silence;
+            let silence = lease.close_if_over(at(40_000).listening, None).unwrap().silence;
             assert_eq!(silence.duration, Duration::from_millis(milliseconds));
             assert_eq!(silence.restarted, restarted);
         }

@@ -5,6 +5,7 @@
 //! otherwise the plan is abandoned, and nobody can tell that there was one.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -35,6 +36,11 @@ pub enum Outcome {
 pub enum Refusal {
     /// No service has this id.
     NotRegistered,
+    /// The service is alive and was registered from another host.
+    NotOwner {
+        /// From where.
+        owner: IpAddr,
+    },
     /// A living service has the type that should have been unique.
     DuplicateServiceType {
         /// The type.
@@ -104,6 +110,13 @@ impl Plan {
             Err(error) => return refused(Vec::new(), Refusal::InvalidService(error)),
         };
 
+        let known = self.find(registry, id.as_str());
+        let owner =
+            known.as_ref().and_then(|known| self.owner_against(registry, known, registration.from));
+        if let Some(owner) = owner {
+            return refused(Vec::new(), Refusal::NotOwner { owner });
+        }
+
         let mut changes = Vec::new();
         let policy = self.policy(registry, &id, registration.policy);
         if let Some(service_type) = type_to_be_unique(registry, policy, &registration) {
@@ -113,7 +126,7 @@ impl Plan {
             }
         }
 
-        let position = match self.find(registry, id.as_str()) {
+        let position = match known {
             Some(known) => known.position,
             None => self.new_position(),
         };
@@ -126,11 +139,19 @@ impl Plan {
         Planned { changes, outcome: Outcome::Registered(id) }
     }
 
-    /// Takes a service out.
-    pub fn deregister(&mut self, registry: &Registry, id: &ServiceId) -> Planned {
+    /// Takes a service out, as somebody at the address `from` asks.
+    pub fn deregister(
+        &mut self,
+        registry: &Registry,
+        id: &ServiceId,
+        from: Option<IpAddr>,
+    ) -> Planned {
         let Some(entry) = self.find(registry, id.as_str()) else {
             return refused(Vec::new(), Refusal::NotRegistered);
         };
+        if let Some(owner) = self.owner_against(registry, &entry, from) {
+            return refused(Vec::new(), Refusal::NotOwner { owner });
+        }
         self.entries.insert(id.clone(), None);
         let mut changes = vec![Change::Deregistered { entry }];
         self.forget_policy(registry, id.clone(), &mut changes);
@@ -144,7 +165,8 @@ impl Plan {
         let mut changes = Vec::new();
         for entry in due.over {
             if self.is_current(registry, &entry)
-                && let Some(closed) = entry.lease.close_if_over(self.now.listening)
+                && let Some(closed) =
+                    entry.lease.close_if_over(self.now.listening, registry.last_pause)
             {
                 changes.push(self.expired(entry, closed));
             }
@@ -181,6 +203,19 @@ impl Plan {
         unsaved.extend(self.heard.into_iter().filter(|entry| entry.lease.mark_unsaved()));
     }
 
+    /// The owner of `entry`, where that keeps somebody at the address `from` from changing it. A
+    /// service that is not alive is everybody's: its host may be gone, and it may have moved.
+    fn owner_against(
+        &self,
+        registry: &Registry,
+        entry: &Entry,
+        from: Option<IpAddr>,
+    ) -> Option<IpAddr> {
+        let owner = entry.service.owner?;
+        let is_alive = entry.lease.health(self.now.listening) == Health::Passing;
+        (is_alive && !registry.ownership.permits(from, Some(owner))).then_some(owner)
+    }
+
     /// Expires what has the type and is not alive; the id of the first that is alive.
     fn make_room(
         &mut self,
@@ -190,7 +225,7 @@ impl Plan {
         changes: &mut Vec<Change>,
     ) -> Option<ServiceId> {
         for entry in self.holders(registry, id, service_type.as_str()) {
-            match entry.lease.close_if_critical(self.now.listening) {
+            match entry.lease.close_if_critical(self.now.listening, registry.last_pause) {
                 Some(closed) => changes.push(self.expired(entry, closed)),
                 None => return Some(entry.service.id.clone()),
             }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::*;
+use crate::access::Ownership;
 use crate::backend::{Record, StoredService};
 use crate::clock::ListeningTime;
 use crate::service::{Registration, ServiceId, ServiceType, Ttl, TypePolicy};
@@ -40,6 +41,11 @@ impl Lab {
         self
     }
 
+    fn pause(&mut self) {
+        let at = self.now().listening;
+        self.registry.note_pause(at);
+    }
+
     fn plan(&self) -> Plan {
         Plan::new(&self.registry, self.now())
     }
@@ -59,7 +65,7 @@ impl Lab {
     }
 
     fn deregister(&mut self, id: &str) -> Outcome {
-        let planned = self.plan().deregister(&self.registry, &service_id(id));
+        let planned = self.plan().deregister(&self.registry, &service_id(id), None);
         self.apply(planned.changes);
         planned.outcome
     }
@@ -81,6 +87,18 @@ impl Lab {
     fn discovered(&self, service_type: &str) -> Option<String> {
         let entry = self.registry.discover(service_type, 7, self.now())?;
         Some(entry.service.id.to_string())
+    }
+
+    /// Who expired since the last call, after how many seconds of silence, and whether the
+    /// registry stood still meanwhile.
+    fn expiries(&mut self) -> Vec<(String, u64, bool)> {
+        let expiry = |event: Event| match event.kind {
+            EventKind::Expire { entry, silence } => {
+                Some((entry.service.id.to_string(), silence.duration.as_secs(), silence.paused))
+            }
+            _ => None,
+        };
+        self.events.drain(..).filter_map(expiry).collect()
     }
 
     /// The events since the last call, as "type id".
@@ -113,6 +131,7 @@ fn service(id: &str, service_type: &str) -> Registration {
         tags: Vec::new(),
         ttl: Ttl::DEFAULT,
         policy: TypePolicy::Unspecified,
+        from: None,
         received: Map::new(),
     }
 }
@@ -317,8 +336,8 @@ fn the_requests_of_a_plan_see_each_other() {
         changes.extend(planned.changes);
     };
     note(plan.register(registry, service("two", "A"), Uuid::nil()));
-    note(plan.deregister(registry, &service_id("gone")));
-    note(plan.deregister(registry, &service_id("gone")));
+    note(plan.deregister(registry, &service_id("gone"), None));
+    note(plan.deregister(registry, &service_id("gone"), None));
     note(plan.register(registry, service("two", "A"), Uuid::nil()));
     note(plan.register(registry, service("three", "A"), Uuid::nil()));
     note(plan.register(registry, service("two", "B"), Uuid::nil()));
@@ -372,8 +391,7 @@ fn an_expiry_says_for_how_long_and_whether_the_registry_stood_still_meanwhile() 
     let mut lab = Lab::new();
     lab.register(service("before", "A"));
     lab.elapse(31).clean_up();
-    let pause = lab.now().listening;
-    lab.registry.note_pause(pause);
+    lab.pause();
     lab.elapse(5);
     lab.register(service("after", "A"));
     lab.register(Registration { ttl: Ttl::from_seconds(60).unwrap(), ..service("during", "B") });
@@ -381,26 +399,32 @@ fn an_expiry_says_for_how_long_and_whether_the_registry_stood_still_meanwhile() 
     lab.elapse(31).clean_up();
     lab.elapse(30).clean_up();
 
-    let whys: Vec<(String, Silence, bool)> = lab
-        .events
-        .drain(..)
-        .filter_map(|event| match event.kind {
-            EventKind::Expire { entry, silence, paused } => {
-                Some((entry.service.id.to_string(), silence, paused))
-            }
-            _ => None,
-        })
-        .collect();
-
-    let silence = |seconds| Silence { duration: Duration::from_secs(seconds), restarted: false };
     assert_eq!(
-        whys,
+        lab.expiries(),
         [
-            ("before".to_owned(), silence(31), false),
-            ("after".to_owned(), silence(31), true),
-            ("during".to_owned(), silence(61), true),
+            ("before".to_owned(), 31, false),
+            ("after".to_owned(), 31, true),
+            ("during".to_owned(), 61, true),
         ]
     );
+}
+
+#[test]
+fn a_commit_that_stalls_changes_nothing_of_what_an_expiry_says() {
+    let mut lab = Lab::new();
+    lab.register(service("through a pause", "A"));
+    lab.elapse(10).pause();
+    lab.elapse(1);
+    lab.register(service("without a pause", "B"));
+    lab.elapse(31);
+    let (changes, _) = lab.plan().expire(&lab.registry, 10);
+
+    lab.elapse(1_000).pause();
+    lab.apply(changes);
+
+    let through = ("through a pause".to_owned(), 42, true);
+    let without = ("without a pause".to_owned(), 31, false);
+    assert_eq!(lab.expiries(), [through, without]);
 }
 
 #[test]
@@ -464,7 +488,7 @@ fn replaying_what_was_stored_gives_the_same_registry() {
         let id = format!("s{}", step * 7 % 13);
         let mut plan = lab.plan();
         let changes = match step % 5 {
-            0 => plan.deregister(&lab.registry, &service_id(&id)).changes,
+            0 => plan.deregister(&lab.registry, &service_id(&id), None).changes,
             1 => plan.expire(&lab.registry, 100).0,
             2 => {
                 lab.registry.renew(&id, lab.now());
@@ -516,4 +540,25 @@ fn store(stored: &mut Vec<StoredService>, record: Record<'_>) {
         Record::Removed { id } => stored.retain(|known| known.service.id != *id),
         Record::PolicyStored { .. } | Record::PolicyRemoved { .. } => {}
     }
+}
+
+#[test]
+fn a_living_service_is_its_hosts_and_one_that_fell_silent_is_everybodys() {
+    let mut lab = Lab::new();
+    lab.registry = Registry::new(Epoch::new("owned"), true).with_ownership(Ownership::Host);
+    let [owner, other] = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse().ok());
+    lab.register(Registration { from: owner, ..service("a", "A") });
+
+    let refusal = Outcome::Refused(Refusal::NotOwner { owner: owner.unwrap() });
+    for stranger in [other, None] {
+        let again = Registration { from: stranger, ..service("a", "B") };
+        assert_eq!(lab.register(again), refusal);
+        let planned = lab.plan().deregister(&lab.registry, &service_id("a"), stranger);
+        assert_eq!((planned.outcome, planned.changes.len()), (refusal.clone(), 0));
+    }
+    assert_eq!(lab.discovered("A").as_deref(), Some("a"));
+
+    lab.elapse(31);
+    lab.register(Registration { from: other, ..service("a", "B") });
+    assert_eq!(lab.registry.get("a").unwrap().service.owner, other);
 }

@@ -5,8 +5,10 @@ use proptest::prelude::*;
 use serde_json::Map;
 use service_registry::service::{Registration, ServiceId, ServiceType, Ttl, TypePolicy};
 
+pub(super) type Id = &'static str;
+
 /// Few services and types, so that they meet again and again.
-pub(super) const IDS: [&str; 5] = ["a", "b", "c", "d", "e"];
+pub(super) const IDS: [Id; 5] = ["a", "b", "c", "d", "e"];
 pub(super) const TYPES: [&str; 3] = ["X", "Y", "Z"];
 
 /// The longest ttl in seconds. Time passes in steps up to somewhat more.
@@ -20,7 +22,7 @@ pub(super) enum Action {
     /// A turn of the storage thread.
     Turn(Turn),
     /// A heartbeat.
-    Renew { id: &'static str },
+    Renew { id: Id },
     /// Time passes, and the registry listens.
     Elapse { milliseconds: u64 },
     /// Somebody sets the clock.
@@ -40,20 +42,22 @@ pub(super) struct Turn {
     pub(super) writes: Vec<Write>,
     /// How long the commit takes.
     pub(super) commit_milliseconds: u64,
-    pub(super) heard_meanwhile: Vec<&'static str>,
+    /// For how many seconds the process stands still meanwhile.
+    pub(super) pause: Option<u64>,
+    pub(super) heard_meanwhile: Vec<Id>,
     pub(super) fails: bool,
 }
 
 #[derive(Debug, Clone)]
 pub(super) enum Write {
     Register(Registered),
-    Deregister { id: &'static str },
+    Deregister { id: Id },
 }
 
 /// What a service says of itself.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Registered {
-    pub(super) id: &'static str,
+    pub(super) id: Id,
     pub(super) service_type: Option<&'static str>,
     pub(super) tag: Option<&'static str>,
     pub(super) port: u16,
@@ -62,6 +66,10 @@ pub(super) struct Registered {
 }
 
 impl Registered {
+    pub(super) fn has_type(&self, name: &str) -> bool {
+        [self.service_type, self.tag].contains(&Some(name))
+    }
+
     pub(super) fn registration(&self) -> Registration {
         Registration {
             id: Some(service_id(self.id)),
@@ -73,6 +81,7 @@ impl Registered {
             tags: self.tag.map(str::to_owned).into_iter().collect(),
             ttl: Ttl::from_seconds(self.ttl).unwrap(),
             policy: self.policy,
+            from: None,
             received: Map::new(),
         }
     }
@@ -89,7 +98,7 @@ pub(super) fn actions(longest: usize) -> impl Strategy<Value = Vec<Action>> {
         4 => id().prop_map(|id| Action::Renew { id }),
         6 => passing_time().prop_map(|milliseconds| Action::Elapse { milliseconds }),
         1 => (-5 * HOUR..=5 * HOUR).prop_map(|seconds| Action::ClockStep { seconds }),
-        1 => (3..=7_200_u64).prop_map(|seconds| Action::Pause { seconds }),
+        1 => pause().prop_map(|seconds| Action::Pause { seconds }),
         1 => (any::<bool>(), prop_oneof![0..=LONGEST_TTL, 0..=10_000_u64])
             .prop_map(|(clean, outage)| Action::Restart { clean, outage }),
     ];
@@ -102,16 +111,17 @@ fn turn() -> impl Strategy<Value = Turn> {
         proptest::option::weighted(0.4, limit),
         vec(write(), 0..=4),
         prop_oneof![3 => Just(0), 1 => passing_time()],
+        proptest::option::weighted(0.1, pause()),
         vec(id(), 0..=2),
         proptest::bool::weighted(0.25),
     )
-        .prop_map(|(clean_up, writes, commit_milliseconds, heard_meanwhile, fails)| Turn {
-            clean_up,
-            writes,
-            commit_milliseconds,
-            heard_meanwhile,
-            fails,
+        .prop_map(|(clean_up, writes, commit_milliseconds, pause, heard_meanwhile, fails)| {
+            Turn { clean_up, writes, commit_milliseconds, pause, heard_meanwhile, fails }
         })
+}
+
+fn pause() -> impl Strategy<Value = u64> {
+    1..=7_200_u64
 }
 
 fn write() -> impl Strategy<Value = Write> {
@@ -147,7 +157,7 @@ fn registered() -> impl Strategy<Value = Registered> {
         })
 }
 
-fn id() -> impl Strategy<Value = &'static str> {
+fn id() -> impl Strategy<Value = Id> {
     proptest::sample::select(&IDS[..])
 }
 

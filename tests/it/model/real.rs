@@ -1,7 +1,6 @@
 //! The real registry, driven as the storage thread drives it, on a backend that keeps what is
 //! committed.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use service_registry::backend::{Backend, BackendError, Record, StoredService};
@@ -11,8 +10,8 @@ use service_registry::registry::{
 use service_registry::service::{ServiceId, TypePolicy};
 use uuid::Uuid;
 
-use super::action::{Turn, Write, service_id};
-use super::words::{Answered, Selection, Shown, Times, Told, sort_sweeps};
+use super::action::{IDS, Id, Turn, Write, service_id};
+use super::words::{Answered, CleanedUp, Picked, Picture, Shown, Times, Told};
 
 type Open = Box<dyn Fn() -> Box<dyn Backend>>;
 
@@ -21,7 +20,7 @@ pub(super) struct Kept(Open);
 
 /// A plan with what it will change, and what its clients will be told.
 pub(super) struct RealPlan {
-    pub(super) outcomes: Vec<Answered>,
+    pub(super) answers: Vec<Answered>,
     plan: Plan,
     changes: Vec<Change>,
 }
@@ -61,40 +60,45 @@ impl Real {
         self.backend = Some(backend);
     }
 
-    pub(super) fn renew(&self, id: &str, now: Times) -> bool {
+    pub(super) fn renew(&self, id: Id, now: Times) -> bool {
         self.registry.renew(id, now.now())
     }
 
-    /// Plans a turn, and what the rules leave open: whom it cleans up.
-    pub(super) fn plan(&self, turn: &Turn, now: Times) -> (RealPlan, Selection) {
+    /// Plans a turn, and tells what the rules leave open: whom it cleans up.
+    pub(super) fn plan(&mut self, turn: &Turn, now: Times) -> (RealPlan, CleanedUp) {
+        if let Some(pause) = now.paused_at()
+            && self.registry.last_pause() != Some(pause)
+        {
+            self.registry.note_pause(pause);
+        }
         let mut plan = Plan::new(&self.registry, now.now());
         let mut changes = Vec::new();
-        let mut selection = Selection::default();
+        let mut cleaned_up = CleanedUp::default();
         if let Some(limit) = turn.clean_up {
             let (heard, more_to_save) = plan.save_heartbeats(&self.registry, limit);
             let (expired, more_to_expire) = plan.expire(&self.registry, limit);
             assert!(heard.len() <= limit && expired.len() <= limit);
-            selection = Selection {
-                saved: heard.iter().map(about).collect(),
-                expired: expired.iter().map(about).collect(),
-                more_to_save,
-                more_to_expire,
+            let picked = |changes: &[Change], more| Picked {
+                ids: changes.iter().map(about).collect(),
+                more,
             };
+            cleaned_up.saved = picked(&heard, more_to_save);
+            cleaned_up.expired = picked(&expired, more_to_expire);
             changes.extend(heard);
             changes.extend(expired);
         }
-        let mut outcomes = Vec::new();
+        let mut answers = Vec::new();
         for write in &turn.writes {
             let planned = match write {
                 Write::Register(said) => {
                     plan.register(&self.registry, said.registration(), Uuid::nil())
                 }
-                Write::Deregister { id } => plan.deregister(&self.registry, &service_id(id)),
+                Write::Deregister { id } => plan.deregister(&self.registry, &service_id(id), None),
             };
             changes.extend(planned.changes);
-            outcomes.push(answered(&planned.outcome));
+            answers.push(answered(&planned.outcome));
         }
-        (RealPlan { outcomes, plan, changes }, selection)
+        (RealPlan { answers, plan, changes }, cleaned_up)
     }
 
     pub(super) fn abandon(&self, real_plan: RealPlan) {
@@ -124,47 +128,25 @@ impl Real {
 
     /// The events since the last time.
     pub(super) fn events(&mut self) -> Vec<Told> {
-        let mut events = std::mem::take(&mut self.events);
-        sort_sweeps(&mut events);
-        events
+        std::mem::take(&mut self.events)
     }
 
-    pub(super) fn seq(&self) -> u64 {
-        self.registry.sequence().seq
+    pub(super) fn picture(&self, now: Times) -> Picture {
+        picture(&self.registry, now)
     }
 
-    pub(super) fn services(&self, now: Times) -> Vec<Shown> {
-        let shown = |entry: &Arc<Entry>| Shown {
-            id: entry.service.id.to_string(),
-            port: entry.service.port,
-            ttl: entry.service.ttl.seconds().into(),
-            last_heartbeat: entry.lease.last_heartbeat().unix_seconds(),
-            passing: entry.lease.health(now.now().listening) == Health::Passing,
-        };
-        assert_eq!(self.registry.len(), self.registry.list(None).count());
-        self.registry.list(None).map(shown).collect()
-    }
-
-    pub(super) fn holders(&self, name: &str) -> Vec<String> {
-        self.registry.list(Some(name)).map(|entry| entry.service.id.to_string()).collect()
-    }
-
-    pub(super) fn discover(&self, name: &str, pick: u64, now: Times) -> Option<String> {
-        self.registry.discover(name, pick, now.now()).map(|entry| entry.service.id.to_string())
-    }
-
-    pub(super) fn policies(&self) -> BTreeMap<String, TypePolicy> {
-        self.registry.policies().map(|(id, policy)| (id.to_string(), policy)).collect()
-    }
-
-    /// What the backend would find at the next start.
-    pub(super) fn stored(&mut self) -> Vec<(String, u16, u64)> {
-        let row = |stored: StoredService| {
-            let heard = stored.last_heartbeat.unix_seconds();
-            (stored.service.id.to_string(), stored.service.port, heard)
-        };
+    /// The picture of a registry that starts now on all that is stored.
+    pub(super) fn replayed(&mut self, now: Times) -> Picture {
         let backend = self.backend.as_mut().expect("it is open");
-        backend.load().unwrap().into_iter().map(row).collect()
+        picture(&load(self.enforce, backend.as_mut(), now), now)
+    }
+
+    pub(super) fn holders(&self, service_type: &str, now: Times) -> Vec<Shown> {
+        shown(self.registry.list(Some(service_type)), now)
+    }
+
+    pub(super) fn discover(&self, service_type: &str, pick: u64, now: Times) -> Option<Id> {
+        self.registry.discover(service_type, pick, now.now()).map(|entry| name(&entry.service.id))
     }
 
     fn store(&mut self, changes: &[Change]) {
@@ -184,9 +166,35 @@ fn load(enforce: bool, backend: &mut dyn Backend, now: Times) -> Registry {
     registry
 }
 
-fn about(change: &Change) -> String {
+fn picture(registry: &Registry, now: Times) -> Picture {
+    assert_eq!(registry.len(), registry.list(None).count());
+    Picture {
+        services: shown(registry.list(None), now),
+        policies: registry.policies().map(|(id, policy)| (name(id), policy)).collect(),
+        seq: registry.sequence().seq,
+    }
+}
+
+fn shown<'a>(entries: impl Iterator<Item = &'a Arc<Entry>>, now: Times) -> Vec<Shown> {
+    let listening = now.now().listening;
+    let shown = |entry: &Arc<Entry>| Shown {
+        id: name(&entry.service.id),
+        port: entry.service.port,
+        ttl: entry.service.ttl.seconds().into(),
+        last_heartbeat: entry.lease.last_heartbeat().unix_seconds(),
+        passing: entry.lease.health(listening) == Health::Passing,
+        over: entry.lease.over_after() < listening,
+    };
+    entries.map(shown).collect()
+}
+
+fn name(id: &ServiceId) -> Id {
+    IDS.into_iter().find(|known| *known == id.as_str()).expect("it is one of ours")
+}
+
+fn about(change: &Change) -> Id {
     match change {
-        Change::Heard { entry } | Change::Expired { entry, .. } => entry.service.id.to_string(),
+        Change::Heard { entry } | Change::Expired { entry, .. } => name(&entry.service.id),
         other => panic!("cleaning up does not {other:?}"),
     }
 }
@@ -196,7 +204,7 @@ fn answered(outcome: &Outcome) -> Answered {
         Outcome::Registered(_) | Outcome::Deregistered => Answered::Done,
         Outcome::Refused(Refusal::NotRegistered) => Answered::NotRegistered,
         Outcome::Refused(Refusal::DuplicateServiceType { existing, .. }) => {
-            Answered::TakenBy(existing.to_string())
+            Answered::TakenBy(name(existing))
         }
         Outcome::Refused(other) => panic!("{other:?}"),
     }
@@ -204,12 +212,13 @@ fn answered(outcome: &Outcome) -> Answered {
 
 fn told(event: &Event) -> Told {
     match &event.kind {
-        EventKind::Register { entry, .. } => Told::Registered(entry.service.id.to_string()),
-        EventKind::Deregister { entry } => Told::Deregistered(entry.service.id.to_string()),
-        EventKind::Expire { entry, silence, .. } => Told::Expired {
-            id: entry.service.id.to_string(),
-            silent_milliseconds: silence.duration.as_millis() as u64,
+        EventKind::Register { entry, .. } => Told::Registered(name(&entry.service.id)),
+        EventKind::Deregister { entry } => Told::Deregistered(name(&entry.service.id)),
+        EventKind::Expire { entry, silence } => Told::Expired {
+            id: name(&entry.service.id),
+            milliseconds: silence.duration.as_millis() as u64,
             restarted: silence.restarted,
+            paused: silence.paused,
         },
     }
 }

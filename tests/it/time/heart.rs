@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{DEADLINE, Peer, Registry, Transcript};
+use crate::support::{DEADLINE, Endpoints, Peer, Registry, Transcript};
 
 /// The time from one heartbeat of a service to the next.
 const BEAT: Duration = Duration::from_millis(300);
@@ -19,8 +19,12 @@ pub(super) struct Heart {
 
 impl Heart {
     pub(super) fn start(registry: &Registry, ids: &[String]) -> Self {
+        Self::start_at(registry.endpoints(), ids)
+    }
+
+    pub(super) fn start_at(endpoints: &Endpoints, ids: &[String]) -> Self {
         let bodies: Vec<String> = ids.iter().map(|id| heartbeat(id)).collect();
-        let endpoint = registry.endpoints().heartbeats.clone();
+        let endpoint = endpoints.heartbeats.clone();
         let (stop, stopped) = channel();
         let thread = thread::spawn(move || {
             let peer = Peer::connect("heart", zmq::DEALER, &endpoint, &Transcript::default());
