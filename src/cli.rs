@@ -11,6 +11,7 @@ use argh::FromArgs;
 
 mod asking;
 mod backup;
+mod bench;
 mod check;
 mod client;
 mod configuration;
@@ -100,6 +101,7 @@ enum Command {
     Run(run::Run),
     Backup(backup::Backup),
     Check(check::Check),
+    Bench(bench::Bench),
 }
 
 /// Does what `arguments` say.
@@ -132,6 +134,7 @@ impl Command {
             Self::Run(command) => command.run(),
             Self::Backup(command) => command.run(),
             Self::Check(command) => command.run(),
+            Self::Bench(command) => command.run(),
         }
     }
 }

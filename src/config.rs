@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::access::{AllowList, Ownership, Terminate};
 use crate::address;
 use crate::backend::Durability;
 
@@ -38,6 +39,12 @@ pub struct Config {
     pub pub_port: u16,
     /// Port for heartbeats; 0 for one that the operating system picks.
     pub hb_port: u16,
+    /// Who may connect.
+    pub allow: AllowList,
+    /// Who may stop the registry.
+    pub terminate: Terminate,
+    /// Who may deregister a living service, or replace its entry.
+    pub ownership: Ownership,
     /// What keeps the registrations.
     pub backend: BackendKind,
     /// The database file of [`BackendKind::Sqlite`].
@@ -95,6 +102,9 @@ impl Default for Config {
             req_port: 6100,
             pub_port: 6101,
             hb_port: 6102,
+            allow: AllowList::everybody(),
+            terminate: Terminate::Loopback,
+            ownership: Ownership::Open,
             backend: BackendKind::Sqlite,
             db_path: PathBuf::from("service_registry.db"),
             durability: Durability::Full,
@@ -126,6 +136,13 @@ impl Config {
     /// The keys of all settings, in the order in which they are documented.
     pub fn keys() -> impl Iterator<Item = &'static str> {
         settings::keys()
+    }
+
+    /// The keys of the settings that are others in `other`, in the order in which they are
+    /// documented.
+    #[must_use]
+    pub fn differences(&self, other: &Self) -> Vec<&'static str> {
+        settings::differences(self, other)
     }
 
     /// Checks what the types of the fields leave open.

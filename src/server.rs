@@ -1,9 +1,9 @@
 //! The server: its threads, and how they start and stop.
 //!
 //! Each thread is in a file of its own, whose header says what it owns, receives and sends, and
-//! when it ends: `requests`, `heartbeats`, `storage`, `events`, `timer`. What they say to each
-//! other is in `messages`; `pipeline` starts and stops them. This file is what a program that
-//! embeds a registry sees of it.
+//! when it ends: `gatekeeper`, `requests`, `heartbeats`, `storage`, `events`, `timer`. What they
+//! say to each other is in `messages`; `pipeline` starts and stops them. This file is what a
+//! program that embeds a registry sees of it.
 
 use std::io;
 
@@ -12,15 +12,18 @@ use thiserror::Error;
 use uuid::Uuid;
 use zmq::{Context, SocketType};
 
+use crate::access::AllowList;
 use crate::backend::{
     Backend, BackendError, MemoryBackend, SqliteBackend, SqliteError, StoredService,
 };
 use crate::clock::Clock;
-use crate::config::{BackendKind, Config, InvalidConfig};
+use crate::config::{BackendKind, BindAddress, Config, InvalidConfig};
 use crate::registry::{Epoch, Registry};
 
 mod answer;
+mod doors;
 mod events;
+mod gatekeeper;
 mod heartbeats;
 mod journal;
 mod lanes;
@@ -35,6 +38,7 @@ mod timer;
 
 pub use sockets::SocketError;
 
+use doors::Doors;
 use pipeline::{Parts, Pipeline};
 use sockets::{bind, probe_all, resolve};
 use thread::Ended;
@@ -97,6 +101,19 @@ impl StopHandle {
     }
 }
 
+/// Says who may connect to a running server, from any thread.
+#[derive(Debug, Clone)]
+pub struct AllowHandle(Doors);
+
+impl AllowHandle {
+    /// Lets those in `allow` in from now on, and nobody else. Connections that are open stay so,
+    /// but requests and heartbeats that come over them are refused where they would not be made
+    /// any more; who has subscribed over them goes on hearing events until it disconnects.
+    pub fn set(&self, allow: AllowList) {
+        self.0.set_allow(allow);
+    }
+}
+
 /// A running registry. Dropping it stops it and waits for its threads.
 ///
 /// ```
@@ -120,6 +137,7 @@ pub struct Server {
     endpoints: Endpoints,
     stop_handle: StopHandle,
     stop_requested: Receiver<()>,
+    doors: Doors,
     pipeline: Pipeline,
 }
 
@@ -162,6 +180,7 @@ impl Server {
         let services = registry.len();
         let context = Context::new();
         let address = resolve(&config.bind)?;
+        let gatekeeper = gatekeeper::open(&context)?;
         let open =
             |socket_type, purpose, port| bind(&context, socket_type, purpose, &address, port);
         let requests = open(SocketType::ROUTER, "requests", config.req_port)?;
@@ -173,9 +192,12 @@ impl Server {
             heartbeats: heartbeats.endpoint.clone(),
         };
 
+        let doors = Doors::new(&config);
         let (stop, stop_requested) = bounded(1);
         let stop_handle = StopHandle(stop);
         let pipeline = Pipeline::start(Parts {
+            gatekeeper,
+            doors: doors.clone(),
             requests,
             events,
             heartbeats,
@@ -186,7 +208,8 @@ impl Server {
             stop: stop_handle.clone(),
         })?;
         log::info!("listening, with {services} services loaded");
-        Ok(Self { endpoints, stop_handle, stop_requested, pipeline })
+        warn_of_open_doors(&config, &address);
+        Ok(Self { endpoints, stop_handle, stop_requested, doors, pipeline })
     }
 
     /// Where the server listens.
@@ -199,6 +222,12 @@ impl Server {
     #[must_use]
     pub fn stop_handle(&self) -> StopHandle {
         self.stop_handle.clone()
+    }
+
+    /// A handle by which any thread can say who may connect.
+    #[must_use]
+    pub fn allow_handle(&self) -> AllowHandle {
+        AllowHandle(self.doors.clone())
     }
 
     /// Waits until the server is asked to stop, by a handle or by a client, or until one of its
@@ -239,6 +268,17 @@ impl From<Ended> for ServerError {
     }
 }
 
+/// To listen beyond this host is a decision, and to let everybody in another one.
+fn warn_of_open_doors(config: &Config, address: &BindAddress) {
+    let is_reachable = !address.ip().is_some_and(|address| address.is_loopback());
+    if is_reachable && config.allow.is_everybody() {
+        log::warn!(
+            "everybody who reaches {address} may register and deregister services; name the \
+             networks that may, with `allow`"
+        );
+    }
+}
+
 /// A registry of all that the backend holds, and a clock that starts when it is loaded: what the
 /// loading takes is not taken from anybody's ttl.
 fn load(config: &Config, backend: &mut dyn Backend) -> Result<(Registry, Clock), StartError> {
@@ -248,7 +288,8 @@ fn load(config: &Config, backend: &mut dyn Backend) -> Result<(Registry, Clock),
     let clock = Clock::start();
     let now = clock.now();
     let epoch = Epoch::new(&Uuid::new_v4().to_string());
-    let mut registry = Registry::new(epoch, config.enforce_unique_service_types);
+    let mut registry =
+        Registry::new(epoch, config.enforce_unique_service_types).with_ownership(config.ownership);
     for StoredService { service, last_heartbeat } in services {
         registry.restore(service, last_heartbeat, now);
     }

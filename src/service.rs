@@ -6,6 +6,7 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
@@ -230,6 +231,8 @@ pub struct Registration {
     pub ttl: Ttl,
     /// May the type be shared?
     pub policy: TypePolicy,
+    /// The address of the client that asks, where it is known.
+    pub from: Option<IpAddr>,
     /// The whole `service_info` as it was received; subscribers see fields in it that the
     /// registry neither knows nor stores.
     pub received: Map<String, Value>,
@@ -269,6 +272,7 @@ impl Registration {
             metadata,
             ttl: self.ttl,
             tags: tags.into(),
+            owner: self.from,
         })
     }
 }
@@ -290,6 +294,8 @@ pub struct Service {
     pub ttl: Ttl,
     /// The names under which it is looked up, its type among them.
     pub tags: Box<[Box<str>]>,
+    /// The address from which it was registered, where it is known.
+    pub owner: Option<IpAddr>,
 }
 
 impl Service {
@@ -327,6 +333,7 @@ mod tests {
             tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
             ttl: Ttl::DEFAULT,
             policy: TypePolicy::ServerDecides,
+            from: None,
             received: Map::new(),
         }
     }

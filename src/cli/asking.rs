@@ -40,7 +40,7 @@ macro_rules! asking_command {
             #[argh(option, from_str_fn(super::asking::port))]
             req_port: Option<std::num::NonZeroU16>,
 
-            /// how many seconds each answer may take (default: 2, and 60 for a backup)
+            /// how many seconds each answer may take (default: 2; 10 under load, 60 for a backup)
             #[argh(option)]
             timeout: Option<super::asking::Timeout>,
 
@@ -104,6 +104,9 @@ impl Timeout {
         self.0
     }
 
+    /// For a load that nobody set a time for: it brings a registry to where it is slow.
+    pub(super) const UNDER_LOAD: Self = Self(Duration::from_secs(10));
+
     /// For a backup that nobody set a time for: the registry writes its whole database.
     pub(super) const FOR_BACKUP: Self = Self(Duration::from_secs(60));
 }
@@ -145,7 +148,8 @@ impl Asking<'_> {
         tell(&answer, self.json)
     }
 
-    fn registry(&self) -> Result<Registry, Failure> {
+    /// The way to the registry, on which nothing is sent yet.
+    pub(super) fn registry(&self) -> Result<Registry, Failure> {
         Ok(Registry(Connection::new(self.host, self.port()?, self.timeout.0)))
     }
 
@@ -208,7 +212,8 @@ impl Registry {
             .ok_or_else(|| self.no_registry("its answer contains no list of services"))
     }
 
-    fn no_registry(&self, reason: &'static str) -> Failure {
+    /// The failure of a registry whose answer is none.
+    pub(super) fn no_registry(&self, reason: &'static str) -> Failure {
         ConnectionError::NotARegistry { endpoint: self.endpoint().to_owned(), reason }.into()
     }
 }

@@ -9,6 +9,7 @@ use service_registry::client::{ClientError, ConnectionError};
 use service_registry::server::{ServerError, StartError};
 use thiserror::Error;
 
+use super::bench::BenchError;
 use super::configuration::ConfigurationError;
 use super::run::CommandError;
 use super::{Exit, output};
@@ -46,8 +47,11 @@ pub(super) enum Failure {
     /// What was to be run cannot be.
     #[error(transparent)]
     Command(#[from] CommandError),
+    /// This process cannot measure.
+    #[error(transparent)]
+    Bench(#[from] BenchError),
     #[error("cannot listen for signals")]
-    Signals(#[from] ctrlc::Error),
+    Signals(#[source] io::Error),
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
 }
@@ -56,8 +60,14 @@ impl Failure {
     /// Says to a person what went wrong, and returns how the program ends.
     pub(super) fn tell(&self) -> Exit {
         let hint = self.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-        output::complain(&format!("{}{hint}", chain(self)));
+        // In one line: some of it may come from whoever answered.
+        output::complain(&output::harmless(&format!("{}{hint}", chain(self))));
         self.exit()
+    }
+
+    /// The failure with its causes, in one line.
+    pub(super) fn chain(&self) -> String {
+        chain(self)
     }
 
     pub(super) fn exit(&self) -> Exit {
@@ -70,6 +80,7 @@ impl Failure {
             | Self::Start(_)
             | Self::Server(_)
             | Self::Client(_)
+            | Self::Bench(_)
             | Self::Signals(_)
             | Self::Output(_) => Exit::Refused,
         }
@@ -99,6 +110,7 @@ impl Failure {
             Self::Server(_) | Self::Signals(_) => "server_failed",
             Self::Client(_) => "client_failed",
             Self::Command(_) => "command_failed",
+            Self::Bench(_) => "bench_failed",
             Self::Output(_) => "output_failed",
         }
     }
@@ -115,6 +127,7 @@ impl Failure {
 fn database_code(error: &SqliteError) -> &'static str {
     match error {
         SqliteError::NotFound { .. } => "not_found",
+        SqliteError::Empty { .. } => "empty",
         SqliteError::Locked { .. } => "in_use",
         SqliteError::Damaged { .. } => "damaged",
         SqliteError::NewerVersion { .. } => "newer_version",

@@ -13,8 +13,10 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use log::LevelFilter;
+use log::{LevelFilter, Metadata, Record};
 use simplelog::{ConfigBuilder, LevelPadding, ThreadLogMode, WriteLogger};
+
+use super::output;
 
 /// How many lines wait for a reader of the log. Some seconds of a busy start.
 const LINES_WAITING_MAX: usize = 4_096;
@@ -33,7 +35,8 @@ enum Entry {
     Flush(Sender<()>),
 }
 
-/// Starts to log: time stamp, level, thread, message. A panic is logged as well.
+/// Starts to log: time stamp, level, thread, message. A panic is logged as well. The level can be
+/// changed with [`log::set_max_level`].
 pub(super) fn start(level: LevelFilter) -> io::Result<Log> {
     let format = ConfigBuilder::new()
         .set_time_format_rfc3339()
@@ -50,8 +53,10 @@ pub(super) fn start(level: LevelFilter) -> io::Result<Log> {
     thread::Builder::new()
         .name("log".to_owned())
         .spawn(move || write_lines(&written, &lost, &mut io::stderr()))?;
+    let logger = Harmless(WriteLogger::new(LevelFilter::Trace, format, writer));
     // Fails only where there is a logger already, and then there is one.
-    let _ = WriteLogger::init(level, format, writer);
+    let _ = log::set_boxed_logger(Box::new(logger));
+    log::set_max_level(level);
     panic::set_hook(Box::new(|panic| log::error!("{panic}")));
     Ok(Log { lines })
 }
@@ -62,6 +67,27 @@ impl Drop for Log {
         if self.lines.send_timeout(Entry::Flush(flushed), LAST_LINES_WAIT).is_ok() {
             let _ = wait.recv_timeout(LAST_LINES_WAIT);
         }
+    }
+}
+
+/// A logger whose messages are one line each, whatever a client has put into them, and do nothing
+/// to the terminal on which they are read.
+struct Harmless<Inner>(Inner);
+
+impl<Inner: log::Log> log::Log for Harmless<Inner> {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.0.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let message = output::harmless(&record.args().to_string());
+        let metadata = record.metadata().clone();
+        let mut harmless = Record::builder();
+        self.0.log(&harmless.metadata(metadata).args(format_args!("{message}")).build());
+    }
+
+    fn flush(&self) {
+        self.0.flush();
     }
 }
 
@@ -106,7 +132,37 @@ fn write_lines(entries: &Receiver<Entry>, lost: &AtomicU64, output: &mut impl Wr
 
 #[cfg(test)]
 mod tests {
+    use log::Log as _;
+
     use super::*;
+
+    #[derive(Default)]
+    struct Messages(std::sync::Mutex<Vec<String>>);
+
+    impl log::Log for Messages {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn log(&self, record: &Record<'_>) {
+            self.0.lock().unwrap().push(record.args().to_string());
+        }
+
+        fn flush(&self) {}
+    }
+
+    #[test]
+    fn a_message_is_one_line_and_harmless_whatever_is_in_it() {
+        let logger = Harmless(Messages::default());
+
+        let forged = "a\r\n2026-11-22 ERROR [storage] forged\u{1b}[2J\u{202e}";
+        logger.log(&Record::builder().args(format_args!("got {forged}")).build());
+
+        assert_eq!(
+            *logger.0.0.lock().unwrap(),
+            [r"got a\r\n2026-11-22 ERROR [storage] forged\u{1b}[2J\u{202e}"]
+        );
+    }
 
     #[test]
     fn lines_are_written_whole_and_lost_ones_are_counted() {

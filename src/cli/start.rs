@@ -10,15 +10,21 @@ use super::configuration::{self, ConfigurationError, Source};
 use super::failure::Failure;
 use super::{Exit, logging, output};
 
+mod reload;
+mod signals;
+
+use reload::Reload;
+
 /// Run a registry until it is told to stop.
-#[derive(FromArgs)]
+#[derive(Clone, FromArgs)]
 #[argh(
     subcommand,
     name = "start",
     usage = "[<options>]",
     help_triggers("-h", "--help", "help"),
     note = "A flag wins over registry.yaml, which explains every setting; both over the default.",
-    note = "`service-registry stop`, Ctrl-C or SIGTERM stop it; what was accepted is kept."
+    note = "`service-registry stop`, Ctrl-C or SIGTERM stop it; what was accepted is kept. SIGHUP \
+        lets it take over `allow` and `log_level` from registry.yaml."
 )]
 pub(super) struct Start {
     /// the registry.yaml to read (default: $SERVICE_REGISTRY_CONFIG, ./registry.yaml, or
@@ -41,6 +47,19 @@ pub(super) struct Start {
     /// port for heartbeats, 0 for any free one (default: 6102)
     #[argh(option)]
     hb_port: Option<String>,
+
+    /// who may connect: all, or networks such as 127.0.0.1,192.168.10.0/24 (default: all)
+    #[argh(option)]
+    allow: Option<String>,
+
+    /// who may stop it over the network: loopback, allowed or never (default: loopback)
+    #[argh(option)]
+    terminate: Option<String>,
+
+    /// who may deregister or replace a living service: open, or the host that registered it
+    /// (default: open)
+    #[argh(option)]
+    ownership: Option<String>,
 
     /// what keeps the registrations: sqlite or memory (default: sqlite)
     #[argh(option)]
@@ -85,11 +104,14 @@ impl Start {
         let source = configuration::source(self.config.as_deref());
         let config = self.settings(&source)?;
         let _log = logging::start(config.log_level).map_err(StartError::Resources)?;
-        let server = Server::start(config)?;
+        let server = Server::start(config.clone())?;
         log::info!("version {}, {source}", env!("CARGO_PKG_VERSION"));
         // Before the ready line: who has read it may send a signal.
         let stop = server.stop_handle();
-        ctrlc::set_handler(move || stop.stop())?;
+        let (start, allow) = (self.clone(), server.allow_handle());
+        let mut reload = Reload { start, source, config, allow };
+        let _signals =
+            signals::listen(move || stop.stop(), move || reload.run()).map_err(Failure::Signals)?;
         if let Err(failure) = output::print(&ready_line(server.endpoints())) {
             log::warn!("{failure}, so nobody reads that the registry is ready");
         }
@@ -127,6 +149,9 @@ impl Start {
             ("req_port", self.req_port.as_deref()),
             ("pub_port", self.pub_port.as_deref()),
             ("hb_port", self.hb_port.as_deref()),
+            ("allow", self.allow.as_deref()),
+            ("terminate", self.terminate.as_deref()),
+            ("ownership", self.ownership.as_deref()),
             ("backend", self.backend.as_deref()),
             ("db_path", self.db_path.as_deref()),
             ("durability", self.durability.as_deref()),

@@ -134,6 +134,10 @@ pub enum RefusalCode {
     ServiceNotFound,
     /// No living service has this type.
     NoHealthyService,
+    /// The registry does not let this client do it.
+    NotAllowed,
+    /// The service is alive, and another host registered it.
+    NotOwner,
     /// The registry could not store the change, and did not make it.
     StorageFailed,
     /// Too many requests wait. Try again.
@@ -143,7 +147,7 @@ pub enum RefusalCode {
 }
 
 /// Each code with the beginning of the Python registry's words for it, where it has some.
-const KNOWN: [(RefusalCode, &str, Option<&str>); 12] = [
+const KNOWN: [(RefusalCode, &str, Option<&str>); 14] = [
     (RefusalCode::MalformedMessage, "malformed_message", None),
     (RefusalCode::InvalidJson, "invalid_json", Some("Invalid JSON format")),
     (RefusalCode::NotAnObject, "not_an_object", None),
@@ -158,6 +162,8 @@ const KNOWN: [(RefusalCode, &str, Option<&str>); 12] = [
     ),
     (RefusalCode::ServiceNotFound, "service_not_found", Some("Service not found")),
     (RefusalCode::NoHealthyService, "no_healthy_service", Some("No healthy service")),
+    (RefusalCode::NotAllowed, "not_allowed", None),
+    (RefusalCode::NotOwner, "not_owner", None),
     (RefusalCode::StorageFailed, "storage_failed", Some("Failed to register service")),
     (RefusalCode::Overloaded, "overloaded", None),
 ];

@@ -142,6 +142,38 @@ mod tests {
     }
 
     #[test]
+    fn networks_are_a_list_or_a_text() {
+        for text in [
+            "allow: [127.0.0.1, 'fd00::/8']\n",
+            "allow:\n  - 127.0.0.1\n  - fd00::/8\n",
+            "allow: 127.0.0.1, fd00::/8\n",
+        ] {
+            assert_eq!(read(text).unwrap().allow.to_string(), "127.0.0.1, fd00::/8", "{text}");
+        }
+        assert!(read("allow: all\n").unwrap().allow.is_everybody());
+    }
+
+    #[test]
+    fn the_part_of_a_list_that_is_no_network_is_named() {
+        for (line, given) in [
+            ("allow: [127.0.0.1, lab]", "\"lab\""),
+            ("allow: [127.0.0.1, 10.0.0.1/8]", "\"10.0.0.1/8\""),
+            ("allow: [127.0.0.1, 10]", "10"),
+            ("allow: ['127.0.0.1,::1,lab']", "\"127.0.0.1,::1,lab\""),
+            ("allow: [all, 127.0.0.1]", "\"all\""),
+            ("allow: [[127.0.0.1]]", "a list"),
+            ("allow: []", "an empty list"),
+            ("allow: ''", "\"\""),
+            ("allow:", "empty"),
+        ] {
+            let text = refusal(line);
+
+            assert!(text.starts_with("registry.yaml:1: allow: must be all, or a list"), "{text}");
+            assert!(text.ends_with(&format!(", not {given}")), "{text}");
+        }
+    }
+
+    #[test]
     fn a_file_without_settings_is_the_defaults() {
         for text in ["", "\n", "# nothing\n", "---\n", "{}\n"] {
             assert_eq!(read(text), Ok(Config::default()), "{text:?}");

@@ -9,54 +9,85 @@ use std::time::Duration;
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::access::{Network, Ownership, Terminate};
 use crate::backend::Durability;
 
 use super::{BackendKind, BindAddress, CLEANUP_INTERVAL_MAX, CLEANUP_INTERVAL_MIN, Config};
 
 const PORT: &str = "a whole number from 0 to 65535";
 
-const SETTINGS: [Setting; 10] = [
+const NETWORKS: &str = "all, or a list of networks such as 192.168.10.0/24 and of single addresses";
+
+const SETTINGS: [Setting; 13] = [
     Setting {
         key: "bind",
         allowed: BindAddress::ALLOWED,
         kind: Kind::Text,
         set: |config, text| text.parse().ok().map(|address| config.bind = address),
+        is_same: |one, other| one.bind == other.bind,
     },
     Setting {
         key: "req_port",
         allowed: PORT,
         kind: Kind::Number,
         set: |config, text| text.parse().ok().map(|port| config.req_port = port),
+        is_same: |one, other| one.req_port == other.req_port,
     },
     Setting {
         key: "pub_port",
         allowed: PORT,
         kind: Kind::Number,
         set: |config, text| text.parse().ok().map(|port| config.pub_port = port),
+        is_same: |one, other| one.pub_port == other.pub_port,
     },
     Setting {
         key: "hb_port",
         allowed: PORT,
         kind: Kind::Number,
         set: |config, text| text.parse().ok().map(|port| config.hb_port = port),
+        is_same: |one, other| one.hb_port == other.hb_port,
+    },
+    Setting {
+        key: "allow",
+        allowed: NETWORKS,
+        kind: Kind::Networks,
+        set: |config, text| text.parse().ok().map(|allow| config.allow = allow),
+        is_same: |one, other| one.allow == other.allow,
+    },
+    Setting {
+        key: "terminate",
+        allowed: "loopback, allowed or never",
+        kind: Kind::Text,
+        set: |config, text| terminate(text).map(|terminate| config.terminate = terminate),
+        is_same: |one, other| one.terminate == other.terminate,
+    },
+    Setting {
+        key: "ownership",
+        allowed: "open or host",
+        kind: Kind::Text,
+        set: |config, text| ownership(text).map(|ownership| config.ownership = ownership),
+        is_same: |one, other| one.ownership == other.ownership,
     },
     Setting {
         key: "backend",
         allowed: "sqlite or memory",
         kind: Kind::Text,
         set: |config, text| backend_kind(text).map(|kind| config.backend = kind),
+        is_same: |one, other| one.backend == other.backend,
     },
     Setting {
         key: "db_path",
         allowed: "the path of a file",
         kind: Kind::Text,
         set: |config, text| path(text).map(|path| config.db_path = path),
+        is_same: |one, other| one.db_path == other.db_path,
     },
     Setting {
         key: "durability",
         allowed: "full or relaxed",
         kind: Kind::Text,
         set: |config, text| durability(text).map(|durability| config.durability = durability),
+        is_same: |one, other| one.durability == other.durability,
     },
     Setting {
         key: "cleanup_interval",
@@ -65,6 +96,7 @@ const SETTINGS: [Setting; 10] = [
         set: |config, text| {
             cleanup_interval(text).map(|interval| config.cleanup_interval = interval)
         },
+        is_same: |one, other| one.cleanup_interval == other.cleanup_interval,
     },
     Setting {
         key: "enforce_unique_service_types",
@@ -73,12 +105,16 @@ const SETTINGS: [Setting; 10] = [
         set: |config, text| {
             text.parse().ok().map(|enforce| config.enforce_unique_service_types = enforce)
         },
+        is_same: |one, other| {
+            one.enforce_unique_service_types == other.enforce_unique_service_types
+        },
     },
     Setting {
         key: "log_level",
         allowed: "off, error, warn, info, debug or trace",
         kind: Kind::Text,
         set: |config, text| text.parse().ok().map(|level| config.log_level = level),
+        is_same: |one, other| one.log_level == other.log_level,
     },
 ];
 
@@ -105,6 +141,8 @@ struct Setting {
     kind: Kind,
     /// Takes over the value that a text stands for; `None`, where that is not allowed.
     set: fn(&mut Config, &str) -> Option<()>,
+    /// Whether two configurations agree on it.
+    is_same: fn(&Config, &Config) -> bool,
 }
 
 /// The kinds of value that YAML tells apart, and a command line does not.
@@ -113,10 +151,18 @@ enum Kind {
     Text,
     Number,
     Truth,
+    /// A text, or a list of them.
+    Networks,
 }
 
 pub(super) fn keys() -> impl Iterator<Item = &'static str> {
     SETTINGS.iter().map(|setting| setting.key)
+}
+
+/// The keys of the settings on which `one` and `other` do not agree.
+pub(super) fn differences(one: &Config, other: &Config) -> Vec<&'static str> {
+    let differs = |setting: &&Setting| !(setting.is_same)(one, other);
+    SETTINGS.iter().filter(differs).map(|setting| setting.key).collect()
 }
 
 /// Sets `key` to what `text` stands for, whatever the setting's kind.
@@ -135,7 +181,7 @@ pub(super) fn set_value(
     setting
         .text(value)
         .and_then(|text| (setting.set)(config, &text))
-        .ok_or_else(|| setting.impossible(description(value)))
+        .ok_or_else(|| setting.impossible(description(setting.culprit(value))))
 }
 
 impl Setting {
@@ -145,7 +191,23 @@ impl Setting {
             (Kind::Text, Value::String(text)) => Some(text.clone()),
             (Kind::Number, Value::Number(number)) => Some(number.to_string()),
             (Kind::Truth, Value::Bool(truth)) => Some(truth.to_string()),
+            (Kind::Networks, Value::String(text)) => Some(text.clone()),
+            (Kind::Networks, Value::Array(texts)) => {
+                let texts: Option<Vec<&str>> = texts.iter().map(Value::as_str).collect();
+                texts.map(|texts| texts.join(","))
+            }
             _ => None,
+        }
+    }
+
+    /// What in `value`, which is none that this setting can have, is to blame: of a list, the
+    /// first part that would spoil any other list as well.
+    fn culprit<'a>(&self, value: &'a Value) -> &'a Value {
+        let spoils =
+            |part: &&Value| part.as_str().is_none_or(|network| network.parse::<Network>().is_err());
+        match (self.kind, value) {
+            (Kind::Networks, Value::Array(parts)) => parts.iter().find(spoils).unwrap_or(value),
+            _ => value,
         }
     }
 
@@ -164,8 +226,26 @@ fn description(value: &Value) -> String {
         Value::Bool(truth) => truth.to_string(),
         Value::Number(number) => number.to_string(),
         Value::String(text) => format!("{text:?}"),
+        Value::Array(parts) if parts.is_empty() => "an empty list".to_owned(),
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "a mapping".to_owned(),
+    }
+}
+
+fn terminate(text: &str) -> Option<Terminate> {
+    match text {
+        "loopback" => Some(Terminate::Loopback),
+        "allowed" => Some(Terminate::Allowed),
+        "never" => Some(Terminate::Never),
+        _ => None,
+    }
+}
+
+fn ownership(text: &str) -> Option<Ownership> {
+    match text {
+        "open" => Some(Ownership::Open),
+        "host" => Some(Ownership::Host),
+        _ => None,
     }
 }
 
@@ -219,6 +299,10 @@ mod tests {
         assert_eq!(set("req_port", "0").req_port, 0);
         assert_eq!(set("pub_port", "65535").pub_port, 65_535);
         assert_eq!(set("hb_port", "7000").hb_port, 7_000);
+        assert_eq!(set("allow", "::1, 10.0.0.0/8").allow.to_string(), "::1, 10.0.0.0/8");
+        assert_eq!(set("terminate", "never").terminate, Terminate::Never);
+        assert_eq!(set("terminate", "allowed").terminate, Terminate::Allowed);
+        assert_eq!(set("ownership", "host").ownership, Ownership::Host);
         assert_eq!(set("backend", "memory").backend, BackendKind::Memory);
         assert_eq!(set("db_path", "/var/lib/x.db").db_path, PathBuf::from("/var/lib/x.db"));
         assert_eq!(set("durability", "relaxed").durability, Durability::Relaxed);
@@ -228,10 +312,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_set_is_a_difference_and_nothing_else() {
+        for (key, text) in [
+            ("bind", "*"),
+            ("req_port", "0"),
+            ("pub_port", "0"),
+            ("hb_port", "0"),
+            ("allow", "::1"),
+            ("terminate", "never"),
+            ("ownership", "host"),
+            ("backend", "memory"),
+            ("db_path", "x"),
+            ("durability", "relaxed"),
+            ("cleanup_interval", "1"),
+            ("enforce_unique_service_types", "false"),
+            ("log_level", "off"),
+        ] {
+            assert_eq!(Config::default().differences(&set(key, text)), [key]);
+        }
+        assert_eq!(Config::default().differences(&Config::default()), [] as [&str; 0]);
+    }
+
+    #[test]
     fn a_refusal_says_what_is_allowed_and_what_was_given() {
         for (key, text, expected) in [
             ("req_port", "abc", r#"must be a whole number from 0 to 65535, not "abc""#),
             ("hb_port", "65536", r#"must be a whole number from 0 to 65535, not "65536""#),
+            ("allow", "lab", &format!("must be {NETWORKS}, not \"lab\"")),
+            ("terminate", "all", r#"must be loopback, allowed or never, not "all""#),
+            ("ownership", "me", r#"must be open or host, not "me""#),
             ("backend", "redis", r#"must be sqlite or memory, not "redis""#),
             ("db_path", "", r#"must be the path of a file, not """#),
             ("durability", "none", r#"must be full or relaxed, not "none""#),

@@ -65,7 +65,7 @@ pub fn encode_event(event: &Event) -> EventFrames {
             let (service_id, service_info) = (&entry.service.id, shown(event, entry));
             write(event, "deregister", DeregisterData { service_id, service_info })
         }
-        EventKind::Expire { entry, silence, paused } => {
+        EventKind::Expire { entry, silence } => {
             let data = ExpireData {
                 service_id: &entry.service.id,
                 service_info: shown(event, entry),
@@ -73,7 +73,7 @@ pub fn encode_event(event: &Event) -> EventFrames {
                 ttl: entry.service.ttl,
                 silent_seconds: silence.duration.as_secs_f64(),
                 restarted: silence.restarted,
-                paused: *paused,
+                paused: silence.paused,
             };
             write(event, "expire", data)
         }

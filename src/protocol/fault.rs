@@ -7,6 +7,7 @@
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::access::Denial;
 use crate::registry::Refusal;
 
 use super::reply::encode;
@@ -91,6 +92,8 @@ pub enum Failure {
     },
     /// Only a program on the registry's own host may ask for this.
     NotOnThisHost,
+    /// Who asks for it may not.
+    NotAllowed(Denial),
     /// Too many requests wait to be stored.
     Overloaded {
         /// How many wait at the most.
@@ -150,6 +153,16 @@ impl Failure {
                 return encode(&failure("no_healthy_service", &error));
             }
             Self::Refused(Refusal::NotRegistered) => failure("service_not_found", NOT_DEREGISTERED),
+            Self::Refused(Refusal::NotOwner { owner }) => {
+                let message = format!(
+                    "The service is alive and was registered from {owner}; only from there can it \
+                     be deregistered or replaced."
+                );
+                return encode(&FailureBody {
+                    message: Some(&message),
+                    ..failure("not_owner", "Not allowed")
+                });
+            }
             Self::Refused(Refusal::DuplicateServiceType { service_type, existing }) => {
                 let message = format!(
                     "Service type '{service_type}' is already registered by service_id \
@@ -181,6 +194,10 @@ impl Failure {
                 let message = "A backup is a file on the registry's host, so only programs there \
                     may ask for it.";
                 FailureBody { message: Some(message), ..failure("not_allowed", "Not allowed") }
+            }
+            Self::NotAllowed(denial) => {
+                let body = failure("not_allowed", "Not allowed");
+                return encode(&FailureBody { message: Some(&denial.to_string()), ..body });
             }
             Self::Overloaded { limit } => {
                 let message = format!(

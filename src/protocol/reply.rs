@@ -129,6 +129,7 @@ pub fn info<'a>(
     ports: &Ports,
     enforce_unique_service_types: bool,
     entries: impl Iterator<Item = &'a Entry> + Clone,
+    refused_connections: u64,
     sequence: &Sequence,
     now: ListeningTime,
 ) -> Vec<u8> {
@@ -140,6 +141,7 @@ pub fn info<'a>(
         ports: &'a Ports,
         enforce_unique_service_types: bool,
         services: Services,
+        refused_connections: u64,
         #[serde(flatten)]
         sequence: &'a Sequence,
         version: &'a str,
@@ -150,6 +152,7 @@ pub fn info<'a>(
         ports,
         enforce_unique_service_types,
         services: Services { entries, now },
+        refused_connections,
         sequence,
         version: env!("CARGO_PKG_VERSION"),
     })

@@ -1,5 +1,6 @@
 //! What a client asks: JSON bodies, read into types.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -84,7 +85,21 @@ pub enum Write {
     Deregister {
         /// Its id.
         service_id: ServiceId,
+        /// From where this is asked, once that is known.
+        from: Option<IpAddr>,
     },
+}
+
+impl Write {
+    /// The same, asked from `address`.
+    #[must_use]
+    pub fn asked_from(mut self, address: Option<IpAddr>) -> Self {
+        match &mut self {
+            Self::Register(registration) => registration.from = address,
+            Self::Deregister { from, .. } => *from = address,
+        }
+        self
+    }
 }
 
 /// Copy all that is stored to a file on the registry's host.
@@ -139,7 +154,7 @@ fn read_action(object: MessageObject<'_>) -> Result<Request, RequestFault> {
             let service_id = fields.non_empty_text("service_id")?;
             let service_id = ServiceId::new(service_id)
                 .map_err(|_| RequestFault::MissingField { object: None, field: "service_id" })?;
-            Ok(Request::Write(Write::Deregister { service_id }))
+            Ok(Request::Write(Write::Deregister { service_id, from: None }))
         }
         "renew" => {
             let service_id = fields.non_empty_text("service_id")?.to_owned();
@@ -234,6 +249,7 @@ fn read_registration(mut request: MessageObject<'_>) -> Result<Registration, Req
         tags: service.texts("tags")?,
         ttl: read_ttl(&fields)?,
         policy: read_policy(&service)?,
+        from: None,
         received,
     })
 }

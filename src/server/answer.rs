@@ -7,6 +7,7 @@ use crate::protocol::fault::Failure;
 use crate::protocol::reply::{self, Ports};
 use crate::protocol::request::Read;
 
+use super::doors::Doors;
 use super::shared::SharedRegistry;
 
 /// The body of the answer to `read`, from the registry as it stands now.
@@ -14,6 +15,7 @@ pub(super) fn answer(
     registry: &SharedRegistry,
     clock: &Clock,
     ports: &Ports,
+    doors: &Doors,
     read: Read,
 ) -> Vec<u8> {
     let registry = registry.read();
@@ -45,7 +47,8 @@ pub(super) fn answer(
         Read::Info => {
             let unique = registry.enforces_unique_service_types();
             let entries = registry.list(None).map(Arc::as_ref);
-            reply::info(ports, unique, entries, sequence, now.listening)
+            let refused = doors.refused_connections();
+            reply::info(ports, unique, entries, refused, sequence, now.listening)
         }
     }
 }

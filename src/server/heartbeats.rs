@@ -15,11 +15,12 @@ use zmq::Socket;
 use crate::clock::Clock;
 use crate::mailbox::{Mailbox, Post};
 use crate::protocol::envelope::{Message, open_heartbeat};
-use crate::protocol::fault::RequestFault;
+use crate::protocol::fault::{Failure as RequestFailure, RequestFault};
 use crate::protocol::reply::Ports;
 use crate::protocol::request::{Question, Read, read_heartbeat};
 
 use super::answer::answer;
+use super::doors::Doors;
 use super::messages::{Caller, Job, Reply, Stop};
 use super::shared::SharedRegistry;
 use super::sockets::{Received, receive, send, wait};
@@ -38,6 +39,7 @@ pub(super) struct Heartbeats {
     pub(super) registry: SharedRegistry,
     pub(super) clock: Clock,
     pub(super) ports: Ports,
+    pub(super) doors: Doors,
     /// Held, but never sent to: the storage thread ends when the last holder has let go, so that
     /// every heartbeat heard until then is stored.
     pub(super) keeps_storage: Sender<Job>,
@@ -77,7 +79,10 @@ impl Heartbeats {
     fn take_heartbeat(&self, received: &mut Received) -> Result<(), Failure> {
         let (caller, request) = read(received.frames());
         let body = match request {
-            Ok(renewal) => answer(&self.registry, &self.clock, &self.ports, renewal),
+            Ok(renewal) => match self.doors.admit_still(|| received.peer()) {
+                Ok(()) => answer(&self.registry, &self.clock, &self.ports, &self.doors, renewal),
+                Err(denial) => RequestFailure::NotAllowed(denial).body(),
+            },
             Err(fault) => {
                 log::debug!("refused a heartbeat: {:?}", fault.to_string());
                 fault.body()

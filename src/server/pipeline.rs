@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use zmq::Socket;
 
 use crate::backend::Backend;
 use crate::clock::Clock;
@@ -14,7 +15,9 @@ use crate::protocol::reply::Ports;
 use crate::registry::Registry;
 
 use super::StopHandle;
+use super::doors::Doors;
 use super::events::Events;
+use super::gatekeeper::Gatekeeper;
 use super::heartbeats::Heartbeats;
 use super::lanes::Lanes;
 use super::messages::{
@@ -28,10 +31,12 @@ use super::thread::{Ended, Failure, spawn};
 use super::timer::Timer;
 
 /// How many threads there are, each with one last word.
-const THREADS: usize = 5;
+const THREADS: usize = 6;
 
 /// What the threads work with.
 pub(super) struct Parts {
+    pub(super) gatekeeper: Socket,
+    pub(super) doors: Doors,
     pub(super) requests: Bound,
     pub(super) events: Bound,
     pub(super) heartbeats: Bound,
@@ -40,6 +45,16 @@ pub(super) struct Parts {
     pub(super) clock: Clock,
     pub(super) cleanup_interval: Duration,
     pub(super) stop: StopHandle,
+}
+
+impl Parts {
+    const fn ports(&self) -> Ports {
+        Ports {
+            requests: self.requests.port,
+            events: self.events.port,
+            heartbeats: self.heartbeats.port,
+        }
+    }
 }
 
 /// The running threads, and what it takes to stop them. Dropping it stops them.
@@ -63,11 +78,7 @@ struct Controls {
 impl Pipeline {
     /// Starts all threads. Should one of them not start, those that did are stopped.
     pub(super) fn start(parts: Parts) -> io::Result<Self> {
-        let ports = Ports {
-            requests: parts.requests.port,
-            events: parts.events.port,
-            heartbeats: parts.heartbeats.port,
-        };
+        let ports = parts.ports();
         let registry = SharedRegistry::new(parts.registry);
         let clock = parts.clock;
         let (jobs_sender, jobs) = bounded(JOBS_WAITING_MAX);
@@ -86,12 +97,16 @@ impl Pipeline {
         // Made before the parts of the threads, so that it is dropped behind them: the storage
         // thread ends when nobody holds a sender of jobs.
         let mut pipeline = Self::idle(controls);
+        let (keeps_gatekeeper, sockets) = mailbox(1)?;
+        let doors = parts.doors.clone();
+        let gatekeeper = Gatekeeper::new(parts.gatekeeper, sockets, doors, clock.clone());
         let events = Events { socket: parts.events.socket, events };
         let storage = Storage {
             backend: parts.backend,
             registry: registry.clone(),
             clock: clock.clone(),
             ports,
+            doors: parts.doors.clone(),
             jobs,
             clean_up,
             replies: to_requests,
@@ -104,6 +119,7 @@ impl Pipeline {
             registry: registry.clone(),
             clock: clock.clone(),
             ports,
+            doors: parts.doors.clone(),
             keeps_storage: jobs_sender.clone(),
         };
         let requests = Requests {
@@ -113,6 +129,7 @@ impl Pipeline {
             registry,
             clock: clock.clone(),
             ports,
+            doors: parts.doors,
             stop: parts.stop,
             lanes: Lanes::default(),
         };
@@ -123,10 +140,11 @@ impl Pipeline {
             stop: timer_stop,
         };
 
-        pipeline.spawn("events", || events.run())?;
+        pipeline.spawn("gatekeeper", || gatekeeper.run())?;
+        pipeline.spawn("events", holding(keeps_gatekeeper.clone(), || events.run()))?;
         pipeline.spawn("storage", || storage.run())?;
-        pipeline.spawn("heartbeats", || heartbeats.run())?;
-        pipeline.spawn("requests", || requests.run())?;
+        pipeline.spawn("heartbeats", holding(keeps_gatekeeper.clone(), || heartbeats.run()))?;
+        pipeline.spawn("requests", holding(keeps_gatekeeper, || requests.run()))?;
         pipeline.spawn("timer", || timer.run())?;
         Ok(pipeline)
     }
@@ -163,6 +181,18 @@ impl Pipeline {
     ) -> io::Result<()> {
         self.threads.push(spawn(name, self.last_words.clone(), run)?);
         Ok(())
+    }
+}
+
+/// `run`, with a hold on something until it has returned and closed its socket.
+fn holding<Held, Run: FnOnce() -> Result<(), Failure>>(
+    held: Held,
+    run: Run,
+) -> impl FnOnce() -> Result<(), Failure> {
+    move || {
+        let ended = run();
+        drop(held);
+        ended
     }
 }
 

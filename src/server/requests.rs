@@ -23,6 +23,7 @@ use crate::protocol::request::{Question, Request, read_request};
 
 use super::StopHandle;
 use super::answer::answer;
+use super::doors::Doors;
 use super::lanes::Lanes;
 use super::messages::{Caller, JOBS_WAITING_MAX, Job, Reply, Task, ToRequests};
 use super::shared::SharedRegistry;
@@ -44,6 +45,7 @@ pub(super) struct Requests {
     pub(super) registry: SharedRegistry,
     pub(super) clock: Clock,
     pub(super) ports: Ports,
+    pub(super) doors: Doors,
     pub(super) stop: StopHandle,
     pub(super) lanes: Lanes,
 }
@@ -121,6 +123,14 @@ impl Requests {
         mut peer: impl FnMut() -> Option<IpAddr>,
     ) -> Result<(), Failure> {
         let busy = self.lanes.is_busy(&caller.client);
+        let request = match request.map(|request| self.doors.judge(request, &mut peer)) {
+            Ok(Err(denial)) => {
+                log::warn!("refused a request: {denial}");
+                return self.refuse(Reply::new(caller, RequestFailure::NotAllowed(denial).body()));
+            }
+            Ok(Ok(request)) => Ok(request),
+            Err(fault) => Err(fault),
+        };
         match request {
             Ok(Request::Write(write)) => self.hand_over(caller, Task::Write(write)),
             Ok(Request::Backup(backup)) if peer().is_some_and(is_this_host) => {
@@ -133,7 +143,7 @@ impl Requests {
             Ok(Request::Read(read)) if busy => self.hand_over(caller, Task::Read(read)),
             Ok(Request::Terminate) if busy => self.hand_over(caller, Task::Terminate),
             Ok(Request::Read(read)) => {
-                let body = answer(&self.registry, &self.clock, &self.ports, read);
+                let body = answer(&self.registry, &self.clock, &self.ports, &self.doors, read);
                 self.send(&Reply::new(caller, body))
             }
             Ok(Request::Terminate) => {
@@ -201,6 +211,7 @@ mod tests {
     use zmq::{Context, SocketType};
 
     use super::*;
+    use crate::config::Config;
     use crate::mailbox::mailbox;
     use crate::registry::{Epoch, Registry};
 
@@ -214,6 +225,7 @@ mod tests {
             registry: SharedRegistry::new(Registry::new(Epoch::new("tested"), true)),
             clock: Clock::start(),
             ports: Ports { requests: 1, events: 2, heartbeats: 3 },
+            doors: Doors::new(&Config::default()),
             stop: StopHandle(stop),
             lanes: Lanes::default(),
         };

@@ -9,6 +9,7 @@ use zmq::{Context, DONTWAIT, Message, POLLIN, PollItem, Socket, SocketType};
 use crate::config::BindAddress;
 use crate::protocol::envelope::FRAMES_MAX;
 
+use super::gatekeeper;
 use super::thread::Failure;
 
 /// The largest frame that is read, in bytes; a peer that sends a larger one is disconnected. A
@@ -220,6 +221,8 @@ fn set_options(
     address: &BindAddress,
 ) -> Result<(), zmq::Error> {
     socket.set_linger(LINGER)?;
+    // Whoever connects is looked at by the gatekeeper.
+    socket.set_zap_domain(gatekeeper::DOMAIN)?;
     socket.set_maxmsgsize(MESSAGE_SIZE_MAX)?;
     socket.set_sndhwm(SENDS_WAITING_MAX)?;
     socket.set_ipv6(address.is_ipv6())?;

@@ -24,6 +24,7 @@ use crate::protocol::request::{Backup, Read, Write};
 use crate::registry::{Change, Event, Outcome, Plan, Planned, Registry};
 
 use super::answer::answer;
+use super::doors::Doors;
 use super::journal;
 use super::messages::{Caller, CleanUp, Job, Reply, Task, ToRequests};
 use super::shared::SharedRegistry;
@@ -43,6 +44,7 @@ pub(super) struct Storage {
     pub(super) registry: SharedRegistry,
     pub(super) clock: Clock,
     pub(super) ports: Ports,
+    pub(super) doors: Doors,
     pub(super) jobs: Receiver<Job>,
     pub(super) clean_up: Receiver<CleanUp>,
     pub(super) replies: Postbox<ToRequests>,
@@ -194,7 +196,7 @@ impl Storage {
                 self.apply(planned.changes);
                 outcome_body(planned.outcome)
             }
-            Work::Read(read) => answer(&self.registry, &self.clock, &self.ports, read),
+            Work::Read(read) => answer(&self.registry, &self.clock, &self.ports, &self.doors, read),
             Work::Backup(backup) => self.back_up(&backup),
             Work::Terminate => return self.say_goodbye(step.caller),
         };
@@ -207,7 +209,7 @@ impl Storage {
         let body = match step.work {
             Work::Registration(_) => RequestFailure::RegistrationNotStored { reason }.body(),
             Work::Deregistration(_) => RequestFailure::DeregistrationNotStored { reason }.body(),
-            Work::Read(read) => answer(&self.registry, &self.clock, &self.ports, read),
+            Work::Read(read) => answer(&self.registry, &self.clock, &self.ports, &self.doors, read),
             Work::Backup(backup) => self.back_up(&backup),
             Work::Terminate => return self.say_goodbye(step.caller),
         };
@@ -223,7 +225,7 @@ impl Storage {
                 reply::backed_up(destination)
             }
             Err(error) => {
-                log::warn!("no backup: {}", describe(&error));
+                log::warn!("no backup: {}", describe(&error).escape_debug());
                 RequestFailure::NotBackedUp { reason: describe(&error) }.body()
             }
         }
@@ -286,8 +288,8 @@ fn plan_job(plan: &mut Plan, registry: &Registry, job: Job) -> Step {
         Task::Write(Write::Register(registration)) => {
             Work::Registration(plan.register(registry, *registration, Uuid::new_v4()))
         }
-        Task::Write(Write::Deregister { service_id }) => {
-            Work::Deregistration(plan.deregister(registry, &service_id))
+        Task::Write(Write::Deregister { service_id, from }) => {
+            Work::Deregistration(plan.deregister(registry, &service_id, from))
         }
         Task::Read(read) => Work::Read(read),
         Task::Backup(backup) => Work::Backup(backup),

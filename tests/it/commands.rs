@@ -2,8 +2,10 @@
 //! end.
 
 mod asking;
+mod bench;
 mod failing;
 mod register;
 mod run;
+mod terminal;
 mod wait;
 mod watch;

@@ -7,11 +7,13 @@
     reason = "a test that cannot go on says so by panicking, also where it calls for help"
 )]
 
+mod access;
 mod bad_input;
 mod client;
 mod commands;
 mod conformance;
 mod crash;
+mod documented_commands;
 mod embedded;
 mod envelopes;
 mod events;

@@ -6,6 +6,8 @@ mod chance;
 mod client;
 mod embedded;
 mod event_proxy;
+#[cfg(target_os = "linux")]
+mod faulty_disk;
 mod impatient;
 mod launch;
 mod peer;
@@ -18,9 +20,11 @@ mod transcript;
 
 pub(crate) use answers::{assert_refused, assert_success, ids, unix_seconds, whole_number};
 pub(crate) use chance::{Chance, repetitions};
-pub(crate) use client::{Client, HeartbeatClient, registration, short_lived};
+pub(crate) use client::{Client, HeartbeatClient, answer_in, json_in, registration, short_lived};
 pub(crate) use embedded::{Embedded, embedded_config};
 pub(crate) use event_proxy::EventProxy;
+#[cfg(target_os = "linux")]
+pub(crate) use faulty_disk::{Calls, Fate, FaultyDisk};
 pub(crate) use impatient::Impatient;
 pub(crate) use launch::Launch;
 pub(crate) use peer::Peer;

@@ -222,6 +222,7 @@ fn help_names_every_command() {
         "deregister",
         "backup",
         "check",
+        "bench",
     ] {
         assert_tells(&finished.stdout, &[command]);
     }

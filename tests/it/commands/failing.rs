@@ -22,7 +22,7 @@ impl SilentPort {
     }
 }
 
-const ASKING: [&[&str]; 9] = [
+const ASKING: [&[&str]; 10] = [
     &["stop"],
     &["status"],
     &["health"],
@@ -32,6 +32,7 @@ const ASKING: [&[&str]; 9] = [
     &["deregister", "dev"],
     &["deregister", "--service-type", "DEV"],
     &["backup", "backup.db"],
+    &["bench"],
 ];
 
 #[test]

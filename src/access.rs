@@ -1,0 +1,134 @@
+//! Who may do what: the rules, as pure values.
+//!
+//! No socket and no log is touched here. The door is kept by the server's gatekeeper thread;
+//! what comes through it is judged by the same rules, message by message.
+
+use std::net::IpAddr;
+
+use thiserror::Error;
+
+mod allow_list;
+mod network;
+mod refused_peers;
+
+pub use allow_list::{AllowList, InvalidAllowList};
+pub use network::{InvalidNetwork, Network};
+pub use refused_peers::{Refusals, RefusedPeers};
+
+/// Who may stop the registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Terminate {
+    /// Programs on the registry's host that connect over its loopback.
+    #[default]
+    Loopback,
+    /// Everybody who may connect.
+    Allowed,
+    /// Nobody over the network; signals alone.
+    Never,
+}
+
+/// Who may deregister a living service, or replace its entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ownership {
+    /// Everybody who may connect.
+    #[default]
+    Open,
+    /// The host that registered it.
+    Host,
+}
+
+/// Why somebody may not do what they ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Denial {
+    /// They may not connect any more, and did before that.
+    #[error("{} may not use this registry any more.", known(*.address))]
+    Network {
+        /// From where they ask.
+        address: Option<IpAddr>,
+    },
+    /// They may not stop the registry.
+    #[error("{}", .0.rule())]
+    Terminate(Terminate),
+}
+
+impl Terminate {
+    /// Whether somebody at `address` may stop the registry.
+    #[must_use]
+    pub fn permits(self, address: Option<IpAddr>) -> bool {
+        match self {
+            Self::Loopback => address.is_some_and(|address| address.to_canonical().is_loopback()),
+            Self::Allowed => true,
+            Self::Never => false,
+        }
+    }
+
+    const fn rule(self) -> &'static str {
+        match self {
+            Self::Loopback => {
+                "This registry is stopped by programs on its own host alone, over 127.0.0.1 or \
+                 ::1 (see `terminate` in registry.yaml)."
+            }
+            Self::Allowed => "This registry is stopped by those who may connect.",
+            Self::Never => {
+                "This registry is stopped by signals alone (see `terminate` in registry.yaml)."
+            }
+        }
+    }
+}
+
+impl Ownership {
+    /// Whether somebody at `address` may change what was registered from `owner`. Where nobody
+    /// knows from where, everybody may.
+    #[must_use]
+    pub fn permits(self, address: Option<IpAddr>, owner: Option<IpAddr>) -> bool {
+        match (self, owner) {
+            (Self::Open, _) | (Self::Host, None) => true,
+            (Self::Host, owner) => owner == address,
+        }
+    }
+}
+
+fn known(address: Option<IpAddr>) -> String {
+    address.map_or_else(|| "An unknown address".to_owned(), |address| address.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Option<IpAddr> {
+        text.parse().ok()
+    }
+
+    #[test]
+    fn the_loopback_stops_the_registry_unless_more_or_nobody_may() {
+        for (from, on_loopback) in [
+            ("127.0.0.1", true),
+            ("127.9.9.9", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("192.0.2.1", false),
+            ("::ffff:192.0.2.1", false),
+            ("unknown", false),
+        ] {
+            assert_eq!(Terminate::Loopback.permits(address(from)), on_loopback, "{from}");
+            assert!(Terminate::Allowed.permits(address(from)), "{from}");
+            assert!(!Terminate::Never.permits(address(from)), "{from}");
+        }
+    }
+
+    #[test]
+    fn a_service_belongs_to_the_host_that_registered_it_where_hosts_count() {
+        let (owner, other) = (address("192.0.2.1"), address("192.0.2.2"));
+
+        assert!(Ownership::Host.permits(owner, owner));
+        assert!(!Ownership::Host.permits(other, owner));
+        assert!(!Ownership::Host.permits(None, owner));
+        assert!(Ownership::Open.permits(other, owner));
+    }
+
+    #[test]
+    fn a_service_of_an_unknown_host_is_everybodys() {
+        assert!(Ownership::Host.permits(address("192.0.2.1"), None));
+    }
+}

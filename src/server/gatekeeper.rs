@@ -1,0 +1,160 @@
+//! The gatekeeper thread.
+//!
+//! *Owns* the socket at which ZeroMQ asks, for every connection to any socket of this server,
+//! whether it may be made (ZAP, RFC 27). *Receives* these questions. *Sends* the answers. *Ends*
+//! when the last thread that has a socket is gone: without a gatekeeper ZeroMQ would let everybody
+//! in.
+//!
+//! It does nothing else, so that nobody's connection waits for anything.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use zmq::{Context, DONTWAIT, POLLIN, PollItem, Socket, SocketType};
+
+use crate::access::{Refusals, RefusedPeers};
+use crate::clock::Clock;
+use crate::mailbox::{Mailbox, Post};
+
+use super::doors::Doors;
+use super::sockets::SocketError;
+use super::thread::Failure;
+
+/// Where ZeroMQ asks, in the context of the socket that is connected to.
+const ENDPOINT: &str = "inproc://zeromq.zap.01";
+
+/// The version of the protocol between ZeroMQ and its gatekeeper.
+const VERSION: &[u8] = b"1.0";
+
+/// What the sockets of a server say of themselves. ZeroMQ asks for those only that say something.
+pub(super) const DOMAIN: &str = "service-registry";
+
+/// How many questions are answered before the mailbox is looked at again.
+const QUESTIONS_PER_TURN: usize = 256;
+
+/// See the module's page.
+pub(super) struct Gatekeeper {
+    socket: Socket,
+    sockets: Mailbox<Infallible>,
+    doors: Doors,
+    clock: Clock,
+    refused: RefusedPeers,
+}
+
+/// What ZeroMQ is answered: a status of three digits, and what it means.
+type Verdict = (&'static str, &'static str);
+
+const WELCOME: Verdict = ("200", "OK");
+const REFUSED: Verdict = ("400", "this address may not connect");
+const MALFORMED: Verdict = ("500", "the question is malformed");
+
+/// Opens the socket at which ZeroMQ asks: before all others, which would be open to everybody
+/// without it.
+pub(super) fn open(context: &Context) -> Result<Socket, SocketError> {
+    let failed = |error: zmq::Error| SocketError::Unusable {
+        purpose: "new connections",
+        endpoint: ENDPOINT.to_owned(),
+        reason: error.to_string(),
+    };
+    let socket = context.socket(SocketType::REP).map_err(failed)?;
+    socket.set_linger(0).map_err(failed)?;
+    socket.bind(ENDPOINT).map_err(failed)?;
+    Ok(socket)
+}
+
+impl Gatekeeper {
+    /// `sockets` never gets a message: it is closed when the last thread that has a socket has
+    /// ended.
+    pub(super) fn new(
+        socket: Socket,
+        sockets: Mailbox<Infallible>,
+        doors: Doors,
+        clock: Clock,
+    ) -> Self {
+        Self { socket, sockets, doors, clock, refused: RefusedPeers::default() }
+    }
+
+    /// Runs the thread.
+    pub(super) fn run(mut self) -> Result<(), Failure> {
+        while self.wait()? {
+            for _ in 0..QUESTIONS_PER_TURN {
+                if !self.answer_question()? {
+                    break;
+                }
+            }
+            log_refusals(self.refused.report(self.clock.now().listening).as_ref());
+        }
+        log_refusals(self.refused.rest().as_ref());
+        Ok(())
+    }
+
+    /// Waits for a question, or for a report that is due; false when all sockets are gone.
+    fn wait(&self) -> Result<bool, Failure> {
+        let due_in = self.refused.due_in(self.clock.now().listening);
+        let mut items = [
+            PollItem::from_fd(self.sockets.descriptor(), POLLIN),
+            self.socket.as_poll_item(POLLIN),
+        ];
+        loop {
+            match zmq::poll(&mut items, due_in.map_or(-1, milliseconds)) {
+                Ok(_) => break,
+                Err(zmq::Error::EINTR) => {}
+                Err(error) => return Err(format!("waiting for connections failed: {error}")),
+            }
+        }
+        Ok(self.sockets.take() != Post::Closed)
+    }
+
+    /// Answers one question; false where there is none.
+    fn answer_question(&mut self) -> Result<bool, Failure> {
+        let question = loop {
+            match self.socket.recv_multipart(DONTWAIT) {
+                Ok(question) => break question,
+                Err(zmq::Error::EAGAIN) => return Ok(false),
+                Err(zmq::Error::EINTR) => {}
+                Err(error) => return Err(format!("receiving failed: {error}")),
+            }
+        };
+        let (status, meaning) = self.verdict(&question);
+        let request_id = question.get(1).map(Vec::as_slice).unwrap_or_default();
+        let answer: [&[u8]; 6] =
+            [VERSION, request_id, status.as_bytes(), meaning.as_bytes(), b"", b""];
+        match self.socket.send_multipart(answer, DONTWAIT) {
+            // Who hung up meanwhile is told nothing.
+            Ok(()) | Err(zmq::Error::EAGAIN | zmq::Error::EHOSTUNREACH) => Ok(true),
+            Err(error) => Err(format!("answering failed: {error}")),
+        }
+    }
+
+    fn verdict(&mut self, question: &[Vec<u8>]) -> Verdict {
+        let [version, _request_id, domain, address, _routing_id, _mechanism, ..] = question else {
+            return MALFORMED;
+        };
+        if version != VERSION || domain != DOMAIN.as_bytes() {
+            return MALFORMED;
+        }
+        let address = read_address(address);
+        if self.doors.admit(address).is_ok() {
+            return WELCOME;
+        }
+        self.doors.count_refused_connection();
+        self.refused.note(address);
+        REFUSED
+    }
+}
+
+fn log_refusals(refusals: Option<&Refusals>) {
+    if let Some(refusals) = refusals {
+        log::warn!("refused {refusals}: they are not in `allow`");
+    }
+}
+
+fn read_address(frame: &[u8]) -> Option<IpAddr> {
+    std::str::from_utf8(frame).ok()?.parse().ok()
+}
+
+/// Rounded up: waking too soon would be waking in vain.
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX)
+}

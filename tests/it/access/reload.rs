@@ -1,0 +1,176 @@
+//! SIGHUP: the registry reads `allow` and `log_level` anew, and goes on.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{Host, from};
+use crate::support::{DEADLINE, Launch, Peer, Registry, assert_refused, assert_success, json_in};
+
+const FILE: &str = "registry.yaml";
+
+fn launch(settings: &str) -> Launch {
+    Launch::new().without("--log-level").file(FILE, settings)
+}
+
+/// Waits until so many lines of the log contain `word`; the last of them.
+#[track_caller]
+fn wait_for_line(registry: &Registry, word: &str, count: usize) -> String {
+    let started = Instant::now();
+    loop {
+        let log = registry.log();
+        // A line that is not at its end yet is none.
+        let written = &log[..log.rfind('\n').map_or(0, |end| end + 1)];
+        let lines: Vec<&str> = written.lines().filter(|line| line.contains(word)).collect();
+        if lines.len() >= count {
+            return lines[count - 1].to_owned();
+        }
+        assert!(started.elapsed() < DEADLINE, "{word:?} is not logged {count} times");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Writes the file and sends SIGHUP; the line that says what came of it.
+#[track_caller]
+fn reload(registry: &Registry, settings: &str, word: &str) -> String {
+    fs::write(registry.launch().path(FILE), settings).unwrap();
+    registry.signal("HUP");
+    wait_for_line(registry, word, 1)
+}
+
+#[test]
+fn networks_that_are_added_get_in_and_those_that_are_removed_do_not() {
+    let registry = launch("allow: [127.0.0.1]\n").start();
+    assert!(!Host::at("127.0.0.2", &registry).is_heard());
+
+    let line = reload(&registry, "allow: [127.0.0.2]\n", "read anew");
+
+    assert!(line.contains("registry.yaml"), "{line}");
+    assert!(line.contains("allow is 127.0.0.2"), "{line}");
+    assert_success(&Host::at("127.0.0.2", &registry).health());
+    assert!(!Host::at("127.0.0.1", &registry).is_heard());
+}
+
+#[test]
+fn what_comes_over_a_connection_that_would_not_be_made_any_more_is_refused() {
+    let registry = launch("allow: [127.0.0.1, 127.0.0.2]\n").start();
+    registry.client().register("dev", "DEV");
+    let host = Host::at("127.0.0.2", &registry);
+    let heart = Peer::connect(
+        "heart",
+        zmq::DEALER,
+        &from("127.0.0.2", &registry.endpoints().heartbeats),
+        registry.transcript(),
+    );
+    let beat = || {
+        heart.send(&[br#"{"service_id": "dev"}"#]);
+        json_in(&heart.receive()[0])
+    };
+    assert_success(&host.health());
+    assert_success(&beat());
+
+    reload(&registry, "allow: [127.0.0.1]\n", "read anew");
+
+    let deregister = json!({"action": "deregister", "service_id": "dev"});
+    for request in [deregister, json!({"action": "terminate"}), json!({"action": "list"})] {
+        assert_refused(&host.request(&request), "not_allowed", &["Not allowed"]);
+    }
+    assert_refused(&beat(), "not_allowed", &["Not allowed"]);
+    assert_success(&registry.client().get("dev"));
+}
+
+#[test]
+fn who_has_subscribed_hears_events_until_it_disconnects() {
+    let registry = launch("allow: [127.0.0.1, 127.0.0.2]\n").start();
+    let subscribe = || {
+        Peer::connect_prepared(
+            "subscriber",
+            zmq::SUB,
+            &from("127.0.0.2", &registry.endpoints().events),
+            registry.transcript(),
+            |socket| socket.set_subscribe(b""),
+        )
+    };
+    let early = subscribe();
+    let client = registry.client();
+    let started = Instant::now();
+    while early.receive_within(10).is_none() {
+        assert!(started.elapsed() < DEADLINE, "the subscription becomes active");
+        client.register("probe", "");
+    }
+
+    reload(&registry, "allow: [127.0.0.1]\n", "read anew");
+    let late = subscribe();
+    while client.info()["refused_connections"] == 0 {
+        assert!(started.elapsed() < DEADLINE, "nobody is refused");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    client.register("dev", "DEV");
+
+    while !String::from_utf8_lossy(&early.receive()[1]).contains("DEV") {}
+    assert_eq!(late.receive_within(0), None);
+}
+
+#[test]
+fn the_log_level_changes_and_a_flag_wins_as_at_the_start() {
+    let registry = launch("log_level: warn\n").start();
+    registry.client().register("unseen", "A");
+
+    let line = reload(&registry, "log_level: info\n", "read anew");
+    registry.client().register("seen", "B");
+    wait_for_line(&registry, "registered \"seen\"", 1);
+
+    assert!(line.contains("log_level is info"), "{line}");
+    assert!(!registry.log().contains("unseen"));
+
+    let given = launch("log_level: info\n").flag("--log-level", "warn").start();
+    reload(&given, "log_level: debug\nterminate: allowed\n", "restart is needed");
+    given.client().register("unseen", "A");
+    assert!(!given.stop().stderr.contains("unseen"));
+}
+
+#[test]
+fn a_broken_file_changes_nothing_and_says_so_in_one_line() {
+    let registry = launch("allow: [127.0.0.1]\nlog_level: info\n").start();
+
+    let line = reload(&registry, "log_level: off\nallow: [127.0.0.1, lab]\n", "stay as they are");
+
+    for word in ["registry.yaml:2", "allow", "lab"] {
+        assert!(line.contains(word), "{line}");
+    }
+    assert_success(&Host::at("127.0.0.1", &registry).health());
+    assert!(!Host::at("127.0.0.2", &registry).is_heard());
+
+    fs::remove_file(registry.launch().path(FILE)).unwrap();
+    registry.signal("HUP");
+    let line = wait_for_line(&registry, "stay as they are", 2);
+    assert!(line.contains("cannot read registry.yaml"), "{line}");
+    assert_success(&Host::at("127.0.0.1", &registry).health());
+}
+
+#[test]
+fn other_settings_that_changed_are_named_as_needing_a_restart() {
+    let registry = launch("log_level: info\n").start();
+
+    let line = reload(&registry, "log_level: info\nterminate: never\nttl: 1\n", "stay as they are");
+    assert!(line.contains("ttl: is not a setting"), "{line}");
+    let line =
+        reload(&registry, "allow: [127.0.0.0/8]\nterminate: never\nownership: host\n", "read anew");
+
+    assert!(line.contains("allow is 127.0.0.0/8"), "{line}");
+    assert!(line.ends_with("a restart is needed for terminate, ownership"), "{line}");
+    // And meanwhile it goes on as it was.
+    registry.stop();
+}
+
+#[test]
+fn without_a_file_there_is_nothing_to_read_and_the_registry_goes_on() {
+    let registry = Launch::new().start();
+
+    registry.signal("HUP");
+
+    wait_for_line(&registry, "nothing to take over", 1);
+    assert_success(&registry.client().health());
+    registry.stop();
+}
