@@ -11,6 +11,7 @@
 //! | a port that nobody else has | [`bind_to_any_port`] |
 //! | the address to register | [`address_towards`] |
 //! | one question to one registry, in JSON | [`Connection`] |
+//! | any of these with a registry that asks for keys | [`CurveKeys`] |
 //!
 //! A device binds to any port, registers it, and is found by its type:
 //!
@@ -38,7 +39,9 @@ mod binding;
 mod channel;
 mod connection;
 mod connections;
+mod curve_keys;
 mod endpoints;
+mod enrolled_service;
 mod error;
 mod events;
 mod heartbeat;
@@ -58,6 +61,7 @@ pub use crate::address::{Host, InvalidAddress};
 pub use async_client::{AsyncRegistryClient, AsyncSubscription, AsyncWatch};
 pub use binding::{BindError, BoundPort, bind_to_any_port};
 pub use connection::{Connection, ConnectionError};
+pub use curve_keys::CurveKeys;
 pub use endpoints::{Endpoint, InvalidEndpoint, RegistryEndpoints};
 pub use error::{ClientError, Refusal, RefusalCode};
 pub use events::{
@@ -68,5 +72,5 @@ pub use registered_service::RegisteredService;
 pub use registration::{Registration, TypePolicy};
 pub use registry_client::{RegistryClient, RegistryClientBuilder};
 pub use route::address_towards;
-pub use service::{Health, HealthReport, Sequence, ServerStatus, Service, ServiceList, WallTime};
+pub use service::{Health, HealthReport, Sequence, ServerStatus, Service, WallTime};
 pub use watch::{Change, Changes, Removal, Watch, WatchMode, WatchStatus};

@@ -11,16 +11,16 @@ mod following;
 mod io_thread;
 mod link;
 mod own;
-mod own_service;
 mod question;
 mod registering;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::RegistryClientBuilder;
+use super::attempts::Attempts;
 use super::endpoints::RegistryEndpoints;
 use super::error::ClientError;
-use super::heartbeat::Monitor;
+use super::heartbeat::{Monitor, SystemAddresses, Upkeep};
 use super::operation;
 use super::service::{HealthReport, ServerStatus, Service};
 use super::settings::{ClientSettings, TERMINATE_TIMEOUT};
@@ -66,11 +66,11 @@ use own::Own;
 #[doc = include_str!("async_client/example_end.txt")]
 /// ```
 pub struct AsyncRegistryClient {
-    settings: ClientSettings,
     asking: Asking,
+    upkeep: Upkeep,
+    attempts: Attempts,
     /// What became of the calls about this client's own service. Never locked across an `await`.
     own: Mutex<Own>,
-    monitor: Monitor,
 }
 
 impl AsyncRegistryClient {
@@ -124,9 +124,17 @@ impl AsyncRegistryClient {
 
     pub(super) fn with_settings(settings: ClientSettings) -> Result<Self, ClientError> {
         let asking = Asking::start(&settings)?;
-        let monitor = Monitor::new();
-        let own = Mutex::new(Own::new(settings.clone(), monitor.clone()));
-        Ok(Self { settings, asking, own, monitor })
+        let upkeep = Upkeep {
+            settings,
+            registrar: asking.registrar(),
+            addresses: Arc::new(SystemAddresses),
+            monitor: Monitor::new(),
+        };
+        Ok(Self { asking, upkeep, attempts: Attempts::default(), own: Mutex::default() })
+    }
+
+    fn settings(&self) -> &ClientSettings {
+        &self.upkeep.settings
     }
 
     /// A living service of this type, picked at random where there are several.
@@ -149,7 +157,7 @@ impl AsyncRegistryClient {
         service_type: &str,
     ) -> Result<Option<Service>, ClientError> {
         let request = operation::discover(service_type);
-        self.asking.ask(request, self.settings.request_timeout).await
+        self.asking.ask(request, self.settings().request_timeout).await
     }
 
     /// Where to connect to for a living service of this type: `tcp://host:port`, an IPv6 address
@@ -186,7 +194,7 @@ impl AsyncRegistryClient {
     /// [`ClientError`]. That there is none is no error.
     pub async fn get_service(&self, service_id: &str) -> Result<Option<Service>, ClientError> {
         let request = operation::get(service_id);
-        self.asking.ask(request, self.settings.request_timeout).await
+        self.asking.ask(request, self.settings().request_timeout).await
     }
 
     /// The services of a type, or all, in the order of their registration; those among them that
@@ -208,7 +216,7 @@ impl AsyncRegistryClient {
         service_type: Option<&str>,
     ) -> Result<Vec<Service>, ClientError> {
         let request = operation::list(service_type);
-        let list = self.asking.ask(request, self.settings.request_timeout).await?;
+        let list = self.asking.ask(request, self.settings().request_timeout).await?;
         Ok(list.services)
     }
 
@@ -224,7 +232,7 @@ impl AsyncRegistryClient {
     /// # Errors
     /// [`ClientError::Unreachable`] after the health timeout, 2 s by default.
     pub async fn health_check(&self) -> Result<HealthReport, ClientError> {
-        self.asking.ask(operation::health(), self.settings.health_timeout).await
+        self.asking.ask(operation::health(), self.settings().health_timeout).await
     }
 
     /// What the registry says of itself: its ports, its rules, its services.
@@ -239,7 +247,7 @@ impl AsyncRegistryClient {
     /// # Errors
     /// [`ClientError`].
     pub async fn server_status(&self) -> Result<ServerStatus, ClientError> {
-        self.asking.ask(operation::status(), self.settings.request_timeout).await
+        self.asking.ask(operation::status(), self.settings().request_timeout).await
     }
 
     /// Asks the registry to end. It answers first; give it a moment to stop after that.

@@ -15,6 +15,7 @@ use thiserror::Error;
 use crate::protocol::envelope::{REQUEST, RESPONSE};
 
 use super::Host;
+use super::curve_keys::CurveKeys;
 use super::endpoints::Endpoint;
 use super::settings::ClientSettings;
 use super::socket::connect_dealer;
@@ -43,6 +44,7 @@ const CLIENT_ID: &str = "service-registry";
 pub struct Connection {
     endpoint: Endpoint,
     client_id: String,
+    keys: Option<CurveKeys>,
     framing: Framing,
     timeout: Duration,
     /// None before the first request, and after one that got no reply.
@@ -111,18 +113,26 @@ impl Connection {
         Self::open_later(Endpoint::new(host, port), CLIENT_ID, Framing::Typed, timeout)
     }
 
+    /// The same with a registry that asks for keys.
+    #[must_use]
+    pub fn with_keys(self, keys: CurveKeys) -> Self {
+        Self { keys: Some(keys), ..self }
+    }
+
     /// A connection to the request socket.
     pub(super) fn for_requests(settings: &ClientSettings) -> Self {
         let endpoint = settings.endpoints.requests.clone();
         let timeout = settings.request_timeout;
-        Self::open_later(endpoint, &settings.client_id, Framing::Typed, timeout)
+        let keys = settings.keys.clone();
+        Self { keys, ..Self::open_later(endpoint, &settings.client_id, Framing::Typed, timeout) }
     }
 
     /// A connection to the heartbeat socket.
     pub(super) fn for_heartbeats(settings: &ClientSettings) -> Self {
         let endpoint = settings.endpoints.heartbeats.clone();
         let timeout = settings.heartbeat_timeout;
-        Self::open_later(endpoint, &settings.client_id, Framing::Bare, timeout)
+        let keys = settings.keys.clone();
+        Self { keys, ..Self::open_later(endpoint, &settings.client_id, Framing::Bare, timeout) }
     }
 
     /// The ZeroMQ endpoint of the registry.
@@ -157,7 +167,7 @@ impl Connection {
         // Only a connection that was answered is kept.
         let socket = match self.socket.take().filter(has_nothing_unasked) {
             Some(socket) => socket,
-            None => connect_dealer(&self.endpoint, &self.client_id)
+            None => connect_dealer(&self.endpoint, &self.client_id, self.keys.as_ref())
                 .map_err(|source| self.silence(Silence::Broken(source), timeout))?,
         };
         let reply = self.exchange(&socket, &frames, &patience)?;
@@ -172,7 +182,7 @@ impl Connection {
         timeout: Duration,
     ) -> Self {
         let client_id = client_id.to_owned();
-        Self { endpoint, client_id, framing, timeout, socket: None, number: 0 }
+        Self { endpoint, client_id, keys: None, framing, timeout, socket: None, number: 0 }
     }
 
     fn exchange(

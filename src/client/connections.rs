@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use super::connection::Connection;
 use super::error::ClientError;
-use super::operation::Operation;
+use super::heartbeat::{Registrar, Turn};
+use super::operation::{self, Operation};
+use super::registration::Registration;
 use super::settings::ClientSettings;
+use super::thread::Stop;
 
 /// How many connections are kept for the next questions. More threads than this may ask at
 /// once; the connections of the others are closed after their answers.
@@ -63,5 +66,22 @@ impl Connections {
     /// user panicked.
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Registrar for Connections {
+    /// Over a connection of its own, which another may overtake, so the turn is kept to the end.
+    fn register(
+        &self,
+        registration: &Registration,
+        _turn: MutexGuard<'_, Turn>,
+        stop: &Stop,
+    ) -> Result<(), ClientError> {
+        let register = operation::register(registration);
+        let mut connection = Connection::for_requests(&self.settings);
+        let timeout = self.settings.request_timeout;
+        let reply = connection.request_within(timeout, Some(stop), &register.request)?;
+        register.answer(reply, connection.endpoint())?;
+        Ok(())
     }
 }

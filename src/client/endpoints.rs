@@ -1,6 +1,8 @@
 //! Where a registry is asked, listened to and sent heartbeats.
 
 use std::fmt;
+use std::io;
+use std::net::ToSocketAddrs;
 use std::num::NonZeroU16;
 use std::str::FromStr;
 
@@ -12,6 +14,7 @@ use crate::address::Host;
 const DEFAULT_PORTS: [NonZeroU16; 3] = [port(6_100), port(6_101), port(6_102)];
 
 /// One socket of a registry, as ZeroMQ names it: `tcp://host:port`, an IPv6 address in brackets.
+/// [`address_towards`](super::address_towards) takes one, too.
 ///
 /// ```
 /// use service_registry::client::Endpoint;
@@ -128,6 +131,19 @@ impl fmt::Display for Endpoint {
     }
 }
 
+impl ToSocketAddrs for Endpoint {
+    type Iter = <(&'static str, u16) as ToSocketAddrs>::Iter;
+
+    /// Asks a name server where the host is given by name.
+    fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
+        let address = self.text.rsplit_once(':').and_then(|(host, port)| {
+            let host = host.trim_start_matches("tcp://");
+            Some((host.trim_matches(['[', ']']), port.parse::<u16>().ok()?))
+        });
+        address.ok_or(io::ErrorKind::InvalidInput)?.to_socket_addrs()
+    }
+}
+
 impl RegistryEndpoints {
     /// The endpoints that these texts are, in the order requests, events, heartbeats.
     ///
@@ -224,5 +240,17 @@ mod tests {
         assert_eq!(needs("tcp://localhost:1"), (false, false));
         assert_eq!(needs("tcp://10.0.0.1:1"), (false, false));
         assert_eq!(needs("tcp://[::1]:1"), (false, true));
+    }
+
+    #[test]
+    fn an_endpoint_is_an_address_to_connect_to() {
+        let addresses = |text: &str| {
+            let endpoint: Endpoint = text.parse().unwrap();
+            endpoint.to_socket_addrs().unwrap().map(|it| it.to_string()).collect::<Vec<_>>()
+        };
+
+        assert_eq!(addresses("tcp://10.0.0.7:6100"), ["10.0.0.7:6100"]);
+        assert_eq!(addresses("tcp://[fd00::7]:6100"), ["[fd00::7]:6100"]);
+        assert!(addresses("tcp://localhost:6100").contains(&"127.0.0.1:6100".to_owned()));
     }
 }

@@ -78,15 +78,16 @@ impl Subscription {
         settings: &ClientSettings,
         kinds: &[EventKind],
     ) -> Result<Starting<Self>, ClientError> {
-        let endpoint = settings.endpoints.events.clone();
-        let after = settings.request_timeout;
+        let settings = settings.clone();
         let (queue, events) = Queue::new();
         let wanted = Wanted::new(kinds);
         let set_up = move |stop: &Stop| {
-            let socket = EventSocket::connect(&endpoint)?;
+            let socket = EventSocket::connect(&settings)?;
+            let after = settings.request_timeout;
             if socket.wait_until_connected(stop, after)? {
                 return Ok(Pump::new(socket, wanted, queue));
             }
+            let endpoint = settings.endpoints.events;
             Err(ClientError::Unreachable { endpoint: endpoint.to_string(), after })
         };
         starting::start("registry-events", set_up, Pump::run, |thread| Self {

@@ -12,10 +12,10 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::error::Refusal;
+use super::error::{ClientError, Refusal};
 use super::registration::Registration;
 use super::settings::ClientSettings;
-use super::thread::Thread;
+use super::thread::{Stop, Thread};
 
 pub(super) use home::{HostAddresses, SystemAddresses};
 pub(super) use monitor::Monitor;
@@ -88,12 +88,43 @@ pub(super) struct Enrolment {
     home: Option<Home>,
 }
 
+/// What the services of one client have in common when they are kept registered.
+#[derive(Clone)]
+pub(super) struct Upkeep {
+    pub(super) settings: ClientSettings,
+    pub(super) registrar: Arc<dyn Registrar>,
+    pub(super) addresses: Arc<dyn HostAddresses>,
+    pub(super) monitor: Monitor,
+}
+
+/// How heartbeats register a service again.
+pub(super) trait Registrar: Send + Sync {
+    /// Registers the service, and waits for the answer or for the word to `stop`. Keeps the
+    /// `turn` until nothing that the owner asks for next can overtake the registration: it could
+    /// come true after a deregistration otherwise.
+    fn register(
+        &self,
+        registration: &Registration,
+        turn: MutexGuard<'_, Turn>,
+        stop: &Stop,
+    ) -> Result<(), ClientError>;
+}
+
+/// Whose turn it is to register a service. Heartbeats lock it while they do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// The registry may forget it, and the host move.
+    #[default]
+    Heartbeats,
+    /// It is being registered, or another in its place.
+    Owner,
+}
+
 /// Heartbeats that are being sent. Dropping them ends them at once, whatever they wait for.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     thread: Thread,
-    /// Held while the service is registered again.
-    registering: Arc<Mutex<()>>,
+    turn: Arc<Mutex<Turn>>,
 }
 
 impl Enrolment {
@@ -137,27 +168,25 @@ impl Enrolment {
 impl Heartbeat {
     /// Starts sending heartbeats, the first at once.
     pub(super) fn start(
-        settings: &ClientSettings,
+        upkeep: Upkeep,
         enrolment: Arc<Mutex<Enrolment>>,
-        addresses: Arc<dyn HostAddresses>,
-        monitor: Monitor,
+        turn: Arc<Mutex<Turn>>,
     ) -> io::Result<Self> {
-        let mut beating = Beating::new(settings, enrolment, addresses, monitor.clone());
-        let registering = beating.registering();
+        let monitor = upkeep.monitor.clone();
+        let mut beating = Beating::new(upkeep, enrolment, Arc::clone(&turn));
         let start = || Thread::start("heartbeat", move |stop| beating.run(stop));
         let thread = monitor.note_if_started(HeartbeatState::Starting, start)?;
-        Ok(Self { thread, registering })
+        Ok(Self { thread, turn })
     }
 
-    /// Ends them. The answer to a registration that is on its way is waited for: otherwise it
-    /// could come true after what is asked next, a deregistration say.
+    /// Ends them, when whatever they have asked for cannot be overtaken any more.
     pub(super) fn stop(mut self) {
-        let _registered = self.registering.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = lock(&self.turn);
         self.thread.tell_to_stop();
     }
 }
 
-/// What is enrolled is replaced in one piece, so it is whole even where its last user panicked.
-pub(super) fn lock(enrolment: &Mutex<Enrolment>) -> MutexGuard<'_, Enrolment> {
-    enrolment.lock().unwrap_or_else(PoisonError::into_inner)
+/// What is shared here is replaced in one piece, so it is whole even where its last user panicked.
+pub(super) fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,12 +1,13 @@
 //! A registered service and its owner's hold on it.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
 
 use super::connections::Connections;
+use super::enrolled_service::EnrolledService;
 use super::error::ClientError;
-use super::heartbeat::{Enrolment, Heartbeat, HeartbeatState, HostAddresses, Monitor, lock};
+use super::heartbeat::{HeartbeatState, Upkeep};
 use super::operation;
 use super::registration::Registration;
 
@@ -28,11 +29,7 @@ use super::registration::Registration;
 /// ```
 pub struct RegisteredService {
     connections: Arc<Connections>,
-    addresses: Arc<dyn HostAddresses>,
-    enrolment: Arc<Mutex<Enrolment>>,
-    service_id: String,
-    monitor: Monitor,
-    heartbeat: Option<Heartbeat>,
+    service: EnrolledService,
     deregisters_on_drop: bool,
 }
 
@@ -41,20 +38,11 @@ impl RegisteredService {
     pub(super) fn register(
         registration: &Registration,
         connections: Arc<Connections>,
-        addresses: Arc<dyn HostAddresses>,
-        monitor: Monitor,
+        upkeep: Upkeep,
     ) -> Result<Self, ClientError> {
         let service_id = connections.ask(operation::register(registration))?;
-        let enrolment = Enrolment::new(registration, &service_id, &*addresses);
-        Ok(Self {
-            connections,
-            addresses,
-            enrolment: Arc::new(Mutex::new(enrolment)),
-            service_id,
-            monitor,
-            heartbeat: None,
-            deregisters_on_drop: false,
-        })
+        let service = EnrolledService::new(registration, &service_id, upkeep);
+        Ok(Self { connections, service, deregisters_on_drop: false })
     }
 
     /// Asks for the service to be deregistered when this value is dropped.
@@ -67,7 +55,7 @@ impl RegisteredService {
     /// The id under which it is registered.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.service_id
+        self.service.id()
     }
 
     /// How it goes with the heartbeats.
@@ -85,7 +73,7 @@ impl RegisteredService {
     /// ```
     #[must_use]
     pub fn heartbeat_state(&self) -> HeartbeatState {
-        self.monitor.state()
+        self.service.monitor().state()
     }
 
     /// A channel on which every later change of [`Self::heartbeat_state`] comes. It ends with the
@@ -102,7 +90,7 @@ impl RegisteredService {
     /// ```
     #[must_use]
     pub fn heartbeat_changes(&self) -> Receiver<HeartbeatState> {
-        self.monitor.observe()
+        self.service.monitor().observe()
     }
 
     /// Stops the heartbeats and deregisters the service now. The answer is whether the registry
@@ -130,38 +118,30 @@ impl RegisteredService {
     pub(super) fn start_heartbeat(&mut self) -> Result<(), ClientError> {
         // Two at a time would be one too many.
         self.stop_heartbeat();
-        self.heartbeat = Some(Heartbeat::start(
-            self.connections.settings(),
-            Arc::clone(&self.enrolment),
-            Arc::clone(&self.addresses),
-            self.monitor.clone(),
-        )?);
-        Ok(())
+        Ok(self.service.send_heartbeats()?)
     }
 
     /// Returns when no more heartbeats are sent, and nothing is registered any more.
     pub(super) fn stop_heartbeat(&mut self) {
-        if let Some(heartbeat) = self.heartbeat.take() {
-            heartbeat.stop();
-        }
+        self.service.stop_heartbeat();
     }
 
-    pub(super) fn sends_heartbeats(&self) -> bool {
-        self.heartbeat.is_some()
+    pub(super) const fn sends_heartbeats(&self) -> bool {
+        self.service.sends_heartbeats()
     }
 
     /// Registers it once more, under its id.
     pub(super) fn register_again(&self) -> Result<(), ClientError> {
-        let registration = lock(&self.enrolment).current(&*self.addresses);
+        let registration = self.service.registration();
         self.connections.ask(operation::register(&registration))?;
-        lock(&self.enrolment).registered_again(registration, &*self.addresses);
+        self.service.registered_again(registration);
         Ok(())
     }
 
     /// Stops the heartbeats, which would register it again, and deregisters.
     pub(super) fn end(&mut self) -> Result<bool, ClientError> {
         self.stop_heartbeat();
-        self.connections.ask(operation::deregister(&self.service_id))
+        self.connections.ask(operation::deregister(self.service.id()))
     }
 }
 
@@ -172,7 +152,7 @@ impl Drop for RegisteredService {
             return;
         }
         if let Err(error) = self.end() {
-            log::warn!("cannot deregister {}, it will expire: {error}", self.service_id);
+            log::warn!("cannot deregister {}, it will expire: {error}", self.service.id());
         }
     }
 }

@@ -9,9 +9,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs, UdpSocket};
 /// Of a name that has addresses of both kinds, the one of IPv4 counts. Nothing is sent.
 ///
 /// ```
-/// use service_registry::client::address_towards;
+/// use service_registry::client::{Registration, RegistryEndpoints, address_towards};
 ///
-/// assert!(address_towards(("localhost", 6100))?.is_loopback());
+/// let endpoints = RegistryEndpoints::default(); // of a registry on this host
+/// let address = address_towards(&endpoints.requests)?;
+/// assert!(address.is_loopback());
+///
+/// let camera = Registration::new("Camera", address.to_string(), 6110);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///

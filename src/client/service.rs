@@ -49,6 +49,19 @@ pub struct Service {
 }
 
 /// Whether a service is alive.
+///
+/// ```
+#[doc = include_str!("registry_client/example_registry.txt")]
+/// # let client = RegistryClient::with_endpoints(endpoints);
+/// client.register(&Registration::new("Camera", "localhost", 6110).service_type("CM_CS"))?;
+/// for service in client.list_services(None)? {
+///     match service.health {
+///         Health::Passing => println!("{} is at {}", service.name, service.endpoint()),
+///         Health::Critical => println!("{} has been silent for too long", service.name),
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Health {
     /// It was heard within its ttl.
@@ -78,12 +91,11 @@ pub struct Sequence {
 
 /// The services of a registry at one moment.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct ServiceList {
+pub(super) struct ServiceList {
     /// In the order of their registration.
-    pub services: Vec<Service>,
+    pub(super) services: Vec<Service>,
     /// The moment. The Python registry does not number its events.
-    pub sequence: Option<Sequence>,
+    pub(super) sequence: Option<Sequence>,
 }
 
 /// A registry's word that it is well.
@@ -175,7 +187,20 @@ impl Service {
 
     /// Reads a service as a registry writes it. None where it has no id or cannot be reached by
     /// what it says.
-    pub(super) fn from_json(value: &Value) -> Option<Self> {
+    /// The service that `value` is in a reply, as [`Connection`](super::Connection) gives it. None
+    /// where its id, name, host or port is missing.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use service_registry::client::Service;
+    ///
+    /// let camera = json!({"id": "camera-1", "name": "Camera", "host": "lab-7", "port": 6110});
+    /// let camera = Service::from_json(&camera).ok_or("no service")?;
+    /// assert_eq!(camera.endpoint(), "tcp://lab-7:6110");
+    /// # Ok::<(), &str>(())
+    /// ```
+    #[must_use]
+    pub fn from_json(value: &Value) -> Option<Self> {
         let health = match value.get("health").and_then(Value::as_str) {
             Some("critical") => Health::Critical,
             _ => Health::Passing,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::curve_keys::CurveKeys;
 use super::endpoints::RegistryEndpoints;
 
 /// How long a request may take: a registry answers at once, so a program learns soon that it is
@@ -30,6 +31,8 @@ pub(crate) struct ClientSettings {
     pub(crate) heartbeat_timeout: Duration,
     /// For the logs of a registry. What tells connections apart is added to it.
     pub(crate) client_id: String,
+    /// None for a registry that asks for none.
+    pub(crate) keys: Option<CurveKeys>,
 }
 
 impl Default for ClientSettings {
@@ -40,6 +43,7 @@ impl Default for ClientSettings {
             health_timeout: HEALTH_TIMEOUT,
             heartbeat_timeout: HEARTBEAT_TIMEOUT,
             client_id: CLIENT_ID.to_owned(),
+            keys: None,
         }
     }
 }

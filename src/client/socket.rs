@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 
 use uuid::Uuid;
 
+use super::curve_keys::CurveKeys;
 use super::endpoints::Endpoint;
 
 /// The longest pause between attempts to reach a registry whose events are awaited, in
@@ -41,11 +42,18 @@ pub(super) fn context(endpoint: &Endpoint) -> &'static zmq::Context {
 }
 
 /// A socket whose closing never waits, not yet connected to `endpoint` but ready to be.
-pub(super) fn open(kind: zmq::SocketType, endpoint: &Endpoint) -> zmq::Result<zmq::Socket> {
+pub(super) fn open(
+    kind: zmq::SocketType,
+    endpoint: &Endpoint,
+    keys: Option<&CurveKeys>,
+) -> zmq::Result<zmq::Socket> {
     let socket = context(endpoint).socket(kind)?;
     socket.set_linger(0)?;
     socket.set_ipv6(endpoint.is_ipv6())?;
     socket.set_reconnect_ivl_max(RECONNECT_PAUSE_MAX)?;
+    if let Some(keys) = keys {
+        keys.secure(&socket)?;
+    }
     Ok(socket)
 }
 
@@ -55,8 +63,12 @@ pub(super) fn open(kind: zmq::SocketType, endpoint: &Endpoint) -> zmq::Result<zm
 /// ZeroMQ could refuse messages while there is no connection (`ZMQ_IMMEDIATE`), but then it also
 /// throws away answers that have arrived when the registry closes the connection behind them, as
 /// it does behind the answer to `terminate`.
-pub(super) fn connect_dealer(endpoint: &Endpoint, client_id: &str) -> zmq::Result<zmq::Socket> {
-    let socket = open(zmq::DEALER, endpoint)?;
+pub(super) fn connect_dealer(
+    endpoint: &Endpoint,
+    client_id: &str,
+    keys: Option<&CurveKeys>,
+) -> zmq::Result<zmq::Socket> {
+    let socket = open(zmq::DEALER, endpoint, keys)?;
     socket.set_reconnect_ivl(RECONNECT_PAUSE)?;
     // No maximum: the pause stays what it is.
     socket.set_reconnect_ivl_max(0)?;

@@ -4,8 +4,11 @@
 //! [`Thread`] stops it and waits until it has ended. It can be told to stop while it waits for a
 //! socket, because the word to stop is a pipe, which can be polled together with sockets.
 
-use std::io::{self, PipeReader, PipeWriter};
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -21,6 +24,9 @@ pub(super) struct Thread {
 /// The thread's end of the pipe on which it is told to stop.
 #[derive(Debug)]
 pub(super) struct Stop(PipeReader);
+
+/// Wakes a thread that polls the other end.
+struct Bell(PipeWriter);
 
 impl Thread {
     /// Starts a thread, which must end soon after it is told to stop. Linux shows the first 15
@@ -73,9 +79,38 @@ impl Stop {
         }
     }
 
+    /// Waits for what `future` gives. None where the word to stop comes first.
+    pub(super) fn wait_for<T>(&self, future: impl Future<Output = T>) -> io::Result<Option<T>> {
+        let (mut bell, wakes) = io::pipe()?;
+        let waker = Waker::from(Arc::new(Bell(wakes)));
+        let mut future = pin!(future);
+        loop {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return Ok(Some(output));
+            }
+            let mut items = [
+                zmq::PollItem::from_fd(self.as_raw_fd(), zmq::POLLIN),
+                zmq::PollItem::from_fd(bell.as_raw_fd(), zmq::POLLIN),
+            ];
+            match zmq::poll(&mut items, -1) {
+                Err(zmq::Error::EINTR) => {}
+                Ok(_) if items[0].get_revents().is_empty() => drop(bell.read(&mut [0])?),
+                // As in `wait`.
+                Ok(_) | Err(_) => return Ok(None),
+            }
+        }
+    }
+
     /// Whether the word came.
     pub(super) fn is_told(&self) -> bool {
         self.wait(Duration::ZERO)
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        // Fails only if nobody polls any more.
+        let _ = (&self.0).write(&[0]);
     }
 }
 
@@ -133,6 +168,23 @@ mod tests {
 
         assert_eq!(told.recv_timeout(LONG), Ok((false, false, true)));
         assert!(!thread.unwrap().is_finished());
+    }
+
+    #[test]
+    fn a_thread_waits_for_a_future_until_it_is_told_to_stop() {
+        let (answer, future) = futures_channel::oneshot::channel();
+        let (_never, unanswered) = futures_channel::oneshot::channel::<()>();
+        let (sender, told) = channel();
+        let thread = Thread::start("tested", move |stop| {
+            sender.send(stop.wait_for(future).unwrap()).unwrap();
+            sender.send(stop.wait_for(unanswered).unwrap().map(|_| Ok(0))).unwrap();
+        });
+
+        answer.send(7).unwrap();
+        assert_eq!(told.recv_timeout(LONG), Ok(Some(Ok(7))));
+        drop(thread.unwrap());
+
+        assert_eq!(told.try_recv(), Ok(None));
     }
 
     #[test]

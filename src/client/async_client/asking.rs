@@ -1,7 +1,7 @@
 //! Asking from a future: hands a question to the I/O thread and waits for the answer.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_channel::oneshot;
@@ -10,9 +10,11 @@ use crate::mailbox::{Postbox, mailbox};
 
 use super::super::ClientError;
 use super::super::connection::with_number;
-use super::super::operation::Operation;
+use super::super::heartbeat::{Registrar, Turn};
+use super::super::operation::{self, Operation};
+use super::super::registration::Registration;
 use super::super::settings::ClientSettings;
-use super::super::thread::Thread;
+use super::super::thread::{Stop, Thread};
 use super::io_thread::IoThread;
 use super::question::{Alarm, Order, Question};
 
@@ -26,10 +28,18 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 /// The futures' end of the I/O thread. Dropping it ends the thread.
 #[derive(Debug)]
 pub(super) struct Asking {
+    line: Arc<Line>,
+    io_thread: Mutex<Thread>,
+}
+
+/// The way to the I/O thread. What is asked for over it is sent in the order in which it was
+/// asked for.
+#[derive(Debug)]
+struct Line {
     orders: Postbox<Order>,
     endpoint: String,
+    request_timeout: Duration,
     next_number: AtomicU64,
-    io_thread: Mutex<Thread>,
 }
 
 impl Asking {
@@ -38,17 +48,47 @@ impl Asking {
         let (orders, mailbox) = mailbox(ORDERS_HANDED_OVER_MAX)?;
         let io_thread = IoThread::new(mailbox, settings.clone());
         let thread = Thread::start("registry-io", move |stop| io_thread.run(stop))?;
-        Ok(Self {
+        let line = Arc::new(Line {
             orders,
             endpoint: settings.endpoints.requests.to_string(),
+            request_timeout: settings.request_timeout,
             next_number: AtomicU64::new(1),
-            io_thread: Mutex::new(thread),
-        })
+        });
+        Ok(Self { line, io_thread: Mutex::new(thread) })
+    }
+
+    /// How the heartbeats of the client's service register it.
+    pub(super) fn registrar(&self) -> Arc<dyn Registrar> {
+        Arc::clone(&self.line) as _
     }
 
     /// Asks the registry, at once; the future only waits. One that is dropped takes no answer from
     /// any other: the reply, if there is one, goes nowhere.
     pub(super) fn ask<T>(
+        &self,
+        operation: Operation<T>,
+        timeout: Duration,
+    ) -> impl Future<Output = Result<T, ClientError>> + use<'_, T> {
+        self.line.ask(operation, timeout)
+    }
+
+    /// Waits for `duration`, or until the client is closed, which is an error.
+    pub(super) fn sleep(
+        &self,
+        duration: Duration,
+    ) -> impl Future<Output = Result<(), ClientError>> + use<> {
+        self.line.sleep(duration)
+    }
+
+    /// Ends the I/O thread. Whoever waits for an answer, or asks from now on, gets
+    /// [`ClientError::Closed`].
+    pub(super) fn close(&self) {
+        self.io_thread.lock().unwrap_or_else(PoisonError::into_inner).tell_to_stop();
+    }
+}
+
+impl Line {
+    fn ask<T>(
         &self,
         operation: Operation<T>,
         timeout: Duration,
@@ -70,25 +110,31 @@ impl Asking {
         }
     }
 
-    /// Waits for `duration`, or until the client is closed, which is an error.
-    pub(super) fn sleep(
-        &self,
-        duration: Duration,
-    ) -> impl Future<Output = Result<(), ClientError>> + use<> {
+    fn sleep(&self, duration: Duration) -> impl Future<Output = Result<(), ClientError>> + use<> {
         let (future, alarm) = oneshot::channel();
         let due = (Instant::now() + duration.min(TIMEOUT_MAX), self.next_number());
         self.orders.send(Order::Wake(Alarm { due, future }));
         async move { alarm.await.map_err(closed) }
     }
 
-    /// Ends the I/O thread. Whoever waits for an answer, or asks from now on, gets
-    /// [`ClientError::Closed`].
-    pub(super) fn close(&self) {
-        self.io_thread.lock().unwrap_or_else(PoisonError::into_inner).tell_to_stop();
-    }
-
     fn next_number(&self) -> u64 {
         self.next_number.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl Registrar for Line {
+    /// Lets go of the turn as soon as the request is handed over: what its owner asks for next is
+    /// sent behind it. So no future ever waits for a registration that heartbeats asked for.
+    fn register(
+        &self,
+        registration: &Registration,
+        turn: MutexGuard<'_, Turn>,
+        stop: &Stop,
+    ) -> Result<(), ClientError> {
+        let answer = self.ask(operation::register(registration), self.request_timeout);
+        drop(turn);
+        stop.wait_for(answer)?.ok_or(ClientError::Closed)??;
+        Ok(())
     }
 }
 

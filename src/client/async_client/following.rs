@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_core::Stream;
 
 use super::super::error::ClientError;
-use super::super::events::{Event, EventKind, Subscription};
+use super::super::events::{Event, EventKind, EventListener, Subscription};
 use super::super::service::Service;
 use super::super::starting::Starting;
 use super::super::watch::{Change, WAIT_MIN, Watch, WatchStatus, WhenSilent};
@@ -76,8 +76,37 @@ impl AsyncRegistryClient {
     /// [`ClientError::Unreachable`], where the registry's event socket does not answer.
     pub async fn subscribe(&self, kinds: &[EventKind]) -> Result<AsyncSubscription, ClientError> {
         self.check_open()?;
-        let starting = Subscription::begin(&self.settings, kinds)?;
+        let starting = Subscription::begin(self.settings(), kinds)?;
         self.unless_closed(starting.wait_async()).await.map(AsyncSubscription)
+    }
+
+    /// Calls `handler` for every event of these kinds, or for all where `kinds` is empty, until
+    /// what is returned is dropped. The calls come one at a time, from a thread of their own, which
+    /// no executor can hold up. Where events are to be awaited, [`Self::subscribe`] is the way.
+    ///
+    /// ```
+    #[doc = include_str!("../registry_client/example_registry.txt")]
+    #[doc = include_str!("example_begin.txt")]
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// let _listener = client
+    ///     .on_event(&[EventKind::Register], move |event| {
+    ///         let _ = sender.send(event);
+    ///     })
+    ///     .await?;
+    /// client.register(&Registration::new("Camera", "localhost", 6110)).await?;
+    /// assert_eq!(receiver.recv()?.kind(), Some(EventKind::Register));
+    #[doc = include_str!("example_end.txt")]
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Self::subscribe`].
+    pub async fn on_event(
+        &self,
+        kinds: &[EventKind],
+        handler: impl FnMut(Event) + Send + 'static,
+    ) -> Result<EventListener, ClientError> {
+        let AsyncSubscription(subscription) = self.subscribe(kinds).await?;
+        EventListener::start(subscription, handler)
     }
 
     /// A local picture of all services, which is there and complete when this returns.
@@ -138,7 +167,7 @@ impl AsyncRegistryClient {
         self.check_open()?;
         let mut end = pin!(self.asking.sleep(timeout.max(WAIT_MIN)));
         let unreachable = || {
-            let endpoint = self.settings.endpoints.requests.to_string();
+            let endpoint = self.settings().endpoints.requests.to_string();
             ClientError::Unreachable { endpoint, after: timeout }
         };
         let watching = self.begin_watch(Some(service_type), WhenSilent::Wait)?;
@@ -168,7 +197,7 @@ impl AsyncRegistryClient {
         service_type: Option<&str>,
         when_silent: WhenSilent,
     ) -> Result<Starting<Watch>, ClientError> {
-        Watch::begin(self.settings.clone(), service_type.map(str::to_owned), when_silent)
+        Watch::begin(self.settings().clone(), service_type.map(str::to_owned), when_silent)
     }
 
     fn check_open(&self) -> Result<(), ClientError> {

@@ -250,8 +250,9 @@ impl IoThread {
     /// must wait for its turn.
     fn send(&mut self, question: &Question) -> zmq::Result<Option<&mut Link>> {
         if self.links.last().is_none_or(Link::is_retired) {
-            let endpoint = &self.settings.endpoints.requests;
-            self.links.push(Link::new(connect_dealer(endpoint, &self.settings.client_id)?));
+            let ClientSettings { endpoints, client_id, keys, .. } = &self.settings;
+            let socket = connect_dealer(&endpoints.requests, client_id, keys.as_ref())?;
+            self.links.push(Link::new(socket));
         }
         let link = self.links.last_mut().filter(|link| link.exchange.has_room());
         if let Some(link) = &link {

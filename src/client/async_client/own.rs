@@ -8,20 +8,18 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use super::super::enrolled_service::EnrolledService;
 use super::super::error::ClientError;
-use super::super::heartbeat::Monitor;
+use super::super::heartbeat::Turn;
 use super::super::registration::Registration;
-use super::super::settings::ClientSettings;
-use super::own_service::OwnService;
 
 /// The number of a call. Later ones have greater numbers.
 pub(super) type Call = u64;
 
 /// See the module's page.
+#[derive(Default)]
 pub(super) struct Own {
-    settings: ClientSettings,
-    monitor: Monitor,
-    service: Option<OwnService>,
+    service: Option<EnrolledService>,
     /// The latest of the registrations that succeeded, by which the service was registered.
     registered: Call,
     /// Whether heartbeats are to be sent, for the service or for the one that is expected.
@@ -44,35 +42,21 @@ pub(super) enum Fate {
 }
 
 impl Own {
-    pub(super) fn new(settings: ClientSettings, monitor: Monitor) -> Self {
-        Self {
-            settings,
-            monitor,
-            service: None,
-            registered: 0,
-            wants_heartbeats: false,
-            registering: BTreeMap::new(),
-            latest: 0,
-            ended: 0,
-            is_closed: false,
-        }
-    }
-
     pub(super) const fn is_closed(&self) -> bool {
         self.is_closed
     }
 
-    pub(super) fn service(&self) -> Result<&OwnService, ClientError> {
+    pub(super) fn service(&self) -> Result<&EnrolledService, ClientError> {
         self.service.as_ref().ok_or(ClientError::NothingRegistered)
     }
 
-    /// A registration is on its way. Until it is answered there are no heartbeats: they must not
-    /// register the old service again in between.
+    /// A registration is to be asked for. Until it is answered the heartbeats of the old service
+    /// go on, however long its future is not polled, but must not register that again.
     pub(super) fn begin_registration(&mut self, registration: &Registration) -> Call {
         self.latest += 1;
         self.registering.insert(self.latest, registration.id().map(str::to_owned));
-        if let Some(service) = &mut self.service {
-            service.stop_heartbeat();
+        if let Some(service) = &self.service {
+            service.set_turn(Turn::Owner);
         }
         self.latest
     }
@@ -81,13 +65,13 @@ impl Own {
     pub(super) fn registered(
         &mut self,
         call: Call,
-        service: OwnService,
+        service: EnrolledService,
     ) -> Result<Fate, ClientError> {
         self.registering.remove(&call);
         if self.is_closed {
             return Err(ClientError::Closed);
         }
-        let fate = if call > self.ended || self.is_wanted(&service.id()) {
+        let fate = if call > self.ended || self.is_wanted(service.id()) {
             Fate::Stays
         } else {
             Fate::Goes
@@ -110,7 +94,7 @@ impl Own {
 
     /// The service is to be deregistered, and what is still being registered, too. Returns the
     /// service, if there is one already.
-    pub(super) fn end(&mut self) -> Result<Option<OwnService>, ClientError> {
+    pub(super) fn end(&mut self) -> Result<Option<EnrolledService>, ClientError> {
         self.expect_something()?;
         self.stop_heartbeat();
         self.latest += 1;
@@ -119,7 +103,7 @@ impl Own {
     }
 
     /// The service could not be deregistered.
-    pub(super) fn put_back(&mut self, service: OwnService) -> Result<(), ClientError> {
+    pub(super) fn put_back(&mut self, service: EnrolledService) -> Result<(), ClientError> {
         if self.service.is_none() && !self.is_closed {
             self.service = Some(service);
         }
@@ -151,17 +135,15 @@ impl Own {
         self.service = None;
     }
 
-    /// Sends heartbeats where they are wanted and nothing is about to take the service's place.
+    /// Sends heartbeats where they are wanted. They may register the service where nothing is
+    /// about to take its place.
     fn settle_heartbeats(&mut self) -> io::Result<()> {
         // A wish ends with what it was about.
         self.wants_heartbeats &= self.expect_something().is_ok();
-        let is_awaited = self.is_something_awaited();
-        match &mut self.service {
-            Some(service) if self.wants_heartbeats && !is_awaited => {
-                service.send_heartbeats(&self.settings, &self.monitor)
-            }
-            _ => Ok(()),
-        }
+        let turn = if self.is_something_awaited() { Turn::Owner } else { Turn::Heartbeats };
+        let Some(service) = &mut self.service else { return Ok(()) };
+        service.set_turn(turn);
+        if self.wants_heartbeats { service.send_heartbeats() } else { Ok(()) }
     }
 
     /// Whether a registration is on its way whose service is to become the client's own.

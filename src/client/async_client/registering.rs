@@ -2,13 +2,13 @@
 
 use crossbeam_channel::Receiver;
 
+use super::super::enrolled_service::EnrolledService;
 use super::super::error::ClientError;
 use super::super::heartbeat::HeartbeatState;
 use super::super::operation;
 use super::super::registration::Registration;
 use super::AsyncRegistryClient;
 use super::own::{Call, Fate, Own};
-use super::own_service::OwnService;
 
 /// A registration that has been asked for. Dropped without an answer, be it because a future was,
 /// it is forgotten.
@@ -21,7 +21,7 @@ struct Registering<'a> {
 /// because a future was.
 struct Ending<'a> {
     client: &'a AsyncRegistryClient,
-    service: Option<OwnService>,
+    service: Option<EnrolledService>,
 }
 
 impl AsyncRegistryClient {
@@ -29,6 +29,10 @@ impl AsyncRegistryClient {
     /// [`Self::start_heartbeat`]; where they were sent for an earlier registration, they go on
     /// for this one. Of several registrations at the same time, the one that was asked for last is
     /// the client's own, in whatever order they are answered.
+    ///
+    /// A registration without an id gets one that is made from its name. When this fails or is
+    /// cancelled, and is tried again with the same registration, the id is the same, too: what an
+    /// attempt may have left whose answer was lost is replaced.
     ///
     /// ```
     #[doc = include_str!("../registry_client/example_registry.txt")]
@@ -47,12 +51,15 @@ impl AsyncRegistryClient {
     /// registration; [`ClientError::Unreachable`]. An earlier registration is then still this
     /// client's own, as it is when this is cancelled.
     pub async fn register(&self, registration: &Registration) -> Result<String, ClientError> {
+        let attempt = self.attempts.begin(registration);
         let (registering, answer) = {
             let mut own = self.open_own()?;
-            self.begin_registration(&mut own, registration)
+            self.begin_registration(&mut own, attempt.registration())
         };
         let service_id = answer.await?;
-        let service = OwnService::new(registration, &service_id);
+        let upkeep = self.upkeep.clone();
+        let service = EnrolledService::new(attempt.registration(), &service_id, upkeep);
+        attempt.succeeded();
         self.finish_registration(registering.call, service).await?;
         Ok(service_id)
     }
@@ -80,7 +87,7 @@ impl AsyncRegistryClient {
             (service, registration, asked)
         };
         let service_id = answer.await?;
-        let service = service.registered_again(registration);
+        service.registered_again(registration);
         self.finish_registration(registering.call, service).await?;
         Ok(service_id)
     }
@@ -105,7 +112,7 @@ impl AsyncRegistryClient {
         let (mut ending, answer) = {
             let mut own = self.open_own()?;
             let Some(service) = own.end()? else { return Ok(false) };
-            let answer = self.ask_to_deregister(&service.id());
+            let answer = self.ask_to_deregister(service.id());
             (Ending { client: self, service: Some(service) }, answer)
         };
         let known = answer.await?;
@@ -141,13 +148,13 @@ impl AsyncRegistryClient {
     /// ```
     #[must_use]
     pub fn service_id(&self) -> Option<String> {
-        self.own().service().ok().map(OwnService::id)
+        self.own().service().ok().map(|service| service.id().to_owned())
     }
 
     /// Sends heartbeats for this client's own service, three in each ttl, in a thread of their
     /// own, which no executor can hold up. They are those of
-    /// [`RegistryClient`](crate::client::RegistryClient::start_heartbeat). While something is being
-    /// registered they pause.
+    /// [`RegistryClient`](crate::client::RegistryClient::start_heartbeat). Those of an earlier
+    /// service go on while another is being registered in its place.
     ///
     /// ```
     #[doc = include_str!("../registry_client/example_registry.txt")]
@@ -192,7 +199,7 @@ impl AsyncRegistryClient {
     /// ```
     #[must_use]
     pub fn heartbeat_state(&self) -> HeartbeatState {
-        self.monitor.state()
+        self.upkeep.monitor.state()
     }
 
     /// A channel on which every later change of [`Self::heartbeat_state`] comes. It ends with the
@@ -209,7 +216,7 @@ impl AsyncRegistryClient {
     /// ```
     #[must_use]
     pub fn heartbeat_changes(&self) -> Receiver<HeartbeatState> {
-        self.monitor.observe()
+        self.upkeep.monitor.observe()
     }
 
     /// Asks for a registration, as the latest call about the client's own service.
@@ -220,7 +227,7 @@ impl AsyncRegistryClient {
     ) -> (Registering<'_>, impl Future<Output = Result<String, ClientError>> + use<'_>) {
         let call = own.begin_registration(registration);
         let request = operation::register(registration);
-        let answer = self.asking.ask(request, self.settings.request_timeout);
+        let answer = self.asking.ask(request, self.settings().request_timeout);
         (Registering { client: self, call }, answer)
     }
 
@@ -228,9 +235,9 @@ impl AsyncRegistryClient {
     async fn finish_registration(
         &self,
         call: Call,
-        service: OwnService,
+        service: EnrolledService,
     ) -> Result<(), ClientError> {
-        let service_id = service.id();
+        let service_id = service.id().to_owned();
         let deregistered = {
             let mut own = self.own();
             match own.registered(call, service)? {
@@ -245,7 +252,7 @@ impl AsyncRegistryClient {
         &self,
         service_id: &str,
     ) -> impl Future<Output = Result<bool, ClientError>> + use<'_> {
-        self.asking.ask(operation::deregister(service_id), self.settings.request_timeout)
+        self.asking.ask(operation::deregister(service_id), self.settings().request_timeout)
     }
 }
 

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 use zmq::{DONTWAIT, PollItem, SocketEvent};
 
+use crate::client::curve_keys::CurveKeys;
 use crate::client::endpoints::Endpoint;
 use crate::client::error::ClientError;
+use crate::client::settings::ClientSettings;
 use crate::client::socket;
 use crate::client::thread::{Stop, whole_milliseconds};
 
@@ -44,13 +46,14 @@ pub(in crate::client) enum Heard {
 }
 
 impl EventSocket {
-    /// Subscribes to the events at `endpoint`. Nothing is heard before the connection is up.
-    pub(in crate::client) fn connect(endpoint: &Endpoint) -> Result<Self, ClientError> {
-        Self::open(endpoint).map_err(|source| broken(endpoint, source))
+    /// Subscribes to the events of a registry. Nothing is heard before the connection is up.
+    pub(in crate::client) fn connect(settings: &ClientSettings) -> Result<Self, ClientError> {
+        let endpoint = &settings.endpoints.events;
+        Self::open(endpoint, settings.keys.as_ref()).map_err(|source| broken(endpoint, source))
     }
 
-    fn open(endpoint: &Endpoint) -> zmq::Result<Self> {
-        let events = socket::open(zmq::SUB, endpoint)?;
+    fn open(endpoint: &Endpoint, keys: Option<&CurveKeys>) -> zmq::Result<Self> {
+        let events = socket::open(zmq::SUB, endpoint, keys)?;
         events.set_rcvhwm(EVENTS_WAITING_MAX)?;
         events.set_heartbeat_ivl(PING_INTERVAL)?;
         events.set_heartbeat_timeout(PING_TIMEOUT)?;

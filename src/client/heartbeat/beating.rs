@@ -3,61 +3,47 @@
 //! *Owns* a connection to the registry's heartbeat socket. *Sends* a heartbeat at a time, and the
 //! registration again where the registry has forgotten the service or the host has moved.
 //! *Receives* the answers. *Ends* at once when it is told to stop, whatever it waits for. Who must
-//! not be overtaken by a registration waits for it before telling: see `Heartbeat::stop`.
+//! not be overtaken by a registration takes the turn before telling: see `Heartbeat::stop`.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::super::connection::Connection;
 use super::super::error::ClientError;
 use super::super::operation;
 use super::super::registration::Registration;
-use super::super::settings::ClientSettings;
 use super::super::thread::Stop;
-use super::home::HostAddresses;
-use super::monitor::Monitor;
 use super::rhythm::Rhythm;
-use super::{Enrolment, HeartbeatState, ReRegistration, lock};
+use super::{Enrolment, HeartbeatState, ReRegistration, Turn, Upkeep, lock};
 
 /// See the module's page.
 pub(super) struct Beating {
-    settings: ClientSettings,
+    upkeep: Upkeep,
     enrolment: Arc<Mutex<Enrolment>>,
-    addresses: Arc<dyn HostAddresses>,
-    monitor: Monitor,
+    turn: Arc<Mutex<Turn>>,
     rhythm: Rhythm,
     ttl: Duration,
     connection: Connection,
-    /// Held while the service is registered again.
-    registering: Arc<Mutex<()>>,
     /// When the registry answered last, whatever it said.
     heard: Instant,
 }
 
 impl Beating {
     pub(super) fn new(
-        settings: &ClientSettings,
+        upkeep: Upkeep,
         enrolment: Arc<Mutex<Enrolment>>,
-        addresses: Arc<dyn HostAddresses>,
-        monitor: Monitor,
+        turn: Arc<Mutex<Turn>>,
     ) -> Self {
         let ttl_seconds = lock(&enrolment).registration.ttl_seconds();
         Self {
-            settings: settings.clone(),
+            connection: Connection::for_heartbeats(&upkeep.settings),
+            upkeep,
             enrolment,
-            addresses,
-            monitor,
+            turn,
             rhythm: Rhythm::new(ttl_seconds),
             ttl: Duration::from_secs(ttl_seconds.into()),
-            connection: Connection::for_heartbeats(settings),
-            registering: Arc::default(),
             heard: Instant::now(),
         }
-    }
-
-    /// What is held while the service is registered again.
-    pub(super) fn registering(&self) -> Arc<Mutex<()>> {
-        Arc::clone(&self.registering)
     }
 
     /// Sends heartbeats until it is told to stop.
@@ -74,62 +60,68 @@ impl Beating {
                 break;
             }
         }
-        self.monitor.note(HeartbeatState::Stopped);
+        self.upkeep.monitor.note(HeartbeatState::Stopped);
     }
 
-    /// One heartbeat, or what takes its place.
-    fn beat(&mut self, stop: &Stop) -> Result<HeartbeatState, ClientError> {
+    /// One heartbeat, or what takes its place. None where the registry has forgotten the service,
+    /// and it is not the turn of heartbeats to do something about it.
+    fn beat(&mut self, stop: &Stop) -> Result<Option<HeartbeatState>, ClientError> {
         let (known, current) = {
             let enrolment = lock(&self.enrolment);
-            (enrolment.registration.clone(), enrolment.current(&*self.addresses))
+            (enrolment.registration.clone(), enrolment.current(&*self.upkeep.addresses))
         };
-        if current.host() != known.host() {
-            let (from, to) = (known.host().to_owned(), current.host().to_owned());
-            self.register(current, stop)?;
-            return Ok(HeartbeatState::ReRegistered(ReRegistration::Moved { from, to }));
+        let (from, to) = (known.host().to_owned(), current.host().to_owned());
+        if from != to && self.register(&current, stop)? {
+            let moved = ReRegistration::Moved { from, to };
+            return Ok(Some(HeartbeatState::ReRegistered(moved)));
         }
         if self.renew(stop)? {
-            return Ok(HeartbeatState::Healthy);
+            return Ok(Some(HeartbeatState::Healthy));
         }
-        self.register(current, stop)?;
-        Ok(HeartbeatState::ReRegistered(ReRegistration::Forgotten))
+        let forgotten = HeartbeatState::ReRegistered(ReRegistration::Forgotten);
+        Ok(self.register(&current, stop)?.then_some(forgotten))
     }
 
     /// Whether the registry knows the service.
     fn renew(&mut self, stop: &Stop) -> Result<bool, ClientError> {
         let renew = operation::renew(lock(&self.enrolment).service_id());
         // A second one is never on its way while the first is.
-        let timeout = self.settings.heartbeat_timeout.min(self.rhythm.interval());
+        let timeout = self.upkeep.settings.heartbeat_timeout.min(self.rhythm.interval());
         let reply = self.connection.request_within(timeout, Some(stop), &renew.request)?;
         renew.answer(reply, self.connection.endpoint())
     }
 
-    fn register(&self, registration: Registration, stop: &Stop) -> Result<(), ClientError> {
-        let _registering = self.registering.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Registers the service, if it is the turn of heartbeats to do so. Tells whether it was.
+    fn register(&self, registration: &Registration, stop: &Stop) -> Result<bool, ClientError> {
+        let turn = lock(&self.turn);
         if stop.is_told() {
             return Err(ClientError::Closed);
         }
-        let register = operation::register(&registration);
-        let mut connection = Connection::for_requests(&self.settings);
-        let timeout = self.settings.request_timeout;
-        let reply = connection.request_within(timeout, Some(stop), &register.request)?;
-        register.answer(reply, connection.endpoint())?;
-        lock(&self.enrolment).registered_again(registration, &*self.addresses);
-        Ok(())
+        if *turn == Turn::Owner {
+            return Ok(false);
+        }
+        self.upkeep.registrar.register(registration, turn, stop)?;
+        let addresses = &*self.upkeep.addresses;
+        lock(&self.enrolment).registered_again(registration.clone(), addresses);
+        Ok(true)
     }
 
     /// Tells how it went, and returns how long to wait for the next.
     fn settle(
         &mut self,
-        outcome: Result<HeartbeatState, ClientError>,
+        outcome: Result<Option<HeartbeatState>, ClientError>,
         started: Instant,
     ) -> Duration {
         let state = match outcome {
-            Ok(state) => state,
+            Ok(Some(state)) => state,
+            Ok(None) => {
+                self.heard = Instant::now();
+                return self.rhythm.unanswered(fastrand::f64());
+            }
             Err(ClientError::Refused(refusal)) => HeartbeatState::Refused(*refusal),
             Err(error) => {
                 log::debug!("a heartbeat got no answer: {error}");
-                self.monitor.note(self.silence());
+                self.upkeep.monitor.note(self.silence());
                 return self.rhythm.unanswered(fastrand::f64());
             }
         };
@@ -137,7 +129,7 @@ impl Beating {
             log::info!("registered {} again: {reason:?}", lock(&self.enrolment).service_id());
         }
         self.heard = Instant::now();
-        self.monitor.note(state);
+        self.upkeep.monitor.note(state);
         self.rhythm.answered(started.elapsed())
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::async_client::AsyncRegistryClient;
+use super::super::curve_keys::CurveKeys;
 use super::super::endpoints::RegistryEndpoints;
 use super::super::error::ClientError;
 use super::super::settings::ClientSettings;
@@ -62,6 +63,13 @@ impl RegistryClientBuilder {
     #[must_use]
     pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
         self.0.client_id = client_id.into();
+        self
+    }
+
+    /// The keys for a registry that asks for them. By default none.
+    #[must_use]
+    pub fn curve(mut self, keys: CurveKeys) -> Self {
+        self.0.keys = Some(keys);
         self
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use crossbeam_channel::Receiver;
 
 use super::super::error::ClientError;
-use super::super::heartbeat::{HeartbeatState, Monitor};
+use super::super::heartbeat::{HeartbeatState, Monitor, Upkeep};
 use super::super::operation;
 use super::super::registered_service::RegisteredService;
 use super::super::registration::Registration;
@@ -224,12 +224,14 @@ impl RegistryClient {
         monitor: Monitor,
     ) -> Result<RegisteredService, ClientError> {
         let attempt = self.attempts.begin(registration);
-        let service = RegisteredService::register(
-            attempt.registration(),
-            Arc::clone(&self.connections),
-            Arc::clone(&self.addresses),
+        let upkeep = Upkeep {
+            settings: self.settings().clone(),
+            registrar: Arc::clone(&self.connections) as _,
+            addresses: Arc::clone(&self.addresses),
             monitor,
-        )?;
+        };
+        let connections = Arc::clone(&self.connections);
+        let service = RegisteredService::register(attempt.registration(), connections, upkeep)?;
         attempt.succeeded();
         Ok(service)
     }

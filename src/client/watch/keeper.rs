@@ -49,7 +49,7 @@ impl Keeper {
         when_silent: WhenSilent,
         stop: &Stop,
     ) -> Result<Self, ClientError> {
-        let events = EventSocket::connect(&settings.endpoints.events)?;
+        let events = EventSocket::connect(&settings)?;
         if !events.wait_until_connected(stop, settings.request_timeout)? {
             // The checks make up for it, and for a subscription that is slower than the list.
             log::warn!("no events yet from {}", settings.endpoints.events);

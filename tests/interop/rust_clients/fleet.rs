@@ -3,13 +3,16 @@
 use std::any::Any;
 use std::io;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 use futures::executor::block_on;
 use service_registry::client::{
     AsyncRegistryClient, HeartbeatState, Registration, RegistryClient, RegistryEndpoints,
 };
+
+/// For the first registration, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A client with its service.
 struct Device {
@@ -47,7 +50,8 @@ pub(crate) fn keep(registry: &RegistryEndpoints, clients: usize, ttl: u32) {
 
 impl Device {
     fn blocking(registry: RegistryEndpoints, registration: &Registration) -> Self {
-        let client = RegistryClient::with_endpoints(registry);
+        let builder = RegistryClient::builder().endpoints(registry);
+        let client = builder.request_timeout(PATIENCE).build();
         let changes = client.heartbeat_changes();
         let service_id = client.register(registration).unwrap();
         client.start_heartbeat().unwrap();
@@ -55,7 +59,8 @@ impl Device {
     }
 
     fn asynchronous(registry: RegistryEndpoints, registration: &Registration) -> Self {
-        let client = AsyncRegistryClient::with_endpoints(registry).unwrap();
+        let builder = AsyncRegistryClient::builder().endpoints(registry);
+        let client = builder.request_timeout(PATIENCE).build_async().unwrap();
         let changes = client.heartbeat_changes();
         let service_id = block_on(client.register(registration)).unwrap();
         block_on(client.start_heartbeat()).unwrap();

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -11,8 +12,8 @@ use futures::StreamExt;
 use futures::executor::block_on;
 use futures::future::{FutureExt, join_all};
 use service_registry::client::{
-    AsyncRegistryClient, Change, ClientError, Event, HeartbeatState, RefusalCode, Registration,
-    Removal,
+    AsyncRegistryClient, Change, ClientError, Event, EventKind, HeartbeatState, ReRegistration,
+    RefusalCode, Registration, Removal,
 };
 
 use crate::support::{DEADLINE, Place};
@@ -279,15 +280,16 @@ fn a_registration_that_is_cancelled_leaves_the_heartbeats_as_they_were() {
     on_two_executors(|| async {
         let (place, _registry) = Place::start();
         let client = place.async_client();
-        client.register(&camera("camera-1")).await.unwrap();
-        client.start_heartbeat().await.unwrap();
         let changes = client.heartbeat_changes();
+        let next = || changes.recv_timeout(DEADLINE).expect("the heartbeats go on");
+        client.register(&camera("camera-1").ttl(1)).await.unwrap();
+        client.start_heartbeat().await.unwrap();
+        assert_eq!((next(), next()), (HeartbeatState::Starting, HeartbeatState::Healthy));
 
-        assert!(client.register(&camera("camera-1")).now_or_never().is_none());
+        assert!(client.register(&camera("camera-2")).now_or_never().is_none());
+        client.deregister_service("camera-1").await.unwrap();
 
-        // Those before the cancelled registration end, and others begin.
-        while changes.recv_timeout(DEADLINE).unwrap() != HeartbeatState::Starting {}
-        assert_eq!(changes.recv_timeout(DEADLINE), Ok(HeartbeatState::Healthy));
+        assert_eq!(next(), HeartbeatState::ReRegistered(ReRegistration::Forgotten));
         assert_eq!(client.service_id().as_deref(), Some("camera-1"));
     });
 }
@@ -315,6 +317,24 @@ fn events_and_changes_are_awaited() {
         let Some(Change::Removed { how, .. }) = gone else { panic!("{gone:?}") };
         assert_eq!(how, Removal::Deregistered);
         assert!(watch.services().is_empty());
+    });
+}
+
+#[test]
+fn a_function_is_called_for_the_events_it_is_for_until_its_listener_is_dropped() {
+    on_two_executors(|| async {
+        let (place, _registry) = Place::start();
+        let client = place.async_client();
+        let (sender, heard) = channel();
+        let tell = move |event: Event| sender.send(event.kind()).unwrap();
+        let listener = client.on_event(&[EventKind::Deregister], tell).await.unwrap();
+
+        client.register(&camera("camera-1")).await.unwrap();
+        client.deregister().await.unwrap();
+
+        assert_eq!(heard.recv_timeout(DEADLINE), Ok(Some(EventKind::Deregister)));
+        drop(listener);
+        assert_eq!(heard.recv_timeout(DEADLINE), Err(RecvTimeoutError::Disconnected));
     });
 }
 

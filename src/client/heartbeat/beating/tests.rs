@@ -6,11 +6,13 @@ use std::thread;
 use crossbeam_channel::Receiver;
 use serde_json::{Value, json};
 
-use super::super::Heartbeat;
 use super::super::home::tests::{Host, Moving};
+use super::super::{Heartbeat, HostAddresses, Monitor};
 use super::*;
+use crate::client::connections::Connections;
 use crate::client::endpoints::RegistryEndpoints;
 use crate::client::error::RefusalCode;
+use crate::client::settings::ClientSettings;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -57,7 +59,13 @@ impl Played {
         let changes = monitor.observe();
         let enrolment = Enrolment::new(registration, "camera-1", &*addresses);
         let enrolment = Arc::new(Mutex::new(enrolment));
-        let heartbeat = Heartbeat::start(&self.settings, enrolment, addresses, monitor).unwrap();
+        let upkeep = Upkeep {
+            settings: self.settings.clone(),
+            registrar: Arc::new(Connections::new(self.settings.clone())),
+            addresses,
+            monitor,
+        };
+        let heartbeat = Heartbeat::start(upkeep, enrolment, Arc::default()).unwrap();
         assert_eq!(changes.recv_timeout(DEADLINE), Ok(HeartbeatState::Starting));
         (heartbeat, changes)
     }

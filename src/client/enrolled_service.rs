@@ -1,0 +1,88 @@
+//! A service that a client has registered, and its heartbeats. Asks nothing itself: how it is
+//! registered and deregistered is the client's business.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use super::heartbeat::{Enrolment, Heartbeat, Monitor, Turn, Upkeep, lock};
+use super::registration::Registration;
+
+/// See the module's page. Dropping it ends the heartbeats.
+pub(super) struct EnrolledService {
+    service_id: String,
+    enrolment: Arc<Mutex<Enrolment>>,
+    turn: Arc<Mutex<Turn>>,
+    upkeep: Upkeep,
+    heartbeat: Option<Heartbeat>,
+}
+
+impl EnrolledService {
+    /// A service that was just registered, and got `service_id`.
+    pub(super) fn new(registration: &Registration, service_id: &str, upkeep: Upkeep) -> Self {
+        let enrolment = Enrolment::new(registration, service_id, &*upkeep.addresses);
+        Self {
+            service_id: service_id.to_owned(),
+            enrolment: Arc::new(Mutex::new(enrolment)),
+            turn: Arc::default(),
+            upkeep,
+            heartbeat: None,
+        }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.service_id
+    }
+
+    /// How it goes with the heartbeats.
+    pub(super) const fn monitor(&self) -> &Monitor {
+        &self.upkeep.monitor
+    }
+
+    /// What to say of the service when it is registered again.
+    pub(super) fn registration(&self) -> Registration {
+        lock(&self.enrolment).current(&*self.upkeep.addresses)
+    }
+
+    /// The same service without heartbeats, to take its place when it is registered again.
+    pub(super) fn again(&self) -> Self {
+        Self {
+            service_id: self.service_id.clone(),
+            enrolment: Arc::clone(&self.enrolment),
+            turn: Arc::default(),
+            upkeep: self.upkeep.clone(),
+            heartbeat: None,
+        }
+    }
+
+    /// The service was registered again, with `registration`.
+    pub(super) fn registered_again(&self, registration: Registration) {
+        lock(&self.enrolment).registered_again(registration, &*self.upkeep.addresses);
+    }
+
+    /// Says whose turn it is to register the service. Heartbeats go on either way.
+    pub(super) fn set_turn(&self, turn: Turn) {
+        *lock(&self.turn) = turn;
+    }
+
+    pub(super) const fn sends_heartbeats(&self) -> bool {
+        self.heartbeat.is_some()
+    }
+
+    /// Sends heartbeats from now on, if it does not do so yet, and the first at once.
+    pub(super) fn send_heartbeats(&mut self) -> io::Result<()> {
+        if self.heartbeat.is_none() {
+            let enrolment = Arc::clone(&self.enrolment);
+            let turn = Arc::clone(&self.turn);
+            self.heartbeat = Some(Heartbeat::start(self.upkeep.clone(), enrolment, turn)?);
+        }
+        Ok(())
+    }
+
+    /// Returns when no more heartbeats are sent, and nothing that they asked for can come true
+    /// after what is asked next.
+    pub(super) fn stop_heartbeat(&mut self) {
+        if let Some(heartbeat) = self.heartbeat.take() {
+            heartbeat.stop();
+        }
+    }
+}
