@@ -8,10 +8,12 @@ use std::net::IpAddr;
 use thiserror::Error;
 
 mod allow_list;
+mod known_keys;
 mod network;
 mod refused_peers;
 
 pub use allow_list::{AllowList, InvalidAllowList};
+pub use known_keys::{AmbiguousClient, KnownClient, KnownKeys, Rights};
 pub use network::{InvalidNetwork, Network};
 pub use refused_peers::{Refusals, RefusedPeers};
 
@@ -49,6 +51,35 @@ pub enum Denial {
     /// They may not stop the registry.
     #[error("{}", .0.rule())]
     Terminate(Terminate),
+    /// Their key may not connect any more, and did before that.
+    #[error("This key may not use this registry any more (see `curve` in registry.yaml).")]
+    Key,
+    /// Their key may connect, and may not do this.
+    #[error(
+        "This takes a key with the right to {needed}, and yours has the right to {held} (see \
+         `curve` in registry.yaml)."
+    )]
+    Rights {
+        /// What it takes.
+        needed: Rights,
+        /// What they have.
+        held: Rights,
+    },
+}
+
+/// Who asks for a change, as far as it matters to whom the changed belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Origin {
+    /// From where they ask, where that is known.
+    pub address: Option<IpAddr>,
+    /// Whether they may change what belongs to others.
+    pub is_admin: bool,
+}
+
+impl From<Option<IpAddr>> for Origin {
+    fn from(address: Option<IpAddr>) -> Self {
+        Self { address, is_admin: false }
+    }
 }
 
 impl Terminate {
@@ -60,6 +91,13 @@ impl Terminate {
             Self::Allowed => true,
             Self::Never => false,
         }
+    }
+
+    /// Whether somebody whose key has the right to may stop the registry: from anywhere, unless
+    /// nobody may.
+    #[must_use]
+    pub fn permits_admins(self) -> bool {
+        self != Self::Never
     }
 
     const fn rule(self) -> &'static str {
@@ -77,13 +115,13 @@ impl Terminate {
 }
 
 impl Ownership {
-    /// Whether somebody at `address` may change what was registered from `owner`. Where nobody
-    /// knows from where, everybody may.
+    /// Whether `origin` may change what was registered from `owner`. Where nobody knows from where,
+    /// everybody may.
     #[must_use]
-    pub fn permits(self, address: Option<IpAddr>, owner: Option<IpAddr>) -> bool {
+    pub fn permits(self, origin: Origin, owner: Option<IpAddr>) -> bool {
         match (self, owner) {
             (Self::Open, _) | (Self::Host, None) => true,
-            (Self::Host, owner) => owner == address,
+            (Self::Host, owner) => origin.is_admin || owner == origin.address,
         }
     }
 }
@@ -121,14 +159,15 @@ mod tests {
     fn a_service_belongs_to_the_host_that_registered_it_where_hosts_count() {
         let (owner, other) = (address("192.0.2.1"), address("192.0.2.2"));
 
-        assert!(Ownership::Host.permits(owner, owner));
-        assert!(!Ownership::Host.permits(other, owner));
-        assert!(!Ownership::Host.permits(None, owner));
-        assert!(Ownership::Open.permits(other, owner));
+        assert!(Ownership::Host.permits(owner.into(), owner));
+        assert!(!Ownership::Host.permits(other.into(), owner));
+        assert!(!Ownership::Host.permits(None.into(), owner));
+        assert!(Ownership::Open.permits(other.into(), owner));
+        assert!(Ownership::Host.permits(Origin { address: other, is_admin: true }, owner));
     }
 
     #[test]
     fn a_service_of_an_unknown_host_is_everybodys() {
-        assert!(Ownership::Host.permits(address("192.0.2.1"), None));
+        assert!(Ownership::Host.permits(address("192.0.2.1").into(), None));
     }
 }

@@ -4,6 +4,7 @@
 //! a flag of `service-registry start` ([`Config::set`]), and a field of [`Config`]. Finding the
 //! file, reading arguments and printing belong to the program.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,11 +13,14 @@ use thiserror::Error;
 use crate::access::{AllowList, Ownership, Terminate};
 use crate::address;
 use crate::backend::Durability;
+use crate::limits::{InvalidLimits, Limits};
 
+mod curve;
 mod file;
 mod settings;
 
 pub use address::BindAddress;
+pub use curve::{Curve, InvalidCurve};
 pub use file::InvalidFile;
 pub use log::LevelFilter as LogLevel;
 pub use settings::InvalidSetting;
@@ -39,8 +43,13 @@ pub struct Config {
     pub pub_port: u16,
     /// Port for heartbeats; 0 for one that the operating system picks.
     pub hb_port: u16,
+    /// Where metrics and a page are served over HTTP, if anywhere; port 0 for one that the
+    /// operating system picks.
+    pub http: Option<SocketAddr>,
     /// Who may connect.
     pub allow: AllowList,
+    /// The keys of the registry, and those that it lets in; none where it takes no keys.
+    pub curve: Option<Curve>,
     /// Who may stop the registry.
     pub terminate: Terminate,
     /// Who may deregister a living service, or replace its entry.
@@ -55,6 +64,8 @@ pub struct Config {
     pub cleanup_interval: Duration,
     /// Whether a second service of a type is refused.
     pub enforce_unique_service_types: bool,
+    /// What the registry takes at the most.
+    pub limits: Limits,
     /// How much the program logs.
     pub log_level: LogLevel,
 }
@@ -90,6 +101,9 @@ pub enum InvalidConfig {
         .0.as_secs_f64()
     )]
     CleanupInterval(Duration),
+    /// Two limits exclude each other.
+    #[error("limits: {0}")]
+    Limits(#[from] InvalidLimits),
     /// A database needs a file.
     #[error("db_path must not be empty")]
     NoDatabaseFile,
@@ -102,7 +116,9 @@ impl Default for Config {
             req_port: 6100,
             pub_port: 6101,
             hb_port: 6102,
+            http: None,
             allow: AllowList::everybody(),
+            curve: None,
             terminate: Terminate::Loopback,
             ownership: Ownership::Open,
             backend: BackendKind::Sqlite,
@@ -110,6 +126,7 @@ impl Default for Config {
             durability: Durability::Full,
             cleanup_interval: Duration::from_secs(10),
             enforce_unique_service_types: true,
+            limits: Limits::default(),
             log_level: LogLevel::Info,
         }
     }
@@ -150,8 +167,12 @@ impl Config {
     /// # Errors
     /// [`InvalidConfig`], for the first mistake.
     pub fn validate(&self) -> Result<(), InvalidConfig> {
-        let ports =
-            [("req_port", self.req_port), ("pub_port", self.pub_port), ("hb_port", self.hb_port)];
+        let ports = [
+            ("req_port", self.req_port),
+            ("pub_port", self.pub_port),
+            ("hb_port", self.hb_port),
+            ("http", self.http.map_or(0, |address| address.port())),
+        ];
         for (index, &(second, port)) in ports.iter().enumerate() {
             let shared = ports[..index].iter().find(|&&(_, earlier)| earlier == port && port != 0);
             if let Some(&(first, _)) = shared {
@@ -161,6 +182,7 @@ impl Config {
         if !(CLEANUP_INTERVAL_MIN..=CLEANUP_INTERVAL_MAX).contains(&self.cleanup_interval) {
             return Err(InvalidConfig::CleanupInterval(self.cleanup_interval));
         }
+        self.limits.validate()?;
         if self.backend == BackendKind::Sqlite && self.db_path.as_os_str().is_empty() {
             return Err(InvalidConfig::NoDatabaseFile);
         }
@@ -184,6 +206,11 @@ mod tests {
         let error = config.validate().unwrap_err().to_string();
 
         assert_eq!(error, "req_port and hb_port must be different ports, not both 6100");
+
+        let http = Some(([127, 0, 0, 1], 6101).into());
+        let error = Config { http, ..Config::default() }.validate().unwrap_err().to_string();
+
+        assert_eq!(error, "pub_port and http must be different ports, not both 6101");
     }
 
     #[test]

@@ -107,6 +107,7 @@ mod tests {
 
     use super::*;
     use crate::config::BackendKind;
+    use crate::limits::Limit;
 
     fn read(text: &str) -> Result<Config, InvalidFile> {
         Config::from_yaml(text, Path::new("registry.yaml"))
@@ -124,7 +125,11 @@ mod tests {
         assert_eq!(read(text), Ok(Config::default()));
 
         for key in Config::keys() {
-            assert!(text.contains(&format!("\n{key}: ")), "{key}");
+            assert!(text.contains(&format!("\n{key}:")), "{key}");
+        }
+        for limit in Limit::ALL {
+            let line = format!("\n  {}: {}\n", limit.name(), limit.default_value());
+            assert!(text.contains(&line), "{line}");
         }
     }
 

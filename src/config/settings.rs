@@ -3,6 +3,7 @@
 //! The file and the flags both go through this table, so that they accept the same and say the
 //! same about what they refuse.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,14 +12,16 @@ use thiserror::Error;
 
 use crate::access::{Network, Ownership, Terminate};
 use crate::backend::Durability;
+use crate::limits::{InvalidLimit, Limits};
 
+use super::curve::{self, InvalidCurve};
 use super::{BackendKind, BindAddress, CLEANUP_INTERVAL_MAX, CLEANUP_INTERVAL_MIN, Config};
 
 const PORT: &str = "a whole number from 0 to 65535";
 
 const NETWORKS: &str = "all, or a list of networks such as 192.168.10.0/24 and of single addresses";
 
-const SETTINGS: [Setting; 13] = [
+const SETTINGS: [Setting; 16] = [
     Setting {
         key: "bind",
         allowed: BindAddress::ALLOWED,
@@ -48,11 +51,25 @@ const SETTINGS: [Setting; 13] = [
         is_same: |one, other| one.hb_port == other.hb_port,
     },
     Setting {
+        key: "http",
+        allowed: "off, or an address with a port such as 127.0.0.1:6103",
+        kind: Kind::Text,
+        set: |config, text| http(text).map(|http| config.http = http),
+        is_same: |one, other| one.http == other.http,
+    },
+    Setting {
         key: "allow",
         allowed: NETWORKS,
         kind: Kind::Networks,
         set: |config, text| text.parse().ok().map(|allow| config.allow = allow),
         is_same: |one, other| one.allow == other.allow,
+    },
+    Setting {
+        key: "curve",
+        allowed: "off, or a mapping with key_file and clients",
+        kind: Kind::Curve,
+        set: |config, text| curve::parse(text).ok().map(|curve| config.curve = curve),
+        is_same: |one, other| one.curve == other.curve,
     },
     Setting {
         key: "terminate",
@@ -110,6 +127,13 @@ const SETTINGS: [Setting; 13] = [
         },
     },
     Setting {
+        key: "limits",
+        allowed: "a mapping of limits to whole numbers, such as {services: 1000, tags: 8}",
+        kind: Kind::Limits,
+        set: |config, text| limits(config.limits, text).map(|limits| config.limits = limits),
+        is_same: |one, other| one.limits == other.limits,
+    },
+    Setting {
         key: "log_level",
         allowed: "off, error, warn, info, debug or trace",
         kind: Kind::Text,
@@ -133,6 +157,12 @@ pub enum InvalidSetting {
         /// What it was given.
         given: String,
     },
+    /// What is wrong with `curve`.
+    #[error(transparent)]
+    Curve(#[from] InvalidCurve),
+    /// What is wrong with `limits`.
+    #[error(transparent)]
+    Limits(#[from] InvalidLimit),
 }
 
 struct Setting {
@@ -153,6 +183,10 @@ enum Kind {
     Truth,
     /// A text, or a list of them.
     Networks,
+    /// A text, or a mapping.
+    Curve,
+    /// A mapping to numbers.
+    Limits,
 }
 
 pub(super) fn keys() -> impl Iterator<Item = &'static str> {
@@ -168,7 +202,7 @@ pub(super) fn differences(one: &Config, other: &Config) -> Vec<&'static str> {
 /// Sets `key` to what `text` stands for, whatever the setting's kind.
 pub(super) fn set_text(config: &mut Config, key: &str, text: &str) -> Result<(), InvalidSetting> {
     let setting = find(key)?;
-    (setting.set)(config, text).ok_or_else(|| setting.impossible(format!("{text:?}")))
+    (setting.set)(config, text).ok_or_else(|| setting.impossible(Some(text), format!("{text:?}")))
 }
 
 /// Sets `key` to `value`, which must be of the setting's kind: `"6100"` in quotes is no number.
@@ -178,10 +212,10 @@ pub(super) fn set_value(
     value: &Value,
 ) -> Result<(), InvalidSetting> {
     let setting = find(key)?;
-    setting
-        .text(value)
-        .and_then(|text| (setting.set)(config, &text))
-        .ok_or_else(|| setting.impossible(description(setting.culprit(value))))
+    let text = setting.text(value);
+    text.as_deref()
+        .and_then(|text| (setting.set)(config, text))
+        .ok_or_else(|| setting.impossible(text.as_deref(), description(setting.culprit(value))))
 }
 
 impl Setting {
@@ -191,10 +225,19 @@ impl Setting {
             (Kind::Text, Value::String(text)) => Some(text.clone()),
             (Kind::Number, Value::Number(number)) => Some(number.to_string()),
             (Kind::Truth, Value::Bool(truth)) => Some(truth.to_string()),
-            (Kind::Networks, Value::String(text)) => Some(text.clone()),
+            (Kind::Networks | Kind::Curve, Value::String(text)) => Some(text.clone()),
+            (Kind::Curve, Value::Object(_)) => Some(value.to_string()),
             (Kind::Networks, Value::Array(texts)) => {
                 let texts: Option<Vec<&str>> = texts.iter().map(Value::as_str).collect();
                 texts.map(|texts| texts.join(","))
+            }
+            (Kind::Limits, Value::Object(limits)) => {
+                let limits = limits.iter().map(|(name, value)| match value {
+                    Value::Number(number) => format!("{name}={number}"),
+                    // No number, so it will be refused under its name.
+                    other => format!("{name}={}", description(other)),
+                });
+                Some(limits.collect::<Vec<_>>().join(","))
             }
             _ => None,
         }
@@ -211,8 +254,16 @@ impl Setting {
         }
     }
 
-    fn impossible(&self, given: String) -> InvalidSetting {
-        InvalidSetting::Impossible { allowed: self.allowed, given }
+    /// What is wrong with `text`, or with what was `given` where that is no text at all.
+    fn impossible(&self, text: Option<&str>, given: String) -> InvalidSetting {
+        let problem = match (self.kind, text) {
+            (Kind::Curve, Some(text)) => curve::parse(text).err().map(InvalidSetting::from),
+            (Kind::Limits, Some(text)) => {
+                Limits::default().with_text(text).err().map(InvalidSetting::from)
+            }
+            _ => None,
+        };
+        problem.unwrap_or(InvalidSetting::Impossible { allowed: self.allowed, given })
     }
 }
 
@@ -230,6 +281,15 @@ fn description(value: &Value) -> String {
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "a mapping".to_owned(),
     }
+}
+
+fn http(text: &str) -> Option<Option<SocketAddr>> {
+    if text == "off" { Some(None) } else { text.parse().ok().map(Some) }
+}
+
+/// What `text` makes of `limits`. An empty mapping leaves them as they are.
+fn limits(limits: Limits, text: &str) -> Option<Limits> {
+    if text.is_empty() { Some(limits) } else { limits.with_text(text).ok() }
 }
 
 fn terminate(text: &str) -> Option<Terminate> {
@@ -277,6 +337,11 @@ fn cleanup_interval(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Limit;
+
+    const CURVE: &str = r#"{"key_file": "server.key", "clients": [{
+        "name": "me", "key": "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID", "rights": "admin"
+    }]}"#;
 
     #[track_caller]
     fn set(key: &str, text: &str) -> Config {
@@ -299,7 +364,9 @@ mod tests {
         assert_eq!(set("req_port", "0").req_port, 0);
         assert_eq!(set("pub_port", "65535").pub_port, 65_535);
         assert_eq!(set("hb_port", "7000").hb_port, 7_000);
+        assert_eq!(set("http", "[::1]:80").http, Some(([0, 0, 0, 0, 0, 0, 0, 1], 80).into()));
         assert_eq!(set("allow", "::1, 10.0.0.0/8").allow.to_string(), "::1, 10.0.0.0/8");
+        assert_eq!(set("curve", CURVE).curve.unwrap().key_file, PathBuf::from("server.key"));
         assert_eq!(set("terminate", "never").terminate, Terminate::Never);
         assert_eq!(set("terminate", "allowed").terminate, Terminate::Allowed);
         assert_eq!(set("ownership", "host").ownership, Ownership::Host);
@@ -308,6 +375,7 @@ mod tests {
         assert_eq!(set("durability", "relaxed").durability, Durability::Relaxed);
         assert_eq!(set("cleanup_interval", "0.5").cleanup_interval, Duration::from_millis(500));
         assert!(!set("enforce_unique_service_types", "false").enforce_unique_service_types);
+        assert_eq!(set("limits", "tags=3").limits.get(Limit::Tags), 3);
         assert_eq!(set("log_level", "trace").log_level, log::LevelFilter::Trace);
     }
 
@@ -318,7 +386,9 @@ mod tests {
             ("req_port", "0"),
             ("pub_port", "0"),
             ("hb_port", "0"),
+            ("http", "127.0.0.1:6103"),
             ("allow", "::1"),
+            ("curve", CURVE),
             ("terminate", "never"),
             ("ownership", "host"),
             ("backend", "memory"),
@@ -326,6 +396,7 @@ mod tests {
             ("durability", "relaxed"),
             ("cleanup_interval", "1"),
             ("enforce_unique_service_types", "false"),
+            ("limits", "tags=3"),
             ("log_level", "off"),
         ] {
             assert_eq!(Config::default().differences(&set(key, text)), [key]);
@@ -338,13 +409,20 @@ mod tests {
         for (key, text, expected) in [
             ("req_port", "abc", r#"must be a whole number from 0 to 65535, not "abc""#),
             ("hb_port", "65536", r#"must be a whole number from 0 to 65535, not "65536""#),
+            (
+                "http",
+                "6103",
+                r#"must be off, or an address with a port such as 127.0.0.1:6103, not "6103""#,
+            ),
             ("allow", "lab", &format!("must be {NETWORKS}, not \"lab\"")),
+            ("curve", "on", "must be off, or a mapping with key_file and clients"),
             ("terminate", "all", r#"must be loopback, allowed or never, not "all""#),
             ("ownership", "me", r#"must be open or host, not "me""#),
             ("backend", "redis", r#"must be sqlite or memory, not "redis""#),
             ("db_path", "", r#"must be the path of a file, not """#),
             ("durability", "none", r#"must be full or relaxed, not "none""#),
             ("cleanup_interval", "0", r#"must be a number of seconds from 0.1 to 86400, not "0""#),
+            ("limits", "tags=0", "tags must be a whole number from 1 to 65536, not 0"),
             ("log_level", "loud", "must be off, error, warn, info, debug or trace, not \"loud\""),
             ("enforce_unique_service_types", "1", r#"must be true or false, not "1""#),
         ] {

@@ -1,0 +1,55 @@
+//! The keys with which the asking commands ask.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use service_registry::client::CurveKeys;
+use service_registry::curve::{KeyPair, PublicKey};
+
+use super::failure::Failure;
+
+/// The environment variable with the registry's public key.
+const SERVER_KEY: &str = "SERVICE_REGISTRY_SERVER_KEY";
+
+/// The environment variable that names the file with the client's own keys.
+const KEY_FILE: &str = "SERVICE_REGISTRY_KEY_FILE";
+
+/// What the arguments say of keys.
+#[derive(Clone, Copy)]
+pub(super) struct Keys<'a> {
+    pub(super) server_key: Option<PublicKey>,
+    pub(super) key_file: Option<&'a Path>,
+}
+
+impl Keys<'_> {
+    /// The keys, if some are given by arguments or by the environment. An argument wins.
+    pub(super) fn load(self) -> Result<Option<CurveKeys>, Failure> {
+        let server_key = match self.server_key {
+            Some(key) => Some(key),
+            None => variable(SERVER_KEY).map(|text| public_key(&text)).transpose()?,
+        };
+        let key_file = self.key_file.map(Path::to_owned);
+        match (server_key, key_file.or_else(|| variable(KEY_FILE).map(PathBuf::from))) {
+            (None, None) => Ok(None),
+            (Some(server_key), Some(file)) => {
+                Ok(Some(CurveKeys::new(server_key, KeyPair::load(&file)?)?))
+            }
+            _ => {
+                let problem = format!(
+                    "keys come in twos: give the registry's public key with --server-key or \
+                     {SERVER_KEY}, and the file with your own with --key-file or {KEY_FILE}"
+                );
+                Err(Failure::Usage(problem))
+            }
+        }
+    }
+}
+
+/// An empty variable is how a shell unsets one for a single command.
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn public_key(text: &str) -> Result<PublicKey, Failure> {
+    text.parse().map_err(|problem| Failure::Usage(format!("{SERVER_KEY} is {problem}")))
+}

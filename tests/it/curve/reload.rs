@@ -1,0 +1,52 @@
+//! SIGHUP: the registry reads anew whom it lets in.
+
+use std::fs;
+
+use serde_json::json;
+
+use super::{FILE, Lab, wait_for_line};
+use crate::support::{Registry, assert_refused, assert_success};
+
+/// Writes the file and sends SIGHUP; the line that says what came of it.
+#[track_caller]
+fn reload(registry: &Registry, settings: &str, word: &str) -> String {
+    fs::write(registry.launch().path(FILE), settings).unwrap();
+    registry.signal("HUP");
+    wait_for_line(registry, word)
+}
+
+#[test]
+fn a_key_that_is_added_gets_in_and_one_that_is_removed_is_refused_from_then_on() {
+    let Some(lab) = Lab::new() else { return };
+    fs::write(lab.launch.path(FILE), lab.settings(&["register"])).unwrap();
+    let registry = lab.launch.start();
+    let early = lab.host("register", &registry);
+    let health = json!({"action": "health"});
+    assert_success(&early.request(&health));
+    assert_refused(&early.beat("nobody"), "service_not_found", &[]);
+    assert_eq!(lab.host("admin", &registry).hears(), [false; 3]);
+
+    let line = reload(&registry, &lab.settings(&["admin", "read"]), "read anew");
+
+    assert!(line.contains("curve lets 2 keys in"), "{line}");
+    assert_success(&lab.host("admin", &registry).request(&health));
+    assert_refused(&early.request(&health), "not_allowed", &["Not allowed"]);
+    assert_refused(&early.beat("dev"), "not_allowed", &["Not allowed"]);
+    assert_eq!(lab.host("register", &registry).hears(), [false; 3]);
+}
+
+#[test]
+fn keys_cannot_be_dropped_and_their_file_cannot_be_changed_without_a_restart() {
+    let Some(lab) = Lab::new() else { return };
+    let registry = lab.launch.start();
+    let other_file = lab.settings(&["read"]).replace("server.key", "other.key");
+
+    let line = reload(&registry, &other_file, "read anew");
+    assert!(line.ends_with("a restart is needed for curve"), "{line}");
+    let line = reload(&registry, "curve: off\nlog_level: debug\n", "restart is needed");
+
+    assert!(line.ends_with("a restart is needed for curve"), "{line}");
+    assert_success(&lab.host("register", &registry).request(&json!({"action": "health"})));
+    let open = super::Host::connect("127.0.0.1", &registry, |_| Ok(()));
+    assert_eq!(open.hears(), [false; 3]);
+}
