@@ -6,15 +6,26 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use nix::time::{ClockId, clock_gettime};
 
 /// How often the timer thread tells the clock that the process is running.
-pub const TICK: Duration = Duration::from_millis(500);
+pub const TICK: Duration = Duration::from_millis(600);
 
 /// The longest time between two ticks that counts. Long enough that an ordinary late wake-up
 /// costs nothing, and shorter than the shortest ttl. What takes longer was a pause, and listening
 /// time goes on behind it where it stood at the last tick.
-pub const LONGEST_STEP: Duration = Duration::from_millis(750);
+pub const LONGEST_STEP: Duration = Duration::from_millis(900);
+
+/// Nobody sets it, and it goes on while the host is suspended, which [`std::time::Instant`] would
+/// not see: a host that was suspended has stood still like any other.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const STEADY_CLOCK: ClockId = ClockId::CLOCK_BOOTTIME;
+
+/// Nobody sets it.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const STEADY_CLOCK: ClockId = ClockId::CLOCK_MONOTONIC;
 
 /// Whole seconds since the Unix epoch, as the protocol carries them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +42,12 @@ impl WallTime {
     #[must_use]
     pub const fn unix_seconds(self) -> u64 {
         self.0
+    }
+
+    /// The same as the standard library has it; the epoch, where it cannot.
+    #[must_use]
+    pub fn system_time(self) -> SystemTime {
+        UNIX_EPOCH.checked_add(Duration::from_secs(self.0)).unwrap_or(UNIX_EPOCH)
     }
 
     /// Seconds that passed since `earlier`, and zero where `earlier` lies in the future: a
@@ -88,6 +105,10 @@ pub struct Now {
     pub wall: WallTime,
     /// For leases.
     pub listening: ListeningTime,
+    /// How often the process, or the host, had stood still by then: for those who wonder why a
+    /// service expired. Listening time alone cannot tell what came before a pause from what came
+    /// behind it.
+    pub pauses: u64,
 }
 
 /// What the timer learns from a tick.
@@ -107,13 +128,14 @@ pub struct Clock(Arc<Shared>);
 /// process cannot have been running.
 #[derive(Debug)]
 struct Shared {
-    started: Instant,
-    /// Monotonic milliseconds at the last tick.
+    /// What the steady clock showed at the start.
+    started: Duration,
+    /// Milliseconds from the start to the last tick.
     ticked: AtomicU64,
     /// Listening time at the last tick, in milliseconds.
     listening: AtomicU64,
-    /// Listening time at the last pause, in milliseconds; 0 before the first.
-    paused: AtomicU64,
+    /// How many ticks came after a pause.
+    pauses: AtomicU64,
 }
 
 impl Clock {
@@ -126,57 +148,78 @@ impl Clock {
     /// Both times, now.
     #[must_use]
     pub fn now(&self) -> Now {
-        Now { wall: wall_time(), listening: self.0.listening(self.0.monotonic()) }
-    }
-
-    /// When the process, or the host, last stood still.
-    #[must_use]
-    pub fn last_pause(&self) -> Option<ListeningTime> {
-        self.0.last_pause()
+        let (listening, pauses) = self.0.read(self.0.since_start());
+        Now { wall: wall_time(), listening, pauses }
     }
 
     /// Tells the clock that the process is running. Called by one thread only, every [`TICK`].
     pub fn tick(&self) -> Tick {
-        self.0.tick(self.0.monotonic())
+        self.0.tick(self.0.since_start())
+    }
+}
+
+/// Measures how long something takes, for people who look at numbers.
+#[derive(Debug)]
+pub struct Stopwatch(Duration);
+
+impl Stopwatch {
+    /// Starts to measure.
+    #[must_use]
+    pub fn start() -> Self {
+        Self(steady_time())
+    }
+
+    /// What has passed since.
+    #[must_use]
+    pub fn read(&self) -> Duration {
+        steady_time().saturating_sub(self.0)
+    }
+
+    /// What has passed since, and starts again: one look at the clock for two things to measure.
+    pub fn lap(&mut self) -> Duration {
+        let now = steady_time();
+        now.saturating_sub(std::mem::replace(&mut self.0, now))
     }
 }
 
 impl Shared {
     fn new() -> Self {
         Self {
-            started: Instant::now(),
+            started: steady_time(),
             ticked: AtomicU64::new(0),
             listening: AtomicU64::new(ListeningTime::START.milliseconds()),
-            paused: AtomicU64::new(0),
+            pauses: AtomicU64::new(0),
         }
     }
 
-    fn monotonic(&self) -> u64 {
-        milliseconds(self.started.elapsed())
+    fn since_start(&self) -> u64 {
+        milliseconds(steady_time().saturating_sub(self.started))
     }
 
-    fn listening(&self, monotonic: u64) -> ListeningTime {
+    /// Listening time, and the number of pauses.
+    fn read(&self, since_start: u64) -> (ListeningTime, u64) {
         // In the opposite order to `tick`: who meets one half done sees too early a time, by no
-        // more than a step, and never too late a one.
+        // more than a step, or one pause too few, and never too late a time.
+        let pauses = self.pauses.load(Ordering::Acquire);
         let listening = self.listening.load(Ordering::Acquire);
         let ticked = self.ticked.load(Ordering::Acquire);
-        let step = monotonic.saturating_sub(ticked);
-        ListeningTime(if step > milliseconds(LONGEST_STEP) { listening } else { listening + step })
+        let step = since_start.saturating_sub(ticked);
+        if step > milliseconds(LONGEST_STEP) {
+            // Behind a pause that the timer has not noticed yet.
+            (ListeningTime(listening), pauses + 1)
+        } else {
+            (ListeningTime(listening + step), pauses)
+        }
     }
 
-    fn last_pause(&self) -> Option<ListeningTime> {
-        let paused = self.paused.load(Ordering::Acquire);
-        (paused > 0).then_some(ListeningTime(paused))
-    }
-
-    fn tick(&self, monotonic: u64) -> Tick {
-        let listening = self.listening(monotonic);
-        let last = self.ticked.swap(monotonic, Ordering::AcqRel);
+    fn tick(&self, since_start: u64) -> Tick {
+        let (listening, _) = self.read(since_start);
+        let last = self.ticked.swap(since_start, Ordering::AcqRel);
         self.listening.store(listening.milliseconds(), Ordering::Release);
 
-        let step = monotonic.saturating_sub(last);
+        let step = since_start.saturating_sub(last);
         if step > milliseconds(LONGEST_STEP) {
-            self.paused.store(listening.milliseconds(), Ordering::Release);
+            self.pauses.fetch_add(1, Ordering::AcqRel);
             Tick::AfterPause(Duration::from_millis(step))
         } else {
             Tick::OnTime
@@ -189,6 +232,11 @@ const fn milliseconds(duration: Duration) -> u64 {
     if milliseconds > u64::MAX as u128 { u64::MAX } else { milliseconds as u64 }
 }
 
+fn steady_time() -> Duration {
+    // No kernel that runs this refuses it. A clock that stood still would expire nobody.
+    clock_gettime(STEADY_CLOCK).map(Duration::from).unwrap_or_default()
+}
+
 fn wall_time() -> WallTime {
     // A clock set before 1970 is a clock that was never set: call it the epoch.
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -197,10 +245,14 @@ fn wall_time() -> WallTime {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
-    fn since_start(time: ListeningTime) -> u64 {
-        time.milliseconds() - ListeningTime::START.milliseconds()
+    /// Milliseconds of listening since the start, and pauses.
+    fn listened(clock: &Shared, since_start: u64) -> (u64, u64) {
+        let (listening, pauses) = clock.read(since_start);
+        (listening.milliseconds() - ListeningTime::START.milliseconds(), pauses)
     }
 
     #[test]
@@ -211,8 +263,7 @@ mod tests {
             assert_eq!(clock.tick(tick * 500), Tick::OnTime);
         }
 
-        assert_eq!(since_start(clock.listening(100_400)), 100_400);
-        assert_eq!(clock.last_pause(), None);
+        assert_eq!(listened(&clock, 100_400), (100_400, 0));
     }
 
     #[test]
@@ -220,14 +271,13 @@ mod tests {
         let clock = Shared::new();
         clock.tick(500);
 
-        assert_eq!(since_start(clock.listening(1_100)), 1_100);
+        assert_eq!(listened(&clock, 1_100), (1_100, 0));
         let hour = 3_600_000;
-        assert_eq!(since_start(clock.listening(hour)), 500);
+        assert_eq!(listened(&clock, hour), (500, 1));
         assert_eq!(clock.tick(hour), Tick::AfterPause(Duration::from_millis(hour - 500)));
 
-        assert_eq!(since_start(clock.listening(hour)), 500);
-        assert_eq!(since_start(clock.listening(hour + 300)), 800);
-        assert_eq!(clock.last_pause().map(since_start), Some(500));
+        assert_eq!(listened(&clock, hour), (500, 1));
+        assert_eq!(listened(&clock, hour + 300), (800, 1));
     }
 
     #[test]
@@ -236,7 +286,21 @@ mod tests {
 
         assert_eq!(clock.tick(740), Tick::OnTime);
 
-        assert_eq!(since_start(clock.listening(800)), 800);
+        assert_eq!(listened(&clock, 800), (800, 0));
+    }
+
+    #[test]
+    fn the_steady_clock_goes_on_by_itself() {
+        let clock = Clock::start();
+        let Now { listening, pauses, .. } = clock.now();
+
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while clock.now().listening == listening && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+
+        assert!(clock.now().listening > listening);
+        assert_eq!(pauses, 0);
     }
 
     #[test]

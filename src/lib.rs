@@ -44,6 +44,8 @@ pub mod backend;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod curve;
+pub mod limits;
 mod mailbox;
 pub mod protocol;
 pub mod registry;

@@ -9,15 +9,15 @@
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Weak};
 
 /// The sending end. Clones send to the same mailbox.
 #[derive(Debug)]
 pub(crate) struct Postbox<T> {
     messages: SyncSender<T>,
-    bell: Arc<Bell>,
+    bell: Arc<Rope>,
 }
 
 /// The receiving end.
@@ -39,8 +39,13 @@ pub(crate) enum Post<T> {
     Closed,
 }
 
+/// Wakes the receiver without a message. It keeps no mailbox open.
+#[derive(Debug, Clone)]
+pub(crate) struct Bell(Weak<Rope>);
+
+/// What every sender pulls.
 #[derive(Debug)]
-struct Bell {
+struct Rope {
     pipe: PipeWriter,
     /// Whether the byte is in the pipe: no sender writes a second one, so none ever waits.
     rung: Arc<AtomicBool>,
@@ -51,7 +56,7 @@ pub(crate) fn mailbox<T>(capacity: usize) -> io::Result<(Postbox<T>, Mailbox<T>)
     let (reader, writer) = io::pipe()?;
     let (sender, receiver) = sync_channel(capacity);
     let rung = Arc::new(AtomicBool::new(false));
-    let bell = Arc::new(Bell { pipe: writer, rung: Arc::clone(&rung) });
+    let bell = Arc::new(Rope { pipe: writer, rung: Arc::clone(&rung) });
     let postbox = Postbox { messages: sender, bell };
     Ok((postbox, Mailbox { messages: receiver, bell: reader, rung }))
 }
@@ -59,9 +64,31 @@ pub(crate) fn mailbox<T>(capacity: usize) -> io::Result<(Postbox<T>, Mailbox<T>)
 impl<T> Postbox<T> {
     /// Sends `message` and wakes the receiver. A message to a receiver that is gone is lost.
     pub(crate) fn send(&self, message: T) {
-        if self.messages.send(message).is_ok() && !self.bell.rung.swap(true, Ordering::AcqRel) {
+        if self.messages.send(message).is_ok() {
+            self.bell.pull();
+        }
+    }
+
+    /// A bell of this mailbox.
+    pub(crate) fn bell(&self) -> Bell {
+        Bell(Arc::downgrade(&self.bell))
+    }
+}
+
+impl Bell {
+    /// Wakes the receiver, where the mailbox is still open. Never waits.
+    pub(crate) fn ring(&self) {
+        if let Some(rope) = self.0.upgrade() {
+            rope.pull();
+        }
+    }
+}
+
+impl Rope {
+    fn pull(&self) {
+        if !self.rung.swap(true, Ordering::AcqRel) {
             // Fails only if the receiver is gone, and then there is nobody to wake.
-            let _ = (&self.bell.pipe).write(&[0]);
+            let _ = (&self.pipe).write(&[0]);
         }
     }
 }
@@ -124,6 +151,25 @@ mod tests {
 
         postbox.send(3);
         assert!(readable(&mailbox));
+    }
+
+    #[test]
+    fn a_bell_wakes_without_a_message_and_keeps_nothing_open() {
+        let (postbox, mut mailbox) = mailbox(4).unwrap();
+        let bell = postbox.bell();
+
+        bell.ring();
+        bell.ring();
+        assert!(readable(&mailbox));
+        mailbox.answer_bell();
+        assert!(!readable(&mailbox), "no second ring is left in the pipe");
+        assert_eq!(mailbox.take(), Post::Empty);
+
+        drop(postbox);
+        assert!(readable(&mailbox));
+        bell.ring();
+        mailbox.answer_bell();
+        assert_eq!(mailbox.take(), Post::Closed);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! in [`fault`]. `docs/protocol.md` describes what travels; the recorded answers of the Python
 //! registry in `tests/conformance` decide where the two differ.
 
+pub mod action;
+pub mod code;
 pub mod envelope;
 pub mod event;
 pub mod fault;
@@ -14,3 +16,5 @@ pub mod request_id;
 
 mod fields;
 mod object;
+mod private_names;
+mod readable;

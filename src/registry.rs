@@ -11,7 +11,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::access::Ownership;
-use crate::clock::{ListeningTime, Now, WallTime};
+use crate::clock::{Now, WallTime};
+use crate::limits::Limits;
 use crate::service::{Service, ServiceId, TypePolicy};
 
 mod entry;
@@ -38,11 +39,12 @@ use policies::Policies;
 pub struct Registry {
     enforce_unique_service_types: bool,
     ownership: Ownership,
+    limits: Limits,
     index: Index,
+    /// What all services say of themselves, in bytes.
+    bytes: usize,
     policies: Policies,
     sequence: Sequence,
-    /// When the registry last stood still.
-    last_pause: Option<ListeningTime>,
     expiry: Mutex<Expiry>,
     /// Entries with a heartbeat that is not stored yet, each once.
     unsaved: Mutex<Vec<Arc<Entry>>>,
@@ -55,10 +57,11 @@ impl Registry {
         Self {
             enforce_unique_service_types,
             ownership: Ownership::Open,
+            limits: Limits::default(),
             index: Index::default(),
+            bytes: 0,
             policies: Policies::default(),
             sequence: Sequence { epoch, seq: 0 },
-            last_pause: None,
             expiry: Mutex::default(),
             unsaved: Mutex::default(),
         }
@@ -68,6 +71,12 @@ impl Registry {
     #[must_use]
     pub fn with_ownership(self, ownership: Ownership) -> Self {
         Self { ownership, ..self }
+    }
+
+    /// The same, which takes no more than `limits` allow. What is restored is taken all the same.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// Adds a service that was registered before this registry started and last heard at
@@ -144,17 +153,6 @@ impl Registry {
         self.enforce_unique_service_types
     }
 
-    /// When the registry last stood still, as far as was noted.
-    #[must_use]
-    pub const fn last_pause(&self) -> Option<ListeningTime> {
-        self.last_pause
-    }
-
-    /// Notes that the registry stood still until `at`, for those who wonder why a service expired.
-    pub fn note_pause(&mut self, at: ListeningTime) {
-        self.last_pause = Some(at);
-    }
-
     /// Makes a change true that has been stored, and gives back the event that tells of it. The
     /// lease of a service that registered starts at `now`: its client did not know sooner.
     pub fn apply(&mut self, change: Change, now: Now) -> Option<Event> {
@@ -187,11 +185,17 @@ impl Registry {
     }
 
     fn insert(&mut self, entry: Arc<Entry>) {
+        let replaced = self.index.get(entry.service.id.as_str()).map(|entry| entry.service.bytes());
+        self.bytes += entry.service.bytes();
+        self.bytes -= replaced.unwrap_or_default();
         lock(&self.expiry).put(Arc::clone(&entry));
         self.index.put(entry);
     }
 
     fn remove(&mut self, entry: &Entry) {
+        if let Some(entry) = self.index.get(entry.service.id.as_str()) {
+            self.bytes -= entry.service.bytes();
+        }
         lock(&self.expiry).remove(entry.position);
         self.index.remove(&entry.service.id);
     }

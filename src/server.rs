@@ -1,42 +1,55 @@
 //! The server: its threads, and how they start and stop.
 //!
 //! Each thread is in a file of its own, whose header says what it owns, receives and sends, and
-//! when it ends: `gatekeeper`, `requests`, `heartbeats`, `storage`, `events`, `timer`. What they
-//! say to each other is in `messages`; `pipeline` starts and stops them. This file is what a
-//! program that embeds a registry sees of it.
+//! when it ends: `gatekeeper`, `requests`, `heartbeats`, `storage`, `events`, `timer`, `http`.
+//! What they say to each other is in `messages`; `pipeline` starts and stops them. This file is
+//! what a program that embeds a registry sees of it.
 
 use std::io;
+use std::net::SocketAddr;
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use thiserror::Error;
 use uuid::Uuid;
 use zmq::{Context, SocketType};
 
-use crate::access::AllowList;
+use crate::access::{AllowList, KnownKeys};
 use crate::backend::{
     Backend, BackendError, MemoryBackend, SqliteBackend, SqliteError, StoredService,
 };
 use crate::clock::Clock;
 use crate::config::{BackendKind, BindAddress, Config, InvalidConfig};
+use crate::curve::{self, KeyFileError, KeyPair, NoCurve};
 use crate::registry::{Epoch, Registry};
 
 mod answer;
+mod descriptors;
 mod doors;
 mod events;
 mod gatekeeper;
 mod heartbeats;
+mod http;
 mod journal;
 mod lanes;
+mod memory;
 mod messages;
 mod pipeline;
+mod recent_events;
+mod refusals;
 mod requests;
 mod shared;
+mod socket_options;
 mod sockets;
+mod statistics;
 mod storage;
+mod storage_health;
 mod thread;
 mod timer;
+mod vitals;
 
+pub use descriptors::raise_descriptor_limit;
 pub use sockets::SocketError;
+pub use vitals::Vitals;
 
 use doors::Doors;
 use pipeline::{Parts, Pipeline};
@@ -50,6 +63,12 @@ pub enum StartError {
     /// The settings make no server.
     #[error("the settings cannot be used")]
     Config(#[from] InvalidConfig),
+    /// Keys are asked for, and libzmq cannot encrypt.
+    #[error("`curve` is set, but {0}")]
+    NoCurve(NoCurve),
+    /// The file with the server's keys cannot be used.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
     /// The database could not be opened.
     #[error(transparent)]
     Database(#[from] SqliteError),
@@ -112,6 +131,14 @@ impl AllowHandle {
     pub fn set(&self, allow: AllowList) {
         self.0.set_allow(allow);
     }
+
+    /// Lets the owners of `keys` in from now on, and nobody else; connections that are open are
+    /// treated as by [`Self::set`]. False, and nothing changes, where the server was started
+    /// without keys.
+    #[must_use]
+    pub fn set_keys(&self, keys: KnownKeys) -> bool {
+        self.0.set_keys(keys)
+    }
 }
 
 /// A running registry. Dropping it stops it and waits for its threads.
@@ -137,7 +164,9 @@ pub struct Server {
     endpoints: Endpoints,
     stop_handle: StopHandle,
     stop_requested: Receiver<()>,
+    http: Option<SocketAddr>,
     doors: Doors,
+    vitals: Vitals,
     pipeline: Pipeline,
 }
 
@@ -149,6 +178,8 @@ impl Server {
     /// [`StartError`]; then nothing is left running.
     pub fn start(config: Config) -> Result<Self, StartError> {
         config.validate()?;
+        // Before a database is made in vain.
+        own_keys(&config)?;
         probe_all(
             &resolve(&config.bind)?,
             [
@@ -176,13 +207,15 @@ impl Server {
         mut backend: Box<dyn Backend>,
     ) -> Result<Self, StartError> {
         config.validate()?;
+        let keys = own_keys(&config)?;
         let (registry, clock) = load(&config, backend.as_mut())?;
         let services = registry.len();
         let context = Context::new();
         let address = resolve(&config.bind)?;
         let gatekeeper = gatekeeper::open(&context)?;
-        let open =
-            |socket_type, purpose, port| bind(&context, socket_type, purpose, &address, port);
+        let open = |socket_type, purpose, port| {
+            bind(&context, socket_type, purpose, &address, port, keys.as_ref(), &config.limits)
+        };
         let requests = open(SocketType::ROUTER, "requests", config.req_port)?;
         let events = open(SocketType::PUB, "events", config.pub_port)?;
         let heartbeats = open(SocketType::ROUTER, "heartbeats", config.hb_port)?;
@@ -192,30 +225,49 @@ impl Server {
             heartbeats: heartbeats.endpoint.clone(),
         };
 
+        let http = config.http.map(http::open).transpose()?;
+        let http_address = http.as_ref().and_then(|listener| listener.local_addr().ok());
         let doors = Doors::new(&config);
         let (stop, stop_requested) = bounded(1);
         let stop_handle = StopHandle(stop);
-        let pipeline = Pipeline::start(Parts {
+        let (pipeline, vitals) = Pipeline::start(Parts {
             gatekeeper,
             doors: doors.clone(),
             requests,
             events,
             heartbeats,
+            http,
             backend,
             registry,
             clock,
             cleanup_interval: config.cleanup_interval,
+            limits: config.limits,
             stop: stop_handle.clone(),
         })?;
         log::info!("listening, with {services} services loaded");
+        if let Some(address) = http_address {
+            log::info!("metrics and a page at http://{address}/");
+        }
+        if let (Some(keys), Some(curve)) = (keys, &config.curve) {
+            let (public, clients) = (keys.public, curve.clients.len());
+            log::info!("encrypted, with the public key {public}; {clients} keys may connect");
+        }
         warn_of_open_doors(&config, &address);
-        Ok(Self { endpoints, stop_handle, stop_requested, doors, pipeline })
+        let http = http_address;
+        Ok(Self { endpoints, stop_handle, stop_requested, http, doors, vitals, pipeline })
     }
 
     /// Where the server listens.
     #[must_use]
     pub const fn endpoints(&self) -> &Endpoints {
         &self.endpoints
+    }
+
+    /// Where it serves metrics and a page over HTTP, with the port resolved; none, where it does
+    /// not.
+    #[must_use]
+    pub const fn http(&self) -> Option<SocketAddr> {
+        self.http
     }
 
     /// A handle by which any thread can ask the server to stop.
@@ -230,17 +282,32 @@ impl Server {
         AllowHandle(self.doors.clone())
     }
 
+    /// How the server is doing, for any thread that watches over it.
+    #[must_use]
+    pub fn vitals(&self) -> Vitals {
+        self.vitals.clone()
+    }
+
     /// Waits until the server is asked to stop, by a handle or by a client, or until one of its
     /// threads fails; then stops it. What was accepted is answered, stored and published first.
     ///
     /// # Errors
     /// [`ServerError`], if the server ended because something failed.
-    pub fn wait(mut self) -> Result<(), ServerError> {
+    pub fn wait(self) -> Result<(), ServerError> {
+        self.wait_and_tell(|| ())
+    }
+
+    /// As [`Self::wait`], and calls `stopping` when the server begins to stop.
+    ///
+    /// # Errors
+    /// [`ServerError`], if the server ended because something failed.
+    pub fn wait_and_tell(mut self, stopping: impl FnOnce()) -> Result<(), ServerError> {
         let ended = select! {
             recv(self.stop_requested) -> _ => None,
             recv(self.pipeline.ended()) -> ended => ended.ok(),
         };
         log::info!("stopping");
+        stopping();
         let stopped = self.pipeline.stop();
         log::info!("stopped");
         match ended {
@@ -268,13 +335,30 @@ impl From<Ended> for ServerError {
     }
 }
 
+/// The keys of a server that takes keys. Where they cannot be used there is no server: it never
+/// runs open instead.
+fn own_keys(config: &Config) -> Result<Option<KeyPair>, StartError> {
+    let Some(curve) = &config.curve else { return Ok(None) };
+    curve::check_available().map_err(StartError::NoCurve)?;
+    Ok(Some(KeyPair::load(&curve.key_file)?))
+}
+
 /// To listen beyond this host is a decision, and to let everybody in another one.
 fn warn_of_open_doors(config: &Config, address: &BindAddress) {
     let is_reachable = !address.ip().is_some_and(|address| address.is_loopback());
-    if is_reachable && config.allow.is_everybody() {
+    if is_reachable && config.allow.is_everybody() && config.curve.is_none() {
         log::warn!(
             "everybody who reaches {address} may register and deregister services; name the \
              networks that may, with `allow`"
+        );
+    }
+    if let Some(http) = config.http
+        && !http.ip().is_loopback()
+        && config.allow.is_everybody()
+    {
+        log::warn!(
+            "everybody who reaches {http} can see what is registered; name the networks that may, \
+             with `allow`"
         );
     }
 }
@@ -290,6 +374,7 @@ fn load(config: &Config, backend: &mut dyn Backend) -> Result<(Registry, Clock),
     let epoch = Epoch::new(&Uuid::new_v4().to_string());
     let mut registry =
         Registry::new(epoch, config.enforce_unique_service_types).with_ownership(config.ownership);
+    registry = registry.with_limits(config.limits);
     for StoredService { service, last_heartbeat } in services {
         registry.restore(service, last_heartbeat, now);
     }

@@ -6,6 +6,7 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -14,6 +15,9 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use thiserror::Error;
 use uuid::Uuid;
+
+use crate::access::Origin;
+use crate::limits::{Exceeded, Limit, Limits};
 
 /// The key under which a service's type stands in its metadata.
 const TYPE_KEY: &str = "type";
@@ -231,8 +235,8 @@ pub struct Registration {
     pub ttl: Ttl,
     /// May the type be shared?
     pub policy: TypePolicy,
-    /// The address of the client that asks, where it is known.
-    pub from: Option<IpAddr>,
+    /// Who asks.
+    pub from: Origin,
     /// The whole `service_info` as it was received; subscribers see fields in it that the
     /// registry neither knows nor stores.
     pub received: Map<String, Value>,
@@ -244,6 +248,31 @@ impl Registration {
     #[must_use]
     pub fn unique_type(&self) -> Option<ServiceType> {
         self.service_type.clone().or_else(|| self.metadata.get(TYPE_KEY).and_then(service_type_in))
+    }
+
+    /// Refuses what is more than `limits` allow.
+    ///
+    /// # Errors
+    /// [`Exceeded`], for the first limit.
+    pub fn check(&self, limits: &Limits) -> Result<(), Exceeded> {
+        let ttl = u64::from(self.ttl.seconds());
+        if ttl < limits.get(Limit::TtlMin) {
+            return Err(limits.exceeded(Limit::TtlMin));
+        }
+        if ttl > limits.get(Limit::TtlMax) {
+            return Err(limits.exceeded(Limit::TtlMax));
+        }
+        limits.check(Limit::Tags, self.tags.len())?;
+        let id = match &self.id {
+            Some(id) => id.as_str().len(),
+            // What is made of the name must be short enough to be given the next time.
+            None => ServiceId::generate(&self.name, Uuid::nil()).as_str().len(),
+        };
+        let service_type = self.service_type.as_ref().map_or(0, |name| name.as_str().len());
+        let tags = self.tags.iter().map(String::len);
+        let names = [id, self.name.len(), self.host.len(), service_type].into_iter();
+        limits.check(Limit::NameBytes, names.chain(tags).max().unwrap_or_default())?;
+        limits.check(Limit::ServiceBytes, json_bytes(&self.received))
     }
 
     /// The service that this registration makes under `id`: its type stands among its tags and
@@ -272,7 +301,7 @@ impl Registration {
             metadata,
             ttl: self.ttl,
             tags: tags.into(),
-            owner: self.from,
+            owner: self.from.address,
         })
     }
 }
@@ -299,6 +328,14 @@ pub struct Service {
 }
 
 impl Service {
+    /// What it says of itself, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let tags: usize = self.tags.iter().map(|tag| tag.len()).sum();
+        let texts = self.id.as_str().len() + self.name.len() + self.host.len();
+        texts + tags + self.metadata.json().len()
+    }
+
     /// Every type under which this service is found, each once: its tags and the type in its
     /// metadata.
     pub fn types(&self) -> impl Iterator<Item = &str> {
@@ -308,6 +345,28 @@ impl Service {
             let is_first = !self.tags.iter().take(index).any(|tag| **tag == *name);
             is_first.then_some(name)
         })
+    }
+}
+
+/// How long `object` is as compact JSON.
+fn json_bytes(object: &Map<String, Value>) -> usize {
+    let mut counter = Counter(0);
+    // Neither the object nor the counter can fail.
+    let _ = serde_json::to_writer(&mut counter, object);
+    counter.0
+}
+
+/// Counts what is written, and keeps nothing of it.
+struct Counter(usize);
+
+impl io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -333,7 +392,7 @@ mod tests {
             tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
             ttl: Ttl::DEFAULT,
             policy: TypePolicy::ServerDecides,
-            from: None,
+            from: Origin::default(),
             received: Map::new(),
         }
     }

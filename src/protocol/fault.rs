@@ -8,9 +8,13 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::access::Denial;
+use crate::limits::{Exceeded, Limit};
 use crate::registry::Refusal;
 
+use super::code::Code;
 use super::reply::encode;
+
+const OVERLOADED: &str = "The registry is overloaded";
 
 /// What is wrong with a request, before the registry's rules are asked.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -59,6 +63,9 @@ pub enum RequestFault {
     /// The two wishes contradict each other.
     #[error("invalid_service_type_policy")]
     ContradictoryPolicy,
+    /// It is more than the registry takes.
+    #[error("Limit exceeded: {}", .0.limit.name())]
+    Exceeded(Exceeded),
 }
 
 /// Why a request was not carried out, although nothing is wrong with it.
@@ -94,11 +101,23 @@ pub enum Failure {
     NotOnThisHost,
     /// Who asks for it may not.
     NotAllowed(Denial),
+    /// There is no room for it.
+    Exceeded(Exceeded),
     /// Too many requests wait to be stored.
-    Overloaded {
-        /// How many wait at the most.
-        limit: usize,
-    },
+    Overloaded(Overload),
+    /// So much waits for clients which do not read that nothing more is kept for this one.
+    ShortOfMemory(Exceeded),
+}
+
+/// What waits to be stored, where that is too much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overload {
+    /// The limit that is reached, and what it allows.
+    pub exceeded: Exceeded,
+    /// How much of it this client has.
+    pub own: usize,
+    /// How much of it all clients have.
+    pub all: usize,
 }
 
 #[derive(Serialize)]
@@ -111,48 +130,105 @@ struct FailureBody<'a> {
     service_type: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     existing_service_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<&'a str>,
     code: &'a str,
 }
 
 impl RequestFault {
+    /// Its code.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::MalformedMessage(_) => Code::MalformedMessage,
+            Self::InvalidJson => Code::InvalidJson,
+            Self::NotAnObject { .. } => Code::NotAnObject,
+            Self::MissingField { .. } => Code::MissingField,
+            Self::UnknownAction { .. } => Code::UnknownAction,
+            Self::InvalidField { .. } => Code::InvalidField,
+            Self::ContradictoryPolicy => Code::InvalidServiceTypePolicy,
+            Self::Exceeded(_) => Code::LimitExceeded,
+        }
+    }
+
+    /// The limit that is exceeded, if it is one.
+    #[must_use]
+    pub const fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::Exceeded(exceeded) => Some(exceeded.limit),
+            _ => None,
+        }
+    }
+
     /// The body of the reply.
     #[must_use]
     pub fn body(&self) -> Vec<u8> {
-        let (code, message) = match self {
-            Self::MalformedMessage(_) => ("malformed_message", None),
-            Self::InvalidJson => ("invalid_json", None),
-            Self::NotAnObject { .. } => ("not_an_object", None),
-            Self::MissingField { .. } => ("missing_field", None),
-            Self::UnknownAction { known, .. } => {
-                ("unknown_action", Some(format!("The actions are {known}.")))
-            }
-            Self::InvalidField { .. } => ("invalid_field", None),
+        let message = match self {
+            Self::UnknownAction { known, .. } => Some(format!("The actions are {known}.")),
             Self::ContradictoryPolicy => {
                 let message = "singleton and allow_duplicate_service_type cannot both be true.";
-                ("invalid_service_type_policy", Some(message.to_owned()))
+                Some(message.to_owned())
             }
+            Self::Exceeded(exceeded) => Some(limit_message(exceeded)),
+            _ => None,
         };
-        encode(&FailureBody { message: message.as_deref(), ..failure(code, &self.to_string()) })
+        encode(&FailureBody {
+            message: message.as_deref(),
+            limit: self.limit().map(Limit::name),
+            ..failure(self.code(), &self.to_string())
+        })
     }
 }
 
 impl Failure {
+    /// Its code.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::ServiceNotFound
+            | Self::NothingToRenew
+            | Self::Refused(Refusal::NotRegistered) => Code::ServiceNotFound,
+            Self::NoHealthyService { .. } => Code::NoHealthyService,
+            Self::Refused(Refusal::NotOwner { .. }) => Code::NotOwner,
+            Self::Refused(Refusal::DuplicateServiceType { .. }) => Code::DuplicateServiceType,
+            Self::Refused(Refusal::InvalidService(_)) => Code::InvalidField,
+            Self::RegistrationNotStored { .. } | Self::DeregistrationNotStored { .. } => {
+                Code::StorageFailed
+            }
+            Self::NotBackedUp { .. } => Code::BackupFailed,
+            Self::NotOnThisHost | Self::NotAllowed(_) => Code::NotAllowed,
+            Self::Exceeded(_) | Self::Refused(Refusal::Exceeded(_)) => Code::LimitExceeded,
+            Self::Overloaded(_) | Self::ShortOfMemory(_) => Code::Overloaded,
+        }
+    }
+
+    /// The limit that was reached, if it was one.
+    #[must_use]
+    pub const fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::Exceeded(exceeded)
+            | Self::Refused(Refusal::Exceeded(exceeded))
+            | Self::ShortOfMemory(exceeded) => Some(exceeded.limit),
+            Self::Overloaded(overload) => Some(overload.exceeded.limit),
+            _ => None,
+        }
+    }
+
     /// The body of the reply.
     #[must_use]
     pub fn body(&self) -> Vec<u8> {
         const NOT_DEREGISTERED: &str = "Service not found or could not be deregistered";
         const NOT_REGISTERED: &str = "Failed to register service";
 
+        let code = self.code();
         let body = match self {
-            Self::ServiceNotFound => failure("service_not_found", "Service not found"),
-            Self::NothingToRenew => {
-                failure("service_not_found", "Service not found or could not be renewed")
-            }
+            Self::ServiceNotFound => failure(code, "Service not found"),
+            Self::NothingToRenew => failure(code, "Service not found or could not be renewed"),
             Self::NoHealthyService { service_type } => {
                 let error = format!("No healthy service of type {service_type} found");
-                return encode(&failure("no_healthy_service", &error));
+                return encode(&failure(code, &error));
             }
-            Self::Refused(Refusal::NotRegistered) => failure("service_not_found", NOT_DEREGISTERED),
+            Self::Refused(Refusal::NotRegistered) => failure(code, NOT_DEREGISTERED),
             Self::Refused(Refusal::NotOwner { owner }) => {
                 let message = format!(
                     "The service is alive and was registered from {owner}; only from there can it \
@@ -160,7 +236,7 @@ impl Failure {
                 );
                 return encode(&FailureBody {
                     message: Some(&message),
-                    ..failure("not_owner", "Not allowed")
+                    ..failure(code, "Not allowed")
                 });
             }
             Self::Refused(Refusal::DuplicateServiceType { service_type, existing }) => {
@@ -172,53 +248,82 @@ impl Failure {
                     message: Some(&message),
                     service_type: Some(service_type.as_str()),
                     existing_service_id: Some(existing.as_str()),
-                    ..failure("duplicate_service_type", "duplicate_service_type")
+                    ..failure(code, "duplicate_service_type")
                 });
             }
             Self::Refused(Refusal::InvalidService(error)) => {
                 let message = format!("The service's metadata {error}.");
-                let body = failure("invalid_field", NOT_REGISTERED);
+                let body = failure(code, NOT_REGISTERED);
                 return encode(&FailureBody { message: Some(&message), ..body });
             }
             Self::RegistrationNotStored { reason } => {
-                FailureBody { message: Some(reason), ..failure("storage_failed", NOT_REGISTERED) }
+                FailureBody { message: Some(reason), ..failure(code, NOT_REGISTERED) }
             }
             Self::DeregistrationNotStored { reason } => {
-                FailureBody { message: Some(reason), ..failure("storage_failed", NOT_DEREGISTERED) }
+                FailureBody { message: Some(reason), ..failure(code, NOT_DEREGISTERED) }
             }
             Self::NotBackedUp { reason } => FailureBody {
                 message: Some(reason),
-                ..failure("backup_failed", "Failed to back up the registry")
+                ..failure(code, "Failed to back up the registry")
             },
             Self::NotOnThisHost => {
                 let message = "A backup is a file on the registry's host, so only programs there \
                     may ask for it.";
-                FailureBody { message: Some(message), ..failure("not_allowed", "Not allowed") }
+                FailureBody { message: Some(message), ..failure(code, "Not allowed") }
             }
             Self::NotAllowed(denial) => {
-                let body = failure("not_allowed", "Not allowed");
+                let body = failure(code, "Not allowed");
                 return encode(&FailureBody { message: Some(&denial.to_string()), ..body });
             }
-            Self::Overloaded { limit } => {
+            Self::Exceeded(exceeded) | Self::Refused(Refusal::Exceeded(exceeded)) => {
+                return RequestFault::Exceeded(*exceeded).body();
+            }
+            Self::Overloaded(overload) => return overload.body(code),
+            Self::ShortOfMemory(exceeded) => {
                 let message = format!(
-                    "{limit} requests are waiting to be stored, which is the limit. Try again."
+                    "Too much waits for clients that do not read. {} Try again.",
+                    limit_message(exceeded)
                 );
-                let body = failure("overloaded", "The registry is overloaded");
-                return encode(&FailureBody { message: Some(&message), ..body });
+                return encode(&FailureBody {
+                    message: Some(&message),
+                    limit: Some(exceeded.limit.name()),
+                    ..failure(code, OVERLOADED)
+                });
             }
         };
         encode(&body)
     }
 }
 
-const fn failure<'a>(code: &'a str, error: &'a str) -> FailureBody<'a> {
+impl Overload {
+    fn body(&self, code: Code) -> Vec<u8> {
+        let Self { exceeded, own, all } = self;
+        let message = format!(
+            "{} {own} of what waits is yours, {all} is everybody's, and nobody may have more than \
+             is left for the others. Try again.",
+            limit_message(exceeded)
+        );
+        encode(&FailureBody {
+            message: Some(&message),
+            limit: Some(exceeded.limit.name()),
+            ..failure(code, OVERLOADED)
+        })
+    }
+}
+
+fn limit_message(exceeded: &Exceeded) -> String {
+    format!("{exceeded} (see {} among the limits in registry.yaml).", exceeded.limit.name())
+}
+
+const fn failure(code: Code, error: &str) -> FailureBody<'_> {
     FailureBody {
         success: false,
         error,
         message: None,
         service_type: None,
         existing_service_id: None,
-        code,
+        limit: None,
+        code: code.as_str(),
     }
 }
 

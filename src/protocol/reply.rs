@@ -1,6 +1,7 @@
 //! What the registry answers when all is well: JSON bodies, written.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Serialize, Serializer};
@@ -123,6 +124,38 @@ pub fn health(sequence: &Sequence, now: WallTime) -> Vec<u8> {
     encode(&Body { success: true, status: "ok", timestamp: now.unix_seconds(), sequence })
 }
 
+/// What `info` counts since the start. What did not happen is left out of the maps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Requests that were carried out, by action.
+    pub requests: BTreeMap<&'static str, u64>,
+    /// Requests that were refused, by code.
+    pub refused: BTreeMap<&'static str, u64>,
+    /// What was more than a limit allows, by limit.
+    pub exceeded: BTreeMap<&'static str, u64>,
+    /// Everything else.
+    pub totals: Totals,
+    /// Requests that wait to be stored, just now.
+    pub jobs_waiting: u64,
+}
+
+/// What else `info` counts since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Services that were registered, for the first time or anew.
+    pub registrations: u64,
+    /// Services that were deregistered.
+    pub deregistrations: u64,
+    /// Services that expired.
+    pub expiries: u64,
+    /// Transactions that were stored.
+    pub commits: u64,
+    /// Transactions that could not be stored.
+    pub failed_commits: u64,
+    /// Replies that could not be delivered.
+    pub undelivered: u64,
+}
+
 /// The reply to `info`.
 #[must_use]
 pub fn info<'a>(
@@ -130,6 +163,7 @@ pub fn info<'a>(
     enforce_unique_service_types: bool,
     entries: impl Iterator<Item = &'a Entry> + Clone,
     refused_connections: u64,
+    counts: &Counts,
     sequence: &Sequence,
     now: ListeningTime,
 ) -> Vec<u8> {
@@ -143,6 +177,8 @@ pub fn info<'a>(
         services: Services,
         refused_connections: u64,
         #[serde(flatten)]
+        counts: &'a Counts,
+        #[serde(flatten)]
         sequence: &'a Sequence,
         version: &'a str,
     }
@@ -153,6 +189,7 @@ pub fn info<'a>(
         enforce_unique_service_types,
         services: Services { entries, now },
         refused_connections,
+        counts,
         sequence,
         version: env!("CARGO_PKG_VERSION"),
     })

@@ -1,25 +1,24 @@
 //! What a client asks: JSON bodies, read into types.
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::access::Origin;
+use crate::limits::{Exceeded, Limits};
 use crate::service::{Registration, ServiceId, ServiceType, Ttl, TypePolicy};
 
+use super::action::Action;
 use super::fault::RequestFault;
 use super::fields::{Fields, describe};
 use super::object::{MessageObject, Object};
+use super::private_names;
+use super::readable::{self, Unreadable};
 use super::request_id::RequestId;
 
 /// The actions of the request socket, as errors name them.
 const ACTIONS: &str =
     "register, deregister, renew, get, list, discover, health, info, backup and terminate";
-
-/// How many levels of objects and lists a registration can have, its own not counted. JSON
-/// readers have a limit, 128 levels for many, and what is registered stands some levels deeper in
-/// a reply: one service must not make the list of all of them unreadable.
-const DEPTH_MAX: usize = 64;
 
 /// The actions of the heartbeat socket, as errors name them.
 const HEARTBEAT_ACTIONS: &str = "renew, and no other on the heartbeat socket";
@@ -27,6 +26,8 @@ const HEARTBEAT_ACTIONS: &str = "renew, and no other on the heartbeat socket";
 /// The body of a message, read.
 #[derive(Debug, PartialEq)]
 pub struct Question<T> {
+    /// The action, where there is one of that name.
+    pub action: Option<Action>,
     /// What must come back in the reply.
     pub request_id: Option<RequestId>,
     /// What is asked, or what is wrong with it.
@@ -85,18 +86,54 @@ pub enum Write {
     Deregister {
         /// Its id.
         service_id: ServiceId,
-        /// From where this is asked, once that is known.
-        from: Option<IpAddr>,
+        /// Who asks, once that is known.
+        from: Origin,
     },
 }
 
-impl Write {
-    /// The same, asked from `address`.
+impl Request {
+    /// Refuses what is more than `limits` allow.
+    ///
+    /// # Errors
+    /// [`Exceeded`], for the first limit.
+    pub fn check(&self, limits: &Limits) -> Result<(), Exceeded> {
+        match self {
+            Self::Write(Write::Register(registration)) => registration.check(limits),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Read {
+    /// What it is called.
     #[must_use]
-    pub fn asked_from(mut self, address: Option<IpAddr>) -> Self {
+    pub const fn action(&self) -> Action {
+        match self {
+            Self::Renew { .. } => Action::Renew,
+            Self::Get { .. } => Action::Get,
+            Self::List { .. } => Action::List,
+            Self::Discover { .. } => Action::Discover,
+            Self::Health => Action::Health,
+            Self::Info => Action::Info,
+        }
+    }
+}
+
+impl<T> Question<T> {
+    /// What nobody can read has neither an action nor an id.
+    #[must_use]
+    pub const fn unreadable(fault: RequestFault) -> Self {
+        Self { action: None, request_id: None, request: Err(fault) }
+    }
+}
+
+impl Write {
+    /// The same, asked by `origin`.
+    #[must_use]
+    pub fn asked_by(mut self, origin: Origin) -> Self {
         match &mut self {
-            Self::Register(registration) => registration.from = address,
-            Self::Deregister { from, .. } => *from = address,
+            Self::Register(registration) => registration.from = origin,
+            Self::Deregister { from, .. } => *from = origin,
         }
         self
     }
@@ -114,69 +151,75 @@ pub struct Backup {
 /// Reads the body of a message on the request socket.
 #[must_use]
 pub fn read_request(body: &[u8]) -> Question<Request> {
-    read_question(body, read_action)
+    read_question(body, |action, object| read_action(action?, object))
 }
 
 /// Reads the body of a message on the heartbeat socket: a renewal, whether it says so or not.
 #[must_use]
 pub fn read_heartbeat(body: &[u8]) -> Question<Read> {
-    read_question(body, read_renewal)
+    read_question(body, |_, object| read_renewal(object))
 }
 
 fn read_question<T>(
     body: &[u8],
-    read: impl FnOnce(MessageObject<'_>) -> Result<T, RequestFault>,
+    read: impl FnOnce(Result<Action, RequestFault>, MessageObject<'_>) -> Result<T, RequestFault>,
 ) -> Question<T> {
     let object = match read_object(body) {
         Ok(object) => object,
-        Err(fault) => return Question { request_id: None, request: Err(fault) },
+        Err(fault) => return Question::unreadable(fault),
     };
+    let action = read_name(&object);
+    let known = action.as_ref().ok().copied();
     match RequestId::read(&object) {
-        Ok(request_id) => Question { request_id, request: read(object) },
-        Err(fault) => Question { request_id: None, request: Err(fault) },
+        Ok(request_id) => Question { action: known, request_id, request: read(action, object) },
+        Err(fault) => Question { action: known, request_id: None, request: Err(fault) },
     }
 }
 
-fn read_action(object: MessageObject<'_>) -> Result<Request, RequestFault> {
-    let fields = Fields::of_request(&object);
-    let action = match object.get("action") {
-        Some(Value::String(action)) if !action.is_empty() => action.as_str(),
-        None | Some(Value::Null | Value::String(_)) => {
-            return Err(RequestFault::MissingField { object: None, field: "action" });
+fn read_name(object: &impl Object) -> Result<Action, RequestFault> {
+    match object.get("action") {
+        Some(Value::String(name)) if !name.is_empty() => {
+            Action::named(name).ok_or_else(|| unknown_action(name, ACTIONS))
         }
-        Some(other) => return Err(unknown_action(&other.to_string(), ACTIONS)),
-    };
+        None | Some(Value::Null | Value::String(_)) => {
+            Err(RequestFault::MissingField { object: None, field: "action" })
+        }
+        Some(other) => Err(unknown_action(&other.to_string(), ACTIONS)),
+    }
+}
+
+fn read_action(action: Action, object: MessageObject<'_>) -> Result<Request, RequestFault> {
+    let fields = Fields::of_request(&object);
     match action {
-        "register" => {
+        Action::Register => {
             read_registration(object).map(Box::new).map(Write::Register).map(Request::Write)
         }
-        "deregister" => {
+        Action::Deregister => {
             let service_id = fields.non_empty_text("service_id")?;
             let service_id = ServiceId::new(service_id)
                 .map_err(|_| RequestFault::MissingField { object: None, field: "service_id" })?;
-            Ok(Request::Write(Write::Deregister { service_id, from: None }))
+            Ok(Request::Write(Write::Deregister { service_id, from: Origin::default() }))
         }
-        "renew" => {
+        Action::Renew => {
             let service_id = fields.non_empty_text("service_id")?.to_owned();
             Ok(Request::Read(Read::Renew { service_id }))
         }
-        "get" => {
+        Action::Get => {
             let service_id = fields.non_empty_text("service_id")?.to_owned();
             Ok(Request::Read(Read::Get { service_id }))
         }
-        "list" => {
+        Action::List => {
             let service_type = fields.optional_text("service_type")?.map(str::to_owned);
             Ok(Request::Read(Read::List { service_type }))
         }
-        "discover" => {
+        Action::Discover => {
             let service_type = fields.non_empty_text("service_type")?.to_owned();
             Ok(Request::Read(Read::Discover { service_type }))
         }
-        "health" => Ok(Request::Read(Read::Health)),
-        "info" => Ok(Request::Read(Read::Info)),
-        "backup" => read_backup(&fields).map(Request::Backup),
-        "terminate" => Ok(Request::Terminate),
-        unknown => Err(unknown_action(unknown, ACTIONS)),
+        Action::Health => Ok(Request::Read(Read::Health)),
+        Action::Info => Ok(Request::Read(Read::Info)),
+        Action::Backup => read_backup(&fields).map(Request::Backup),
+        Action::Terminate => Ok(Request::Terminate),
     }
 }
 
@@ -191,6 +234,9 @@ fn read_renewal(object: MessageObject<'_>) -> Result<Read, RequestFault> {
 }
 
 fn read_object(body: &[u8]) -> Result<MessageObject<'_>, RequestFault> {
+    if private_names::are_in(body) {
+        return Err(RequestFault::InvalidJson);
+    }
     serde_json::from_slice(body).map_err(|_| match serde_json::from_slice::<Value>(body) {
         Ok(Value::Object(_)) | Err(_) => RequestFault::InvalidJson,
         Ok(other) => RequestFault::NotAnObject { found: describe(&other) },
@@ -223,12 +269,12 @@ fn read_registration(mut request: MessageObject<'_>) -> Result<Registration, Req
     let received = request
         .take(SERVICE_INFO)
         .ok_or(RequestFault::MissingField { object: None, field: SERVICE_INFO })?;
-    if is_deeper_than(DEPTH_MAX, &received) {
+    if let Err(Unreadable { expected, found }) = readable::check(&received) {
         return Err(RequestFault::InvalidField {
             object: None,
             field: SERVICE_INFO,
-            expected: "an object that is nested at most 64 levels deep",
-            found: "a deeper one".to_owned(),
+            expected,
+            found: found.to_owned(),
         });
     }
     let fields = Fields::of_request(&request);
@@ -249,21 +295,9 @@ fn read_registration(mut request: MessageObject<'_>) -> Result<Registration, Req
         tags: service.texts("tags")?,
         ttl: read_ttl(&fields)?,
         policy: read_policy(&service)?,
-        from: None,
+        from: Origin::default(),
         received,
     })
-}
-
-fn is_deeper_than(levels: usize, value: &Value) -> bool {
-    let is_deeper = |inner: &Value| match levels.checked_sub(1) {
-        Some(left) => is_deeper_than(left, inner),
-        None => true,
-    };
-    match value {
-        Value::Array(items) => items.iter().any(is_deeper),
-        Value::Object(fields) => fields.values().any(is_deeper),
-        _ => false,
-    }
 }
 
 fn read_port(service: &Fields<'_, impl Object>) -> Result<u16, RequestFault> {
@@ -301,6 +335,7 @@ fn read_policy(service: &Fields<'_, impl Object>) -> Result<TypePolicy, RequestF
 mod tests {
     use serde_json::json;
 
+    use super::super::readable::DEPTH_MAX;
     use super::*;
 
     fn registration(service_info: Value, ttl: Value) -> Result<Registration, RequestFault> {

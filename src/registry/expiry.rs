@@ -83,6 +83,7 @@ mod tests {
         Now {
             wall: WallTime::from_unix_seconds(seconds),
             listening: ListeningTime::START.plus(Duration::from_secs(seconds)),
+            pauses: 0,
         }
     }
 

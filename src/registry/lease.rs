@@ -33,6 +33,8 @@ pub struct Lease {
     ttl: Ttl,
     last_heartbeat: AtomicU64,
     passing_until: AtomicU64,
+    /// How often the registry had stood still when it was last heard.
+    pauses: AtomicU64,
     /// When the registry could hear it first: when it registered, or when it was restored.
     since: ListeningTime,
     /// Not expired before this, heard or not: a service that was restored gets a full ttl in
@@ -76,6 +78,7 @@ impl Lease {
             ttl,
             last_heartbeat: AtomicU64::new(now.wall.unix_seconds()),
             passing_until: AtomicU64::new(end.milliseconds()),
+            pauses: AtomicU64::new(now.pauses),
             since: now.listening,
             kept_until: ListeningTime::START,
             unproven: AtomicBool::new(false),
@@ -95,6 +98,7 @@ impl Lease {
             ttl,
             last_heartbeat: AtomicU64::new(last_heartbeat.unix_seconds()),
             passing_until: AtomicU64::new(passing_until),
+            pauses: AtomicU64::new(now.pauses),
             since: now.listening,
             kept_until: now.listening.plus(length(ttl)),
             unproven: AtomicBool::new(true),
@@ -133,6 +137,7 @@ impl Lease {
             return false;
         }
         self.last_heartbeat.store(now.wall.unix_seconds(), Ordering::Release);
+        self.pauses.store(now.pauses, Ordering::Release);
         self.unproven.store(false, Ordering::Release);
         true
     }
@@ -148,43 +153,30 @@ impl Lease {
         self.unsaved.store(false, Ordering::Release);
     }
 
-    /// Closes the lease if it is over: from here on it cannot be renewed. The registry stood
-    /// still last at `last_pause`.
-    pub fn close_if_over(
-        &self,
-        now: ListeningTime,
-        last_pause: Option<ListeningTime>,
-    ) -> Option<Closed> {
-        if now <= self.kept_until { None } else { self.close_if_critical(now, last_pause) }
+    /// Closes the lease if it is over: from here on it cannot be renewed.
+    pub fn close_if_over(&self, now: Now) -> Option<Closed> {
+        if now.listening <= self.kept_until { None } else { self.close_if_critical(now) }
     }
 
     /// Closes the lease if it is no longer passing, although it might still be kept: its service
     /// stands in the way of one that is alive.
-    pub fn close_if_critical(
-        &self,
-        now: ListeningTime,
-        last_pause: Option<ListeningTime>,
-    ) -> Option<Closed> {
-        let close = |old: u64| (old != CLOSED && old < now.milliseconds()).then_some(CLOSED);
+    pub fn close_if_critical(&self, now: Now) -> Option<Closed> {
+        let over_before = now.listening.milliseconds();
+        let close = |old: u64| (old != CLOSED && old < over_before).then_some(CLOSED);
         let passing_until =
             self.passing_until.fetch_update(Ordering::AcqRel, Ordering::Acquire, close).ok()?;
-        Some(Closed { passing_until, silence: self.silence(passing_until, now, last_pause) })
+        Some(Closed { passing_until, silence: self.silence(passing_until, now) })
     }
 
-    fn silence(
-        &self,
-        passing_until: u64,
-        now: ListeningTime,
-        last_pause: Option<ListeningTime>,
-    ) -> Silence {
+    fn silence(&self, passing_until: u64, now: Now) -> Silence {
         let restarted = self.unproven.load(Ordering::Acquire);
         let since = if restarted {
             self.since
         } else {
             ListeningTime::from_milliseconds(passing_until).minus(length(self.ttl))
         };
-        let paused = last_pause.is_some_and(|pause| pause >= since);
-        Silence { since, duration: now.since(since), restarted, paused }
+        let paused = now.pauses > self.pauses.load(Ordering::Acquire);
+        Silence { since, duration: now.listening.since(since), restarted, paused }
     }
 
     /// Takes the closing back, because the expiry could not be stored.
@@ -205,6 +197,7 @@ mod tests {
         Now {
             wall: WallTime::from_unix_seconds(1_000 + milliseconds / 1_000),
             listening: ListeningTime::START.plus(Duration::from_millis(milliseconds)),
+            pauses: 0,
         }
     }
 
@@ -218,8 +211,8 @@ mod tests {
 
         assert_eq!(lease.health(at(30_000).listening), Health::Passing);
         assert_eq!(lease.health(at(30_001).listening), Health::Critical);
-        assert!(lease.close_if_over(at(30_000).listening, None).is_none());
-        assert!(lease.close_if_over(at(30_001).listening, None).is_some());
+        assert!(lease.close_if_over(at(30_000)).is_none());
+        assert!(lease.close_if_over(at(30_001)).is_some());
     }
 
     #[test]
@@ -235,11 +228,11 @@ mod tests {
     #[test]
     fn a_closed_lease_cannot_be_renewed_until_it_is_reopened() {
         let lease = Lease::new(ttl(30), at(0));
-        let closed = lease.close_if_over(at(40_000).listening, None).unwrap();
+        let closed = lease.close_if_over(at(40_000)).unwrap();
 
         assert!(!lease.renew(at(40_000)));
         assert_eq!(lease.health(at(1_000).listening), Health::Critical);
-        assert!(lease.close_if_over(at(50_000).listening, None).is_none(), "closed once only");
+        assert!(lease.close_if_over(at(50_000)).is_none(), "closed once only");
 
         lease.reopen(&closed);
         assert_eq!(lease.over_after(), at(30_000).listening);
@@ -251,7 +244,7 @@ mod tests {
         let lease = Lease::new(ttl(30), at(0));
         lease.renew(at(29_000));
 
-        assert!(lease.close_if_over(at(40_000).listening, None).is_none());
+        assert!(lease.close_if_over(at(40_000)).is_none());
     }
 
     #[test]
@@ -263,8 +256,8 @@ mod tests {
         assert_eq!(young.health(at(20_001).listening), Health::Critical);
         assert_eq!(old.health(at(0).listening), Health::Critical);
         for lease in [young, old] {
-            assert!(lease.close_if_over(at(30_000).listening, None).is_none());
-            assert!(lease.close_if_over(at(30_001).listening, None).is_some());
+            assert!(lease.close_if_over(at(30_000)).is_none());
+            assert!(lease.close_if_over(at(30_001)).is_some());
         }
     }
 
@@ -272,7 +265,7 @@ mod tests {
     fn a_restored_lease_whose_life_is_unproven_can_be_closed_to_make_room() {
         let lease = Lease::restored(ttl(30), WallTime::from_unix_seconds(900), at(0));
 
-        assert!(lease.close_if_critical(at(0).listening, None).is_some());
+        assert!(lease.close_if_critical(at(0)).is_some());
     }
 
     #[test]
@@ -286,9 +279,26 @@ mod tests {
         for (lease, milliseconds, restarted) in
             [(live, 35_000, false), (unproven, 39_000, true), (proven, 37_500, false)]
         {
-            let silence = lease.close_if_over(at(40_000).listening, None).unwrap().silence;
+            let silence = lease.close_if_over(at(40_000)).unwrap().silence;
             assert_eq!(silence.duration, Duration::from_millis(milliseconds));
             assert_eq!(silence.restarted, restarted);
+        }
+    }
+
+    #[test]
+    fn only_a_pause_behind_the_last_heartbeat_is_told() {
+        let after = |pauses, milliseconds| Now { pauses, ..at(milliseconds) };
+        let restored = Lease::restored(ttl(30), at(0).wall, after(2, 0));
+        // Listening time goes back to the last tick when there was a pause.
+        let before = Lease::new(ttl(30), after(2, 400));
+        let behind = Lease::new(ttl(30), after(2, 400));
+        behind.renew(after(3, 300));
+
+        for (lease, pauses, paused) in
+            [(&restored, 2, false), (&before, 3, true), (&behind, 3, false)]
+        {
+            let closed = lease.close_if_over(after(pauses, 40_000)).unwrap();
+            assert_eq!(closed.silence.paused, paused);
         }
     }
 

@@ -11,8 +11,10 @@ use std::sync::Arc;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::access::Origin;
 use crate::clock::Now;
-use crate::service::{InvalidValue, Registration, ServiceId, ServiceType, TypePolicy};
+use crate::limits::{Exceeded, Limit};
+use crate::service::{InvalidValue, Registration, Service, ServiceId, ServiceType, TypePolicy};
 
 use super::entry::Entry;
 use super::event::Change;
@@ -50,6 +52,8 @@ pub enum Refusal {
     },
     /// The service cannot be kept as it was described.
     InvalidService(InvalidValue),
+    /// There is no room for it.
+    Exceeded(Exceeded),
 }
 
 /// One request, decided.
@@ -74,6 +78,9 @@ pub struct Plan {
     /// What this plan's requests made of an id's policy; none where they forgot it.
     policies: HashMap<ServiceId, Option<TypePolicy>>,
     next_position: Position,
+    /// How many services there are behind this plan, and what they say of themselves, in bytes.
+    services: usize,
+    bytes: usize,
     closed: Vec<(Arc<Entry>, Closed)>,
     heard: Vec<Arc<Entry>>,
 }
@@ -88,6 +95,8 @@ impl Plan {
             by_type: HashMap::new(),
             policies: HashMap::new(),
             next_position: registry.index.next_position(),
+            services: registry.len(),
+            bytes: registry.bytes,
             closed: Vec::new(),
             heard: Vec::new(),
         }
@@ -117,6 +126,10 @@ impl Plan {
             return refused(Vec::new(), Refusal::NotOwner { owner });
         }
 
+        if let Err(exceeded) = self.find_room(registry, known.as_deref(), &service) {
+            return refused(Vec::new(), Refusal::Exceeded(exceeded));
+        }
+
         let mut changes = Vec::new();
         let policy = self.policy(registry, &id, registration.policy);
         if let Some(service_type) = type_to_be_unique(registry, policy, &registration) {
@@ -126,8 +139,12 @@ impl Plan {
             }
         }
 
+        self.bytes += service.bytes();
         let position = match known {
-            Some(known) => known.position,
+            Some(known) => {
+                self.bytes -= known.service.bytes();
+                known.position
+            }
             None => self.new_position(),
         };
         let entry = Arc::new(Entry::new(service, position, self.now));
@@ -139,20 +156,15 @@ impl Plan {
         Planned { changes, outcome: Outcome::Registered(id) }
     }
 
-    /// Takes a service out, as somebody at the address `from` asks.
-    pub fn deregister(
-        &mut self,
-        registry: &Registry,
-        id: &ServiceId,
-        from: Option<IpAddr>,
-    ) -> Planned {
+    /// Takes a service out, as `from` asks.
+    pub fn deregister(&mut self, registry: &Registry, id: &ServiceId, from: Origin) -> Planned {
         let Some(entry) = self.find(registry, id.as_str()) else {
             return refused(Vec::new(), Refusal::NotRegistered);
         };
         if let Some(owner) = self.owner_against(registry, &entry, from) {
             return refused(Vec::new(), Refusal::NotOwner { owner });
         }
-        self.entries.insert(id.clone(), None);
+        self.forget(&entry);
         let mut changes = vec![Change::Deregistered { entry }];
         self.forget_policy(registry, id.clone(), &mut changes);
         Planned { changes, outcome: Outcome::Deregistered }
@@ -165,8 +177,7 @@ impl Plan {
         let mut changes = Vec::new();
         for entry in due.over {
             if self.is_current(registry, &entry)
-                && let Some(closed) =
-                    entry.lease.close_if_over(self.now.listening, registry.last_pause)
+                && let Some(closed) = entry.lease.close_if_over(self.now)
             {
                 changes.push(self.expired(entry, closed));
             }
@@ -203,14 +214,9 @@ impl Plan {
         unsaved.extend(self.heard.into_iter().filter(|entry| entry.lease.mark_unsaved()));
     }
 
-    /// The owner of `entry`, where that keeps somebody at the address `from` from changing it. A
-    /// service that is not alive is everybody's: its host may be gone, and it may have moved.
-    fn owner_against(
-        &self,
-        registry: &Registry,
-        entry: &Entry,
-        from: Option<IpAddr>,
-    ) -> Option<IpAddr> {
+    /// The owner of `entry`, where that keeps `from` from changing it. A service that is not alive
+    /// is everybody's: its host may be gone, and it may have moved.
+    fn owner_against(&self, registry: &Registry, entry: &Entry, from: Origin) -> Option<IpAddr> {
         let owner = entry.service.owner?;
         let is_alive = entry.lease.health(self.now.listening) == Health::Passing;
         (is_alive && !registry.ownership.permits(from, Some(owner))).then_some(owner)
@@ -225,7 +231,7 @@ impl Plan {
         changes: &mut Vec<Change>,
     ) -> Option<ServiceId> {
         for entry in self.holders(registry, id, service_type.as_str()) {
-            match entry.lease.close_if_critical(self.now.listening, registry.last_pause) {
+            match entry.lease.close_if_critical(self.now) {
                 Some(closed) => changes.push(self.expired(entry, closed)),
                 None => return Some(entry.service.id.clone()),
             }
@@ -259,10 +265,35 @@ impl Plan {
     }
 
     fn expired(&mut self, entry: Arc<Entry>, closed: Closed) -> Change {
-        self.entries.insert(entry.service.id.clone(), None);
+        self.forget(&entry);
         let silence = closed.silence;
         self.closed.push((Arc::clone(&entry), closed));
         Change::Expired { entry, silence }
+    }
+
+    /// Whether `service` can be kept in place of the one that is `known` under its id. One that
+    /// does not grow always can.
+    fn find_room(
+        &self,
+        registry: &Registry,
+        known: Option<&Entry>,
+        service: &Service,
+    ) -> Result<(), Exceeded> {
+        let replaced = known.map_or(0, |known| known.service.bytes());
+        if known.is_none() {
+            registry.limits.check(Limit::Services, self.services + 1)?;
+        }
+        if service.bytes() > replaced {
+            let bytes = self.bytes - replaced + service.bytes();
+            registry.limits.check(Limit::RegistryBytes, bytes)?;
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, entry: &Entry) {
+        self.services -= 1;
+        self.bytes -= entry.service.bytes();
+        self.entries.insert(entry.service.id.clone(), None);
     }
 
     fn remember(&mut self, entry: &Arc<Entry>) {
@@ -341,6 +372,7 @@ impl Plan {
     }
 
     fn new_position(&mut self) -> Position {
+        self.services += 1;
         let position = self.next_position;
         self.next_position = position.next();
         position

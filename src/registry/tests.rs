@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::*;
-use crate::access::Ownership;
+use crate::access::{Origin, Ownership};
 use crate::backend::{Record, StoredService};
 use crate::clock::ListeningTime;
 use crate::service::{Registration, ServiceId, ServiceType, Ttl, TypePolicy};
@@ -16,6 +16,7 @@ struct Lab {
     registry: Registry,
     /// Milliseconds since the start.
     elapsed: u64,
+    pauses: u64,
     events: Vec<Event>,
 }
 
@@ -26,13 +27,14 @@ impl Lab {
 
     fn with_unique_types(enforce: bool) -> Self {
         let registry = Registry::new(Epoch::new("epoch"), enforce);
-        Self { registry, elapsed: 0, events: Vec::new() }
+        Self { registry, elapsed: 0, pauses: 0, events: Vec::new() }
     }
 
     fn now(&self) -> Now {
         Now {
             wall: WallTime::from_unix_seconds(1_700_000_000 + self.elapsed / 1_000),
             listening: ListeningTime::START.plus(Duration::from_millis(self.elapsed)),
+            pauses: self.pauses,
         }
     }
 
@@ -42,8 +44,7 @@ impl Lab {
     }
 
     fn pause(&mut self) {
-        let at = self.now().listening;
-        self.registry.note_pause(at);
+        self.pauses += 1;
     }
 
     fn plan(&self) -> Plan {
@@ -65,7 +66,7 @@ impl Lab {
     }
 
     fn deregister(&mut self, id: &str) -> Outcome {
-        let planned = self.plan().deregister(&self.registry, &service_id(id), None);
+        let planned = self.plan().deregister(&self.registry, &service_id(id), Origin::default());
         self.apply(planned.changes);
         planned.outcome
     }
@@ -131,7 +132,7 @@ fn service(id: &str, service_type: &str) -> Registration {
         tags: Vec::new(),
         ttl: Ttl::DEFAULT,
         policy: TypePolicy::Unspecified,
-        from: None,
+        from: Origin::default(),
         received: Map::new(),
     }
 }
@@ -336,8 +337,8 @@ fn the_requests_of_a_plan_see_each_other() {
         changes.extend(planned.changes);
     };
     note(plan.register(registry, service("two", "A"), Uuid::nil()));
-    note(plan.deregister(registry, &service_id("gone"), None));
-    note(plan.deregister(registry, &service_id("gone"), None));
+    note(plan.deregister(registry, &service_id("gone"), Origin::default()));
+    note(plan.deregister(registry, &service_id("gone"), Origin::default()));
     note(plan.register(registry, service("two", "A"), Uuid::nil()));
     note(plan.register(registry, service("three", "A"), Uuid::nil()));
     note(plan.register(registry, service("two", "B"), Uuid::nil()));
@@ -395,8 +396,8 @@ fn an_expiry_says_for_how_long_and_whether_the_registry_stood_still_meanwhile() 
     lab.elapse(5);
     lab.register(service("after", "A"));
     lab.register(Registration { ttl: Ttl::from_seconds(60).unwrap(), ..service("during", "B") });
-    lab.registry.note_pause(lab.now().listening.plus(Duration::from_secs(31)));
-    lab.elapse(31).clean_up();
+    lab.elapse(31).pause();
+    lab.clean_up();
     lab.elapse(30).clean_up();
 
     assert_eq!(
@@ -488,7 +489,7 @@ fn replaying_what_was_stored_gives_the_same_registry() {
         let id = format!("s{}", step * 7 % 13);
         let mut plan = lab.plan();
         let changes = match step % 5 {
-            0 => plan.deregister(&lab.registry, &service_id(&id), None).changes,
+            0 => plan.deregister(&lab.registry, &service_id(&id), Origin::default()).changes,
             1 => plan.expire(&lab.registry, 100).0,
             2 => {
                 lab.registry.renew(&id, lab.now());
@@ -547,18 +548,18 @@ fn a_living_service_is_its_hosts_and_one_that_fell_silent_is_everybodys() {
     let mut lab = Lab::new();
     lab.registry = Registry::new(Epoch::new("owned"), true).with_ownership(Ownership::Host);
     let [owner, other] = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse().ok());
-    lab.register(Registration { from: owner, ..service("a", "A") });
+    lab.register(Registration { from: owner.into(), ..service("a", "A") });
 
     let refusal = Outcome::Refused(Refusal::NotOwner { owner: owner.unwrap() });
     for stranger in [other, None] {
-        let again = Registration { from: stranger, ..service("a", "B") };
+        let again = Registration { from: stranger.into(), ..service("a", "B") };
         assert_eq!(lab.register(again), refusal);
-        let planned = lab.plan().deregister(&lab.registry, &service_id("a"), stranger);
+        let planned = lab.plan().deregister(&lab.registry, &service_id("a"), stranger.into());
         assert_eq!((planned.outcome, planned.changes.len()), (refusal.clone(), 0));
     }
     assert_eq!(lab.discovered("A").as_deref(), Some("a"));
 
     lab.elapse(31);
-    lab.register(Registration { from: other, ..service("a", "B") });
+    lab.register(Registration { from: other.into(), ..service("a", "B") });
     assert_eq!(lab.registry.get("a").unwrap().service.owner, other);
 }

@@ -3,35 +3,65 @@
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::protocol::fault::Failure;
+use crate::protocol::fault::{Failure, RequestFault};
 use crate::protocol::reply::{self, Ports};
 use crate::protocol::request::Read;
 
 use super::doors::Doors;
+use super::refusals::Refused;
 use super::shared::SharedRegistry;
+use super::statistics::Statistics;
 
-/// The body of the answer to `read`, from the registry as it stands now.
+/// The answer to a request.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// What the client is told.
+    pub(super) body: Vec<u8>,
+    /// Why it was refused, if it was.
+    pub(super) refused: Option<Refused>,
+}
+
+impl Answer {
+    /// The request was carried out.
+    pub(super) const fn carried_out(body: Vec<u8>) -> Self {
+        Self { body, refused: None }
+    }
+}
+
+impl From<&Failure> for Answer {
+    fn from(failure: &Failure) -> Self {
+        Self { body: failure.body(), refused: Some(failure.into()) }
+    }
+}
+
+impl From<&RequestFault> for Answer {
+    fn from(fault: &RequestFault) -> Self {
+        Self { body: fault.body(), refused: Some(fault.into()) }
+    }
+}
+
+/// The answer to `read`, from the registry as it stands now.
 pub(super) fn answer(
     registry: &SharedRegistry,
     clock: &Clock,
     ports: &Ports,
     doors: &Doors,
+    statistics: &Statistics,
     read: Read,
-) -> Vec<u8> {
+) -> Answer {
     let registry = registry.read();
     let now = clock.now();
     let sequence = registry.sequence();
-    match read {
+    let body = match read {
         Read::Renew { service_id } => {
-            if registry.renew(&service_id, now) {
-                reply::renewed()
-            } else {
-                Failure::NothingToRenew.body()
+            if !registry.renew(&service_id, now) {
+                return Answer::from(&Failure::NothingToRenew);
             }
+            reply::renewed()
         }
         Read::Get { service_id } => match registry.get(&service_id) {
             Some(entry) => reply::service(entry, now.listening),
-            None => Failure::ServiceNotFound.body(),
+            None => return Answer::from(&Failure::ServiceNotFound),
         },
         Read::List { service_type } => {
             let entries = registry.list(service_type.as_deref()).map(Arc::as_ref);
@@ -40,7 +70,7 @@ pub(super) fn answer(
         Read::Discover { service_type } => {
             match registry.discover(&service_type, fastrand::u64(..), now) {
                 Some(entry) => reply::service(entry, now.listening),
-                None => Failure::NoHealthyService { service_type }.body(),
+                None => return Answer::from(&Failure::NoHealthyService { service_type }),
             }
         }
         Read::Health => reply::health(sequence, now.wall),
@@ -48,7 +78,9 @@ pub(super) fn answer(
             let unique = registry.enforces_unique_service_types();
             let entries = registry.list(None).map(Arc::as_ref);
             let refused = doors.refused_connections();
-            reply::info(ports, unique, entries, refused, sequence, now.listening)
+            let counts = statistics.counts();
+            reply::info(ports, unique, entries, refused, &counts, sequence, now.listening)
         }
-    }
+    };
+    Answer::carried_out(body)
 }

@@ -1,9 +1,9 @@
 //! The gatekeeper thread.
 //!
 //! *Owns* the socket at which ZeroMQ asks, for every connection to any socket of this server,
-//! whether it may be made (ZAP, RFC 27). *Receives* these questions. *Sends* the answers. *Ends*
-//! when the last thread that has a socket is gone: without a gatekeeper ZeroMQ would let everybody
-//! in.
+//! whether it may be made (ZAP, RFC 27), and, where keys are asked for, who makes it. *Receives*
+//! these questions. *Sends* the answers. *Ends* when the last thread that has a socket is gone:
+//! without a gatekeeper ZeroMQ would let everybody in.
 //!
 //! It does nothing else, so that nobody's connection waits for anything.
 
@@ -15,11 +15,16 @@ use zmq::{Context, DONTWAIT, POLLIN, PollItem, Socket, SocketType};
 
 use crate::access::{Refusals, RefusedPeers};
 use crate::clock::Clock;
+use crate::curve::PublicKey;
+use crate::limits::Limit;
 use crate::mailbox::{Mailbox, Post};
 
+use super::descriptors::Connections;
 use super::doors::Doors;
 use super::sockets::SocketError;
+use super::statistics::Statistics;
 use super::thread::Failure;
+use super::vitals::Pulse;
 
 /// Where ZeroMQ asks, in the context of the socket that is connected to.
 const ENDPOINT: &str = "inproc://zeromq.zap.01";
@@ -38,16 +43,31 @@ pub(super) struct Gatekeeper {
     socket: Socket,
     sockets: Mailbox<Infallible>,
     doors: Doors,
+    connections: Connections,
+    statistics: Statistics,
     clock: Clock,
     refused: RefusedPeers,
+    strangers: RefusedPeers,
+    pulse: Pulse,
 }
 
 /// What ZeroMQ is answered: a status of three digits, and what it means.
 type Verdict = (&'static str, &'static str);
 
+/// What ZeroMQ tells a gatekeeper of a peer that has shown a key.
+const CURVE: &[u8] = b"CURVE";
+
 const WELCOME: Verdict = ("200", "OK");
 const REFUSED: Verdict = ("400", "this address may not connect");
+const STRANGE: Verdict = ("400", "this key may not connect");
 const MALFORMED: Verdict = ("500", "the question is malformed");
+
+/// A peer that is told this tries again by itself.
+const FULL: Verdict = ("300", "too many connections");
+
+/// Why peers are refused, as the log says.
+const NOT_ALLOWED: &str = "they are not in `allow`";
+const NOT_KNOWN: &str = "their keys are not in `curve`";
 
 /// Opens the socket at which ZeroMQ asks: before all others, which would be open to everybody
 /// without it.
@@ -70,9 +90,22 @@ impl Gatekeeper {
         socket: Socket,
         sockets: Mailbox<Infallible>,
         doors: Doors,
+        connections: Connections,
+        statistics: Statistics,
         clock: Clock,
+        pulse: Pulse,
     ) -> Self {
-        Self { socket, sockets, doors, clock, refused: RefusedPeers::default() }
+        Self {
+            socket,
+            sockets,
+            doors,
+            connections,
+            statistics,
+            clock,
+            refused: RefusedPeers::default(),
+            strangers: RefusedPeers::default(),
+            pulse,
+        }
     }
 
     /// Runs the thread.
@@ -83,15 +116,21 @@ impl Gatekeeper {
                     break;
                 }
             }
-            log_refusals(self.refused.report(self.clock.now().listening).as_ref());
+            let now = self.clock.now().listening;
+            log_refusals(self.refused.report(now).as_ref(), NOT_ALLOWED);
+            log_refusals(self.strangers.report(now).as_ref(), NOT_KNOWN);
+            self.pulse.beat();
         }
-        log_refusals(self.refused.rest().as_ref());
+        log_refusals(self.refused.rest().as_ref(), NOT_ALLOWED);
+        log_refusals(self.strangers.rest().as_ref(), NOT_KNOWN);
         Ok(())
     }
 
     /// Waits for a question, or for a report that is due; false when all sockets are gone.
-    fn wait(&self) -> Result<bool, Failure> {
-        let due_in = self.refused.due_in(self.clock.now().listening);
+    fn wait(&mut self) -> Result<bool, Failure> {
+        let now = self.clock.now().listening;
+        let reports = [&self.refused, &self.strangers];
+        let due_in = reports.iter().filter_map(|peers| peers.due_in(now)).min();
         let mut items = [
             PollItem::from_fd(self.sockets.descriptor(), POLLIN),
             self.socket.as_poll_item(POLLIN),
@@ -103,6 +142,7 @@ impl Gatekeeper {
                 Err(error) => return Err(format!("waiting for connections failed: {error}")),
             }
         }
+        self.sockets.answer_bell();
         Ok(self.sockets.take() != Post::Closed)
     }
 
@@ -116,10 +156,12 @@ impl Gatekeeper {
                 Err(error) => return Err(format!("receiving failed: {error}")),
             }
         };
-        let (status, meaning) = self.verdict(&question);
+        let ((status, meaning), key) = self.verdict(&question);
+        // It comes back with every message over the connection.
+        let user_id = key.map(|key| key.to_string()).unwrap_or_default();
         let request_id = question.get(1).map(Vec::as_slice).unwrap_or_default();
         let answer: [&[u8]; 6] =
-            [VERSION, request_id, status.as_bytes(), meaning.as_bytes(), b"", b""];
+            [VERSION, request_id, status.as_bytes(), meaning.as_bytes(), user_id.as_bytes(), b""];
         match self.socket.send_multipart(answer, DONTWAIT) {
             // Who hung up meanwhile is told nothing.
             Ok(()) | Err(zmq::Error::EAGAIN | zmq::Error::EHOSTUNREACH) => Ok(true),
@@ -127,26 +169,42 @@ impl Gatekeeper {
         }
     }
 
-    fn verdict(&mut self, question: &[Vec<u8>]) -> Verdict {
-        let [version, _request_id, domain, address, _routing_id, _mechanism, ..] = question else {
-            return MALFORMED;
+    /// Whether the connection may be made, and by the owner of which key.
+    fn verdict(&mut self, question: &[Vec<u8>]) -> (Verdict, Option<PublicKey>) {
+        let [version, _request_id, domain, address, _routing_id, mechanism, credentials @ ..] =
+            question
+        else {
+            return (MALFORMED, None);
         };
         if version != VERSION || domain != DOMAIN.as_bytes() {
-            return MALFORMED;
+            return (MALFORMED, None);
         }
         let address = read_address(address);
-        if self.doors.admit(address).is_ok() {
-            return WELCOME;
+        if self.connections.are_too_many() {
+            self.statistics.count_exceeded(Limit::Connections, address);
+            return (FULL, None);
         }
+        let key = match credentials {
+            [key] if mechanism == CURVE => PublicKey::from_bytes(key),
+            _ => None,
+        };
+        let verdict = if self.doors.admit(address).is_err() {
+            self.refused.note(address);
+            REFUSED
+        } else if self.doors.admit_key(key).is_err() {
+            self.strangers.note(address);
+            STRANGE
+        } else {
+            return (WELCOME, key);
+        };
         self.doors.count_refused_connection();
-        self.refused.note(address);
-        REFUSED
+        (verdict, None)
     }
 }
 
-fn log_refusals(refusals: Option<&Refusals>) {
+fn log_refusals(refusals: Option<&Refusals>, reason: &str) {
     if let Some(refusals) = refusals {
-        log::warn!("refused {refusals}: they are not in `allow`");
+        log::warn!("refused {refusals}: {reason}");
     }
 }
 

@@ -12,22 +12,22 @@ use std::ops::Deref;
 use crossbeam_channel::Sender;
 use zmq::Socket;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
+use crate::limits::{Limit, Limits};
 use crate::mailbox::{Mailbox, Post};
 use crate::protocol::envelope::{Message, open_heartbeat};
 use crate::protocol::fault::{Failure as RequestFailure, RequestFault};
 use crate::protocol::reply::Ports;
 use crate::protocol::request::{Question, Read, read_heartbeat};
 
-use super::answer::answer;
-use super::doors::Doors;
+use super::answer::{Answer, answer};
+use super::doors::{Doors, Peer};
 use super::messages::{Caller, Job, Reply, Stop};
 use super::shared::SharedRegistry;
-use super::sockets::{Received, receive, send, wait};
+use super::sockets::{MessageSize, Received, receive, send, wait};
+use super::statistics::{Asked, Statistics};
 use super::thread::Failure;
-
-/// How many heartbeats are taken before the mailbox is looked at again.
-const HEARTBEATS_PER_TURN: usize = 256;
+use super::vitals::Pulse;
 
 /// How many heartbeats that had arrived before the server was stopped are still taken.
 const LAST_HEARTBEATS_MAX: usize = 10_000;
@@ -40,6 +40,9 @@ pub(super) struct Heartbeats {
     pub(super) clock: Clock,
     pub(super) ports: Ports,
     pub(super) doors: Doors,
+    pub(super) limits: Limits,
+    pub(super) statistics: Statistics,
+    pub(super) pulse: Pulse,
     /// Held, but never sent to: the storage thread ends when the last holder has let go, so that
     /// every heartbeat heard until then is stored.
     pub(super) keeps_storage: Sender<Job>,
@@ -57,8 +60,9 @@ impl Heartbeats {
                 }
             }
             if ready.socket {
-                self.take_heartbeats(HEARTBEATS_PER_TURN)?;
+                self.take_heartbeats(self.limits.count(Limit::RequestsPerTurn))?;
             }
+            self.pulse.beat();
         }
         self.take_heartbeats(LAST_HEARTBEATS_MAX)?;
         drop(self.keeps_storage);
@@ -67,41 +71,62 @@ impl Heartbeats {
 
     fn take_heartbeats(&self, limit: usize) -> Result<(), Failure> {
         let mut received = Received::default();
+        let mut stopwatch = Stopwatch::start();
         for _ in 0..limit {
             if !receive(&self.socket, &mut received)? {
                 break;
             }
             self.take_heartbeat(&mut received)?;
+            self.statistics.count_answer_time(Asked::Heartbeat, stopwatch.lap());
         }
         Ok(())
     }
 
     fn take_heartbeat(&self, received: &mut Received) -> Result<(), Failure> {
-        let (caller, request) = read(received.frames());
-        let body = match request {
-            Ok(renewal) => match self.doors.admit_still(|| received.peer()) {
-                Ok(()) => answer(&self.registry, &self.clock, &self.ports, &self.doors, renewal),
-                Err(denial) => RequestFailure::NotAllowed(denial).body(),
+        let (caller, request) = read(received.frames(), received.size(), &self.limits);
+        let answer = match request {
+            Ok(renewal) => match self.doors.judge_heartbeat(received) {
+                Ok(()) => self.answer(renewal),
+                Err(denial) => Answer::from(&RequestFailure::NotAllowed(denial)),
             },
             Err(fault) => {
                 log::debug!("refused a heartbeat: {:?}", fault.to_string());
-                fault.body()
+                Answer::from(&fault)
             }
         };
-        let reply = Reply::new(caller, body);
+        let client = answer.refused.and_then(|_| received.address());
+        self.statistics.count(Asked::Heartbeat, answer.refused, client);
+        let reply = Reply::new(caller, answer.body);
         let caller = &reply.caller;
         match caller.envelope.seal(&caller.client, &reply.body) {
-            Some(frames) => send(&self.socket, &frames),
+            Some(frames) => self.send(&frames),
             None => Ok(()),
         }
     }
+
+    fn answer(&self, renewal: Read) -> Answer {
+        let Self { registry, clock, ports, doors, statistics, .. } = self;
+        answer(registry, clock, ports, doors, statistics, renewal)
+    }
+
+    fn send(&self, frames: &[&[u8]]) -> Result<(), Failure> {
+        if !send(&self.socket, frames)? {
+            self.statistics.count_undelivered();
+        }
+        Ok(())
+    }
 }
 
-fn read<Frame: Deref<Target = [u8]>>(frames: &[Frame]) -> (Caller, Result<Read, RequestFault>) {
+fn read<Frame: Deref<Target = [u8]>>(
+    frames: &[Frame],
+    size: MessageSize,
+    limits: &Limits,
+) -> (Caller, Result<Read, RequestFault>) {
     let Message { client, envelope, body } = open_heartbeat(frames);
-    let Question { request_id, request } = match body {
+    let body = size.check(limits).map_err(RequestFault::Exceeded).and(body);
+    let Question { request_id, request, .. } = match body {
         Ok(body) => read_heartbeat(body),
-        Err(fault) => Question { request_id: None, request: Err(fault) },
+        Err(fault) => Question::unreadable(fault),
     };
     (Caller { client: client.to_vec(), envelope, request_id }, request)
 }

@@ -78,6 +78,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::access::Origin;
     use crate::clock::{Now, WallTime};
     use crate::registry::{Change, Epoch, Plan, Registry};
     use crate::service::{Registration, ServiceId, Ttl, TypePolicy};
@@ -86,6 +87,7 @@ mod tests {
         Now {
             wall: WallTime::from_unix_seconds(1_700_000_000 + milliseconds / 1_000),
             listening: ListeningTime::START.plus(Duration::from_millis(milliseconds)),
+            pauses: 0,
         }
     }
 
@@ -100,7 +102,7 @@ mod tests {
             tags: Vec::new(),
             ttl: Ttl::DEFAULT,
             policy: TypePolicy::Unspecified,
-            from: None,
+            from: Origin::default(),
             received: Map::new(),
         }
     }

@@ -5,7 +5,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use crate::limits::{Limit, Limits};
 use crate::protocol::envelope::Identity;
+use crate::protocol::fault::Overload;
 
 use super::messages::Reply;
 
@@ -14,23 +16,44 @@ use super::messages::Reply;
 const REFUSALS_WAITING_MAX: usize = 1_024;
 
 /// See the module's page.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Lanes {
     lanes: HashMap<Identity, Lane>,
-    awaited: usize,
+    limits: Limits,
+    awaited: Load,
+}
+
+/// What is on its way to the storage thread.
+#[derive(Debug, Default, Clone, Copy)]
+struct Load {
+    jobs: usize,
+    bytes: usize,
 }
 
 #[derive(Debug, Default)]
 struct Lane {
-    /// In the order of the requests; none for a reply that is awaited.
-    replies: VecDeque<Option<Reply>>,
+    /// In the order of the requests.
+    replies: VecDeque<Waiting>,
+    awaited: Load,
     refusals: usize,
 }
 
+#[derive(Debug)]
+enum Waiting {
+    /// The reply to a request of so many bytes.
+    Awaited(usize),
+    Ready(Reply),
+}
+
 impl Lanes {
+    /// No lanes, for no more requests at a time than `limits` allow.
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { lanes: HashMap::new(), limits, awaited: Load::default() }
+    }
+
     /// How many replies are awaited from the storage thread.
     pub(super) const fn awaited(&self) -> usize {
-        self.awaited
+        self.awaited.jobs
     }
 
     /// Whether a reply to this client is awaited, so that the next must queue.
@@ -38,10 +61,29 @@ impl Lanes {
         self.lanes.contains_key(client)
     }
 
-    /// A reply to this client is awaited from now on.
-    pub(super) fn expect(&mut self, client: Identity) {
-        self.lanes.entry(client).or_default().replies.push_back(None);
-        self.awaited += 1;
+    /// Whether one more request of so many bytes may go to the storage thread. No client may have
+    /// more there than is left for all others, so none can fill it; who has nothing there may
+    /// have what is left.
+    pub(super) fn admit(&self, client: &Identity, bytes: usize) -> Result<(), Overload> {
+        let own = self.lanes.get(client).map_or_else(Load::default, |lane| lane.awaited);
+        self.share(Limit::Jobs, own.jobs, self.awaited.jobs, 1)?;
+        self.share(Limit::JobBytes, own.bytes, self.awaited.bytes, bytes)
+    }
+
+    fn share(&self, limit: Limit, own: usize, all: usize, more: usize) -> Result<(), Overload> {
+        let left = self.limits.count(limit).saturating_sub(all);
+        if more <= left && (own == 0 || own + more <= left) {
+            return Ok(());
+        }
+        Err(Overload { exceeded: self.limits.exceeded(limit), own, all })
+    }
+
+    /// A reply to a request of so many bytes is awaited from now on.
+    pub(super) fn expect(&mut self, client: Identity, bytes: usize) {
+        let lane = self.lanes.entry(client).or_default();
+        lane.replies.push_back(Waiting::Awaited(bytes));
+        lane.awaited.add(bytes);
+        self.awaited.add(bytes);
     }
 
     /// Queues a reply behind those that are awaited. False, and lost, if too many queue.
@@ -51,7 +93,7 @@ impl Lanes {
             return false;
         }
         lane.refusals += 1;
-        lane.replies.push_back(Some(reply));
+        lane.replies.push_back(Waiting::Ready(reply));
         true
     }
 
@@ -59,20 +101,39 @@ impl Lanes {
     pub(super) fn complete(&mut self, reply: Reply) -> Vec<Reply> {
         let client = reply.caller.client.clone();
         let Some(lane) = self.lanes.get_mut(&client) else { return vec![reply] };
-        if let Some(awaited) = lane.replies.iter_mut().find(|waiting| waiting.is_none()) {
-            *awaited = Some(reply);
-            self.awaited -= 1;
+        let awaited = lane.replies.iter_mut().find_map(|waiting| match waiting {
+            Waiting::Awaited(bytes) => Some((*bytes, waiting)),
+            Waiting::Ready(_) => None,
+        });
+        if let Some((bytes, waiting)) = awaited {
+            *waiting = Waiting::Ready(reply);
+            lane.awaited.remove(bytes);
+            self.awaited.remove(bytes);
         }
 
         let mut ready = Vec::new();
-        while lane.replies.front().is_some_and(Option::is_some) {
-            ready.extend(lane.replies.pop_front().flatten());
+        while let Some(Waiting::Ready(_)) = lane.replies.front() {
+            if let Some(Waiting::Ready(reply)) = lane.replies.pop_front() {
+                ready.push(reply);
+            }
         }
-        lane.refusals = lane.replies.iter().flatten().count();
+        lane.refusals = lane.replies.len() - lane.awaited.jobs;
         if lane.replies.is_empty() {
             self.lanes.remove(&client);
         }
         ready
+    }
+}
+
+impl Load {
+    fn add(&mut self, bytes: usize) {
+        self.jobs += 1;
+        self.bytes += bytes;
+    }
+
+    fn remove(&mut self, bytes: usize) {
+        self.jobs -= 1;
+        self.bytes -= bytes;
     }
 }
 
@@ -94,10 +155,10 @@ mod tests {
 
     #[test]
     fn replies_leave_in_the_order_of_the_requests() {
-        let mut lanes = Lanes::default();
-        lanes.expect(b"a".to_vec());
+        let mut lanes = Lanes::new(Limits::default());
+        lanes.expect(b"a".to_vec(), 100);
         assert!(lanes.queue(reply("a", "refused")));
-        lanes.expect(b"a".to_vec());
+        lanes.expect(b"a".to_vec(), 100);
         assert!(lanes.queue(reply("a", "refused, too")));
 
         assert_eq!(bodies(lanes.complete(reply("a", "first"))), ["first", "refused"]);
@@ -110,9 +171,9 @@ mod tests {
 
     #[test]
     fn clients_do_not_wait_for_each_other() {
-        let mut lanes = Lanes::default();
-        lanes.expect(b"a".to_vec());
-        lanes.expect(b"b".to_vec());
+        let mut lanes = Lanes::new(Limits::default());
+        lanes.expect(b"a".to_vec(), 100);
+        lanes.expect(b"b".to_vec(), 100);
 
         assert!(!lanes.is_busy(&b"c".to_vec()));
         assert_eq!(bodies(lanes.complete(reply("b", "b's"))), ["b's"]);
@@ -121,8 +182,8 @@ mod tests {
 
     #[test]
     fn a_lane_is_bounded() {
-        let mut lanes = Lanes::default();
-        lanes.expect(b"a".to_vec());
+        let mut lanes = Lanes::new(Limits::default());
+        lanes.expect(b"a".to_vec(), 100);
 
         for _ in 0..REFUSALS_WAITING_MAX {
             assert!(lanes.queue(reply("a", "no")));
@@ -130,5 +191,56 @@ mod tests {
         assert!(!lanes.queue(reply("a", "lost")));
 
         assert_eq!(lanes.complete(reply("a", "yes")).len(), REFUSALS_WAITING_MAX + 1);
+    }
+    fn limited(jobs: u64, job_bytes: u64) -> Lanes {
+        let limits = Limits::default().with(Limit::Jobs, jobs).unwrap();
+        Lanes::new(limits.with(Limit::JobBytes, job_bytes).unwrap())
+    }
+
+    /// How many requests of so many bytes a client can add.
+    fn fill(lanes: &mut Lanes, client: &str, bytes: usize) -> usize {
+        let client = client.as_bytes().to_vec();
+        let mut count = 0;
+        while lanes.admit(&client, bytes).is_ok() {
+            lanes.expect(client.clone(), bytes);
+            count += 1;
+        }
+        count
+    }
+
+    #[test]
+    fn a_client_that_floods_leaves_as_much_to_the_others_as_it_takes() {
+        let mut lanes = limited(1_000, 1 << 20);
+
+        assert_eq!(fill(&mut lanes, "flood", 1), 500);
+        assert_eq!(fill(&mut lanes, "polite", 1), 250);
+        assert_eq!(fill(&mut lanes, "another", 1), 125);
+
+        lanes.complete(reply("flood", "done"));
+        assert!(lanes.admit(&b"late".to_vec(), 1).is_ok());
+        assert!(lanes.admit(&b"flood".to_vec(), 1).is_err(), "it has more than is left");
+    }
+
+    #[test]
+    fn bytes_are_shared_as_requests_are() {
+        let mut lanes = limited(1_000, 10_000);
+
+        assert_eq!(fill(&mut lanes, "flood", 1_000), 5);
+        let overload = lanes.admit(&b"flood".to_vec(), 1_000).unwrap_err();
+        assert_eq!(overload.exceeded.limit, Limit::JobBytes);
+        assert_eq!((overload.own, overload.all), (5_000, 5_000));
+
+        assert!(lanes.admit(&b"polite".to_vec(), 5_000).is_ok(), "one that has nothing there");
+        assert!(lanes.admit(&b"polite".to_vec(), 5_001).is_err());
+    }
+
+    #[test]
+    fn never_more_waits_than_the_limit_however_many_clients_ask() {
+        let mut lanes = limited(100, 1 << 20);
+
+        let taken: usize = (0..1_000).map(|client| fill(&mut lanes, &client.to_string(), 1)).sum();
+
+        assert_eq!(taken, 100);
+        assert_eq!(lanes.awaited(), 100);
     }
 }

@@ -10,20 +10,18 @@
 //! instead. The storage thread may wait for the request and the event thread, which wait for
 //! nobody.
 
+use crate::clock::Stopwatch;
+use crate::protocol::action::Action;
 use crate::protocol::envelope::{Envelope, Identity};
 use crate::protocol::request::{Backup, Read, Write};
 use crate::protocol::request_id::RequestId;
 
-/// How many jobs may wait for the storage thread. With the Python client's patience of 0.5 s, a
-/// longer queue would only hold requests whose client has given up.
-pub(super) const JOBS_WAITING_MAX: usize = 8_192;
+/// How many turns' replies may wait for the request thread. It never waits for the storage thread,
+/// so the storage thread, which may wait here, is never held up for long.
+pub(super) const REPLIES_WAITING_MAX: usize = 4;
 
-/// How many replies may wait for the request thread. It never waits for the storage thread, so
-/// the storage thread, which may wait here, is never held up for long.
-pub(super) const REPLIES_WAITING_MAX: usize = 1_024;
-
-/// How many events may wait for the event thread, which never waits for its subscribers.
-pub(super) const EVENTS_WAITING_MAX: usize = 1_024;
+/// How many turns' events may wait for the event thread, which never waits for its subscribers.
+pub(super) const EVENTS_WAITING_MAX: usize = 4;
 
 /// Who asked, and how the answer is wrapped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +36,8 @@ pub(super) struct Caller {
 pub(super) struct Job {
     pub(super) caller: Caller,
     pub(super) task: Task,
+    /// Runs since the request was taken.
+    pub(super) stopwatch: Stopwatch,
 }
 
 /// What the storage thread is asked to do.
@@ -53,6 +53,19 @@ pub(super) enum Task {
     Terminate,
 }
 
+impl Task {
+    /// What the client calls it.
+    pub(super) const fn action(&self) -> Action {
+        match self {
+            Self::Write(Write::Register(_)) => Action::Register,
+            Self::Write(Write::Deregister { .. }) => Action::Deregister,
+            Self::Read(read) => read.action(),
+            Self::Backup(_) => Action::Backup,
+            Self::Terminate => Action::Terminate,
+        }
+    }
+}
+
 /// Please clean up expired services, and store the heartbeats that came since the last time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CleanUp;
@@ -60,8 +73,8 @@ pub(super) struct CleanUp;
 /// What comes into the mailbox of the request thread.
 #[derive(Debug)]
 pub(super) enum ToRequests {
-    /// A job is done; send this.
-    Completed(Reply),
+    /// Jobs are done; send these, in this order.
+    Completed(Vec<Reply>),
     /// Take no more requests, and end when all that were taken are answered.
     Stop,
 }

@@ -2,6 +2,7 @@
 //! requests pass through them.
 
 use std::io;
+use std::net::TcpListener;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -10,28 +11,36 @@ use zmq::Socket;
 
 use crate::backend::Backend;
 use crate::clock::Clock;
+use crate::limits::{Limit, Limits};
 use crate::mailbox::{Postbox, mailbox};
 use crate::protocol::reply::Ports;
 use crate::registry::Registry;
 
 use super::StopHandle;
+use super::descriptors::{Connections, DescriptorWatch};
 use super::doors::Doors;
 use super::events::Events;
 use super::gatekeeper::Gatekeeper;
 use super::heartbeats::Heartbeats;
+use super::http::{Http, Pages};
 use super::lanes::Lanes;
-use super::messages::{
-    EVENTS_WAITING_MAX, JOBS_WAITING_MAX, REPLIES_WAITING_MAX, Stop, ToRequests,
-};
+use super::memory::{Memory, ProcessMemory};
+use super::messages::{EVENTS_WAITING_MAX, REPLIES_WAITING_MAX, Stop, ToRequests};
+use super::recent_events::RecentEvents;
 use super::requests::Requests;
 use super::shared::SharedRegistry;
 use super::sockets::Bound;
+use super::statistics::Statistics;
 use super::storage::{Outage, Storage};
+use super::storage_health::StorageHealth;
 use super::thread::{Ended, Failure, spawn};
 use super::timer::Timer;
+use super::vitals::{
+    EVENTS, GATEKEEPER, HEARTBEATS, HTTP, REQUESTS, STORAGE, TIMER, Vitals, Watch,
+};
 
-/// How many threads there are, each with one last word.
-const THREADS: usize = 6;
+/// How many threads there are at the most, each with one last word.
+const THREADS: usize = 7;
 
 /// What the threads work with.
 pub(super) struct Parts {
@@ -40,10 +49,13 @@ pub(super) struct Parts {
     pub(super) requests: Bound,
     pub(super) events: Bound,
     pub(super) heartbeats: Bound,
+    /// None, where HTTP is off.
+    pub(super) http: Option<TcpListener>,
     pub(super) backend: Box<dyn Backend>,
     pub(super) registry: Registry,
     pub(super) clock: Clock,
     pub(super) cleanup_interval: Duration,
+    pub(super) limits: Limits,
     pub(super) stop: StopHandle,
 }
 
@@ -73,25 +85,30 @@ struct Controls {
     _timer: Sender<()>,
     requests: Postbox<ToRequests>,
     heartbeats: Postbox<Stop>,
+    http: Postbox<Stop>,
 }
 
 impl Pipeline {
     /// Starts all threads. Should one of them not start, those that did are stopped.
-    pub(super) fn start(parts: Parts) -> io::Result<Self> {
+    pub(super) fn start(parts: Parts) -> io::Result<(Self, Vitals)> {
         let ports = parts.ports();
         let registry = SharedRegistry::new(parts.registry);
         let clock = parts.clock;
-        let (jobs_sender, jobs) = bounded(JOBS_WAITING_MAX);
+        let (jobs_sender, jobs) = bounded(parts.limits.count(Limit::Jobs));
         // One is enough: a second word to clean up says nothing new.
         let (clean_up_sender, clean_up) = bounded(1);
         let (events_sender, events) = bounded(EVENTS_WAITING_MAX);
         let (to_requests, requests_mailbox) = mailbox(REPLIES_WAITING_MAX)?;
         let (to_heartbeats, heartbeats_mailbox) = mailbox(1)?;
+        let (to_http, http_mailbox) = mailbox(1)?;
         let (timer_control, timer_stop) = bounded(0);
+        let (requests_bell, heartbeats_bell) = (to_requests.bell(), to_heartbeats.bell());
+        let mut watch = Watch::default();
         let controls = Controls {
             _timer: timer_control,
             requests: to_requests.clone(),
             heartbeats: to_heartbeats,
+            http: to_http,
         };
 
         // Made before the parts of the threads, so that it is dropped behind them: the storage
@@ -99,8 +116,27 @@ impl Pipeline {
         let mut pipeline = Self::idle(controls);
         let (keeps_gatekeeper, sockets) = mailbox(1)?;
         let doors = parts.doors.clone();
-        let gatekeeper = Gatekeeper::new(parts.gatekeeper, sockets, doors, clock.clone());
-        let events = Events { socket: parts.events.socket, events };
+        let pulse = watch.over_mailbox(GATEKEEPER, keeps_gatekeeper.bell());
+        let statistics = Statistics::default();
+        let gatekeeper = Gatekeeper::new(
+            parts.gatekeeper,
+            sockets,
+            doors,
+            Connections::new(&parts.limits),
+            statistics.clone(),
+            clock.clone(),
+            pulse,
+        );
+        let pulse = watch.over_channels(EVENTS);
+        let recent = RecentEvents::new(parts.http.is_some());
+        let storage_health = StorageHealth::default();
+        let events = Events {
+            socket: parts.events.socket,
+            events,
+            recent: recent.clone(),
+            statistics: statistics.clone(),
+            pulse,
+        };
         let storage = Storage {
             backend: parts.backend,
             registry: registry.clone(),
@@ -112,6 +148,9 @@ impl Pipeline {
             replies: to_requests,
             events: events_sender,
             outage: Outage::default(),
+            health: storage_health.clone(),
+            statistics: statistics.clone(),
+            pulse: watch.over_channels(STORAGE),
         };
         let heartbeats = Heartbeats {
             socket: parts.heartbeats.socket,
@@ -121,32 +160,57 @@ impl Pipeline {
             ports,
             doors: parts.doors.clone(),
             keeps_storage: jobs_sender.clone(),
+            limits: parts.limits,
+            statistics: statistics.clone(),
+            pulse: watch.over_mailbox(HEARTBEATS, heartbeats_bell),
         };
         let requests = Requests {
             socket: parts.requests.socket,
             mailbox: requests_mailbox,
             jobs: jobs_sender,
-            registry,
+            registry: registry.clone(),
             clock: clock.clone(),
             ports,
-            doors: parts.doors,
+            doors: parts.doors.clone(),
             stop: parts.stop,
-            lanes: Lanes::default(),
+            lanes: Lanes::new(parts.limits),
+            limits: parts.limits,
+            memory: Memory::new(parts.limits, ProcessMemory::open()),
+            statistics: statistics.clone(),
+            pulse: watch.over_mailbox(REQUESTS, requests_bell),
         };
+        let pages = Pages::new(
+            registry.clone(),
+            parts.doors.clone(),
+            statistics.clone(),
+            storage_health,
+            recent,
+            clock.now(),
+        );
+        let doors = parts.doors.clone();
+        let http = parts
+            .http
+            .map(|listener| Http::new(listener, http_mailbox, doors, clock.clone(), pages));
         let timer = Timer {
             clock,
             cleanup_interval: parts.cleanup_interval,
             clean_up: clean_up_sender,
             stop: timer_stop,
+            statistics: statistics.clone(),
+            descriptors: DescriptorWatch::default(),
+            pulse: watch.over_clockwork(TIMER),
         };
 
-        pipeline.spawn("gatekeeper", || gatekeeper.run())?;
-        pipeline.spawn("events", holding(keeps_gatekeeper.clone(), || events.run()))?;
-        pipeline.spawn("storage", || storage.run())?;
-        pipeline.spawn("heartbeats", holding(keeps_gatekeeper.clone(), || heartbeats.run()))?;
-        pipeline.spawn("requests", holding(keeps_gatekeeper, || requests.run()))?;
-        pipeline.spawn("timer", || timer.run())?;
-        Ok(pipeline)
+        pipeline.spawn(GATEKEEPER, || gatekeeper.run())?;
+        pipeline.spawn(EVENTS, holding(keeps_gatekeeper.clone(), || events.run()))?;
+        pipeline.spawn(STORAGE, || storage.run())?;
+        pipeline.spawn(HEARTBEATS, holding(keeps_gatekeeper.clone(), || heartbeats.run()))?;
+        pipeline.spawn(REQUESTS, holding(keeps_gatekeeper, || requests.run()))?;
+        pipeline.spawn(TIMER, || timer.run())?;
+        if let Some(http) = http {
+            pipeline.spawn(HTTP, || http.run())?;
+        }
+        Ok((pipeline, watch.vitals(registry, parts.doors)))
     }
 
     /// Where each thread that ends says its last word.
@@ -160,6 +224,7 @@ impl Pipeline {
         if let Some(controls) = self.controls.take() {
             controls.requests.send(ToRequests::Stop);
             controls.heartbeats.send(Stop);
+            controls.http.send(Stop);
             // Should the storage thread be dead, the mailboxes close now, with their last sender.
         }
         while let Some(thread) = self.threads.pop() {

@@ -8,31 +8,30 @@
 //! Reads are answered here, from memory, so that they never wait for a disk. Writes go to the
 //! storage thread, and so does whatever the same client asks behind them.
 
-use std::net::IpAddr;
 use std::ops::Deref;
 
-use crossbeam_channel::{Sender, TrySendError};
+use crossbeam_channel::Sender;
 use zmq::Socket;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
+use crate::limits::{Limit, Limits};
 use crate::mailbox::{Mailbox, Post};
-use crate::protocol::envelope::{Message, open_request};
+use crate::protocol::envelope::{Identity, Message, open_request};
 use crate::protocol::fault::{Failure as RequestFailure, RequestFault};
 use crate::protocol::reply::{self, Ports};
-use crate::protocol::request::{Question, Request, read_request};
+use crate::protocol::request::{Question, Read, Request, read_request};
 
 use super::StopHandle;
-use super::answer::answer;
-use super::doors::Doors;
+use super::answer::{Answer, answer};
+use super::doors::{Doors, Peer};
 use super::lanes::Lanes;
-use super::messages::{Caller, JOBS_WAITING_MAX, Job, Reply, Task, ToRequests};
+use super::memory::Memory;
+use super::messages::{Caller, Job, Reply, Task, ToRequests};
 use super::shared::SharedRegistry;
-use super::sockets::{Received, is_this_host, receive, send, wait};
+use super::sockets::{MessageSize, Received, receive, send, wait};
+use super::statistics::{Asked, Statistics};
 use super::thread::Failure;
-
-/// How many requests are taken before the mailbox is looked at again, so that a flood of them
-/// cannot hold up the replies that are ready.
-const REQUESTS_PER_TURN: usize = 256;
+use super::vitals::Pulse;
 
 /// How many requests that had arrived before the server was stopped are still taken.
 const LAST_REQUESTS_MAX: usize = 10_000;
@@ -48,6 +47,18 @@ pub(super) struct Requests {
     pub(super) doors: Doors,
     pub(super) stop: StopHandle,
     pub(super) lanes: Lanes,
+    pub(super) limits: Limits,
+    pub(super) memory: Memory,
+    pub(super) statistics: Statistics,
+    pub(super) pulse: Pulse,
+}
+
+/// A request, taken from the socket.
+struct Taken {
+    caller: Caller,
+    asked: Asked,
+    bytes: usize,
+    request: Result<Request, RequestFault>,
 }
 
 /// Whether the server goes on.
@@ -70,8 +81,9 @@ impl Requests {
                 state = self.empty_mailbox()?;
             }
             if ready.socket {
-                self.take_requests(REQUESTS_PER_TURN)?;
+                self.take_requests(self.limits.count(Limit::RequestsPerTurn))?;
             }
+            self.pulse.beat();
         }
         if state == State::Stopping {
             self.take_requests(LAST_REQUESTS_MAX)?;
@@ -82,6 +94,9 @@ impl Requests {
                 state = State::Abandoned;
             }
         }
+        if let Some(report) = self.statistics.last_report() {
+            log::warn!("{report}");
+        }
         Ok(())
     }
 
@@ -90,10 +105,13 @@ impl Requests {
         let mut state = State::Running;
         loop {
             match self.mailbox.take() {
-                Post::Message(ToRequests::Completed(reply)) => {
-                    for reply in self.lanes.complete(reply) {
-                        self.send(&reply)?;
+                Post::Message(ToRequests::Completed(replies)) => {
+                    for completed in replies {
+                        for reply in self.lanes.complete(completed) {
+                            self.send(reply)?;
+                        }
                     }
+                    self.statistics.set_jobs(self.lanes.awaited());
                 }
                 Post::Message(ToRequests::Stop) => state = State::Stopping,
                 Post::Empty => return Ok(state),
@@ -104,89 +122,125 @@ impl Requests {
 
     fn take_requests(&mut self, limit: usize) -> Result<(), Failure> {
         let mut received = Received::default();
+        let mut stopwatch = Stopwatch::start();
         for _ in 0..limit {
             if !receive(&self.socket, &mut received)? {
                 break;
             }
-            let (caller, request) = read(received.frames());
-            self.take_request(caller, request, || received.peer())?;
+            let taken = read(received.frames(), received.size(), &self.limits);
+            let (asked, awaited) = (taken.asked, self.lanes.awaited());
+            self.take_request(taken, &mut received)?;
+            let duration = stopwatch.lap();
+            // What was handed over is answered by the storage thread, which measures it as well.
+            if self.lanes.awaited() == awaited {
+                self.statistics.count_answer_time(asked, duration);
+            }
         }
         Ok(())
     }
 
-    /// `peer` finds out where the request came from, which takes longer than to answer most of
-    /// them.
-    fn take_request(
-        &mut self,
-        caller: Caller,
-        request: Result<Request, RequestFault>,
-        mut peer: impl FnMut() -> Option<IpAddr>,
-    ) -> Result<(), Failure> {
+    fn take_request(&mut self, taken: Taken, peer: &mut impl Peer) -> Result<(), Failure> {
+        let Taken { caller, asked, bytes, request } = taken;
         let busy = self.lanes.is_busy(&caller.client);
-        let request = match request.map(|request| self.doors.judge(request, &mut peer)) {
+        let request = match request.map(|request| self.doors.judge(request, peer)) {
+            Ok(Ok(request)) => request,
             Ok(Err(denial)) => {
-                log::warn!("refused a request: {denial}");
-                return self.refuse(Reply::new(caller, RequestFailure::NotAllowed(denial).body()));
-            }
-            Ok(Ok(request)) => Ok(request),
-            Err(fault) => Err(fault),
-        };
-        match request {
-            Ok(Request::Write(write)) => self.hand_over(caller, Task::Write(write)),
-            Ok(Request::Backup(backup)) if peer().is_some_and(is_this_host) => {
-                self.hand_over(caller, Task::Backup(backup))
-            }
-            Ok(Request::Backup(_)) => {
-                log::warn!("refused a backup that was asked for from another host, {:?}", peer());
-                self.refuse(Reply::new(caller, RequestFailure::NotOnThisHost.body()))
-            }
-            Ok(Request::Read(read)) if busy => self.hand_over(caller, Task::Read(read)),
-            Ok(Request::Terminate) if busy => self.hand_over(caller, Task::Terminate),
-            Ok(Request::Read(read)) => {
-                let body = answer(&self.registry, &self.clock, &self.ports, &self.doors, read);
-                self.send(&Reply::new(caller, body))
-            }
-            Ok(Request::Terminate) => {
-                let body = reply::terminating(self.clock.now().wall);
-                self.send(&Reply::last(caller, body))
+                let answer = Answer::from(&RequestFailure::NotAllowed(denial));
+                return self.refuse(caller, asked, answer, peer);
             }
             Err(fault) => {
                 log::debug!("refused a request: {:?}", fault.to_string());
-                self.refuse(Reply::new(caller, fault.body()))
+                return self.refuse(caller, asked, Answer::from(&fault), peer);
+            }
+        };
+        match request {
+            Request::Write(write) => self.hand_over(caller, Task::Write(write), bytes, peer),
+            Request::Backup(backup) if self.doors.may_back_up(peer) => {
+                self.hand_over(caller, Task::Backup(backup), bytes, peer)
+            }
+            Request::Backup(_) => {
+                let answer = Answer::from(&RequestFailure::NotOnThisHost);
+                self.refuse(caller, asked, answer, peer)
+            }
+            Request::Read(read) if busy => self.hand_over(caller, Task::Read(read), bytes, peer),
+            Request::Terminate if busy => self.hand_over(caller, Task::Terminate, bytes, peer),
+            Request::Read(read) => {
+                let answer = self.answer(&caller.client, read);
+                self.statistics.count(asked, answer.refused, None);
+                self.send(Reply::new(caller, answer.body))
+            }
+            Request::Terminate => {
+                self.statistics.count(asked, None, None);
+                let body = reply::terminating(self.clock.now().wall);
+                self.send(Reply::last(caller, body))
             }
         }
     }
 
-    fn hand_over(&mut self, caller: Caller, task: Task) -> Result<(), Failure> {
-        match self.jobs.try_send(Job { caller: caller.clone(), task }) {
-            // Without the storage thread the server is about to stop. The reply is awaited all the
-            // same, in vain, so that no later one is taken for it.
-            Ok(()) | Err(TrySendError::Disconnected(_)) => {
-                self.lanes.expect(caller.client);
-                Ok(())
-            }
-            Err(TrySendError::Full(_)) => {
-                log::warn!("refused a request: {JOBS_WAITING_MAX} wait for the database already");
-                let body = RequestFailure::Overloaded { limit: JOBS_WAITING_MAX }.body();
-                self.refuse(Reply::new(caller, body))
-            }
+    fn answer(&mut self, client: &Identity, read: Read) -> Answer {
+        // A list takes its time: none is made that would not be sent.
+        if matches!(read, Read::List { .. } | Read::Info)
+            && let Err(exceeded) = self.memory.look(client, self.clock.now().listening)
+        {
+            return Answer::from(&RequestFailure::ShortOfMemory(exceeded));
         }
+        let Self { registry, clock, ports, doors, statistics, .. } = self;
+        answer(registry, clock, ports, doors, statistics, read)
     }
 
-    fn refuse(&mut self, reply: Reply) -> Result<(), Failure> {
+    fn hand_over(
+        &mut self,
+        caller: Caller,
+        task: Task,
+        bytes: usize,
+        peer: &mut impl Peer,
+    ) -> Result<(), Failure> {
+        let asked = Asked::Request(task.action());
+        if let Err(overload) = self.lanes.admit(&caller.client, bytes) {
+            let answer = Answer::from(&RequestFailure::Overloaded(overload));
+            return self.refuse(caller, asked, answer, peer);
+        }
+        let client = caller.client.clone();
+        // There is room for all that are awaited. Without the storage thread the server is about
+        // to stop. The reply is awaited all the same, in vain, so that no later one is taken for
+        // it.
+        let _ = self.jobs.try_send(Job { caller, task, stopwatch: Stopwatch::start() });
+        self.lanes.expect(client, bytes);
+        self.statistics.set_jobs(self.lanes.awaited());
+        Ok(())
+    }
+
+    fn refuse(
+        &mut self,
+        caller: Caller,
+        asked: Asked,
+        answer: Answer,
+        peer: &mut impl Peer,
+    ) -> Result<(), Failure> {
+        self.statistics.count(asked, answer.refused, peer.address());
+        let reply = Reply::new(caller, answer.body);
         if !self.lanes.is_busy(&reply.caller.client) {
-            return self.send(&reply);
+            return self.send(reply);
         }
         if !self.lanes.queue(reply) {
-            log::warn!("dropped a refusal: its client has too many unanswered requests");
+            // Its client has too many requests that are not answered yet.
+            self.statistics.count_undelivered();
         }
         Ok(())
     }
 
-    fn send(&self, reply: &Reply) -> Result<(), Failure> {
+    /// Sends a reply, or says why not where too much waits for those that do not read.
+    fn send(&mut self, mut reply: Reply) -> Result<(), Failure> {
+        let now = || self.clock.now().listening;
+        if let Err(exceeded) = self.memory.admit(&reply.caller.client, reply.body.len(), now) {
+            self.statistics.count_exceeded(exceeded.limit, None);
+            reply = Reply::new(reply.caller, RequestFailure::ShortOfMemory(exceeded).body());
+        }
         let Caller { client, envelope, .. } = &reply.caller;
-        if let Some(frames) = envelope.seal(client, &reply.body) {
-            send(&self.socket, &frames)?;
+        if let Some(frames) = envelope.seal(client, &reply.body)
+            && !send(&self.socket, &frames)?
+        {
+            self.statistics.count_undelivered();
         }
         if reply.then_stop {
             log::info!("a client asked the registry to stop");
@@ -196,17 +250,29 @@ impl Requests {
     }
 }
 
-fn read<Frame: Deref<Target = [u8]>>(frames: &[Frame]) -> (Caller, Result<Request, RequestFault>) {
+fn read<Frame: Deref<Target = [u8]>>(
+    frames: &[Frame],
+    size: MessageSize,
+    limits: &Limits,
+) -> Taken {
     let Message { client, envelope, body } = open_request(frames);
-    let Question { request_id, request } = match body {
+    let body = size.check(limits).map_err(RequestFault::Exceeded).and(body);
+    let Question { action, request_id, request } = match body {
         Ok(body) => read_request(body),
-        Err(fault) => Question { request_id: None, request: Err(fault) },
+        Err(fault) => Question::unreadable(fault),
     };
-    (Caller { client: client.to_vec(), envelope, request_id }, request)
+    let request = request.and_then(|request| match request.check(limits) {
+        Ok(()) => Ok(request),
+        Err(exceeded) => Err(RequestFault::Exceeded(exceeded)),
+    });
+    let caller = Caller { client: client.to_vec(), envelope, request_id };
+    Taken { caller, asked: action.into(), bytes: size.bytes, request }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use crossbeam_channel::{Receiver, bounded};
     use zmq::{Context, SocketType};
 
@@ -214,6 +280,8 @@ mod tests {
     use crate::config::Config;
     use crate::mailbox::mailbox;
     use crate::registry::{Epoch, Registry};
+    use crate::server::memory::ProcessMemory;
+    use crate::server::vitals::Watch;
 
     fn thread() -> (Requests, Receiver<Job>) {
         let (jobs, taken) = bounded(1);
@@ -227,7 +295,11 @@ mod tests {
             ports: Ports { requests: 1, events: 2, heartbeats: 3 },
             doors: Doors::new(&Config::default()),
             stop: StopHandle(stop),
-            lanes: Lanes::default(),
+            lanes: Lanes::new(Limits::default()),
+            limits: Limits::default(),
+            memory: Memory::new(Limits::default(), ProcessMemory::open()),
+            statistics: Statistics::default(),
+            pulse: Watch::default().over_clockwork("tested"),
         };
         (requests, taken)
     }
@@ -240,9 +312,9 @@ mod tests {
         for (peer, allowed) in [("127.0.0.1", true), ("192.0.2.1", false), ("unknown", false)] {
             let (mut requests, taken) = thread();
 
-            let peer = peer.parse().ok();
-            let (caller, request) = read(&frames);
-            requests.take_request(caller, request, || peer).unwrap();
+            let mut peer: Option<IpAddr> = peer.parse().ok();
+            let taken_request = read(&frames, MessageSize::default(), &Limits::default());
+            requests.take_request(taken_request, &mut peer).unwrap();
 
             let job = taken.try_recv().ok();
             assert_eq!(job.is_some(), allowed, "{peer:?}");

@@ -1,28 +1,20 @@
 //! Opening and using the server's ZeroMQ sockets.
 
-use std::net::{IpAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::str::FromStr;
 use std::{io, thread};
 
 use thiserror::Error;
 use zmq::{Context, DONTWAIT, Message, POLLIN, PollItem, Socket, SocketType};
 
 use crate::config::BindAddress;
+use crate::curve::{KeyPair, PublicKey};
+use crate::limits::{Exceeded, Limit, Limits};
 use crate::protocol::envelope::FRAMES_MAX;
 
-use super::gatekeeper;
+use super::doors::Peer;
+use super::socket_options::set_options;
 use super::thread::Failure;
-
-/// The largest frame that is read, in bytes; a peer that sends a larger one is disconnected. A
-/// thousand times what a registration needs.
-const MESSAGE_SIZE_MAX: i64 = 1 << 20;
-
-/// How many messages wait in ZeroMQ for a peer that is slower than the registry: more than all
-/// the replies that can be released to one client at once, and all the events of a cleanup.
-const SENDS_WAITING_MAX: i32 = 16_384;
-
-/// How long closing a socket waits for what is not sent yet, in milliseconds: long enough for
-/// the last replies and events to leave, short enough for a peer that is gone.
-const LINGER: i32 = 500;
 
 /// Why a socket could not be opened.
 #[derive(Debug, Error)]
@@ -45,6 +37,14 @@ pub enum SocketError {
         /// The interface's name.
         interface: String,
         /// What is the matter with it.
+        reason: String,
+    },
+    /// The socket for HTTP.
+    #[error("cannot listen for HTTP on {address}: {reason}; choose another address with --http")]
+    Http {
+        /// Where it should have listened.
+        address: SocketAddr,
+        /// What the operating system says.
         reason: String,
     },
     /// Anything else.
@@ -71,6 +71,22 @@ pub(super) struct Bound {
 #[derive(Default)]
 pub(super) struct Received {
     frames: Vec<Message>,
+    size: MessageSize,
+}
+
+/// How large a message is, without the identity of its sender.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct MessageSize {
+    pub(super) frames: usize,
+    pub(super) bytes: usize,
+}
+
+impl MessageSize {
+    /// Refuses what is larger than `limits` allow.
+    pub(super) fn check(self, limits: &Limits) -> Result<(), Exceeded> {
+        limits.check(Limit::MessageBytes, self.bytes)?;
+        limits.check(Limit::Frames, self.frames)
+    }
 }
 
 impl Received {
@@ -79,10 +95,26 @@ impl Received {
         &self.frames
     }
 
-    /// The address of its sender, where ZeroMQ knows it.
-    pub(super) fn peer(&mut self) -> Option<IpAddr> {
+    /// How large it is, with the frames that do not matter.
+    pub(super) const fn size(&self) -> MessageSize {
+        self.size
+    }
+
+    /// What ZeroMQ knows of its sender under `name`.
+    fn property<T: FromStr>(&mut self, name: &str) -> Option<T> {
         // The first frame, which the ROUTER adds, does not tell.
-        self.frames.last_mut()?.gets("Peer-Address")?.parse().ok()
+        self.frames.last_mut()?.gets(name)?.parse().ok()
+    }
+}
+
+impl Peer for Received {
+    fn address(&mut self) -> Option<IpAddr> {
+        self.property("Peer-Address")
+    }
+
+    fn key(&mut self) -> Option<PublicKey> {
+        // What the gatekeeper called the sender.
+        self.property("User-Id")
     }
 }
 
@@ -115,13 +147,16 @@ pub(super) fn resolve(address: &BindAddress) -> Result<BindAddress, SocketError>
     }
 }
 
-/// Opens a socket on `address` and `port`, or on a free port where that is 0.
+/// Opens a socket on `address` and `port`, or on a free port where that is 0. With `keys` it
+/// takes encrypted connections alone.
 pub(super) fn bind(
     context: &Context,
     socket_type: SocketType,
     purpose: &'static str,
     address: &BindAddress,
     port: u16,
+    keys: Option<&KeyPair>,
+    limits: &Limits,
 ) -> Result<Bound, SocketError> {
     let endpoint = address.endpoint(port);
     let failed = |error: zmq::Error| match error {
@@ -131,7 +166,11 @@ pub(super) fn bind(
 
     probe(purpose, address, port, &endpoint)?;
     let socket = context.socket(socket_type).map_err(failed)?;
-    set_options(&socket, socket_type, address).map_err(failed)?;
+    set_options(&socket, socket_type, address, limits).map_err(failed)?;
+    if let Some(keys) = keys {
+        socket.set_curve_server(true).map_err(failed)?;
+        socket.set_curve_secretkey(keys.secret.as_bytes()).map_err(failed)?;
+    }
     socket.bind(&endpoint).map_err(failed)?;
     let resolved = match socket.get_last_endpoint().map_err(failed)? {
         Ok(resolved) => resolved,
@@ -166,9 +205,16 @@ pub(super) fn wait(
 /// Takes the next message that has arrived; false if there is none.
 pub(super) fn receive(socket: &Socket, received: &mut Received) -> Result<bool, Failure> {
     received.frames.clear();
+    received.size = MessageSize::default();
+    let mut is_identity = true;
     // All frames of a message arrive at once.
     while let Some(frame) = receive_frame(socket)? {
         let more = frame.get_more();
+        if !is_identity {
+            received.size.frames += 1;
+            received.size.bytes += frame.len();
+        }
+        is_identity = false;
         if received.frames.len() < FRAMES_MAX {
             received.frames.push(frame);
         }
@@ -187,17 +233,17 @@ pub(super) fn is_this_host(peer: IpAddr) -> bool {
         || if_addrs::get_if_addrs().is_ok_and(|own| own.iter().any(|one| one.ip() == peer))
 }
 
-/// Sends a message without waiting. One that cannot be delivered is dropped: its client is gone,
-/// or takes none of its replies.
-pub(super) fn send(socket: &Socket, frames: &[&[u8]]) -> Result<(), Failure> {
+/// Sends a message without waiting. One that cannot be delivered is dropped, which is what false
+/// says: its client is gone, or takes none of its replies.
+pub(super) fn send(socket: &Socket, frames: &[&[u8]]) -> Result<bool, Failure> {
     loop {
         match socket.send_multipart(frames, DONTWAIT) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(true),
             Err(zmq::Error::EINTR) => {}
             Err(zmq::Error::EAGAIN | zmq::Error::EHOSTUNREACH) => {
                 let thread = thread::current();
                 log::debug!("{}: a reply could not be delivered", thread.name().unwrap_or("?"));
-                return Ok(());
+                return Ok(false);
             }
             Err(error) => return Err(format!("sending failed: {error}")),
         }
@@ -213,26 +259,6 @@ fn receive_frame(socket: &Socket) -> Result<Option<Message>, Failure> {
             Err(error) => return Err(format!("receiving failed: {error}")),
         }
     }
-}
-
-fn set_options(
-    socket: &Socket,
-    socket_type: SocketType,
-    address: &BindAddress,
-) -> Result<(), zmq::Error> {
-    socket.set_linger(LINGER)?;
-    // Whoever connects is looked at by the gatekeeper.
-    socket.set_zap_domain(gatekeeper::DOMAIN)?;
-    socket.set_maxmsgsize(MESSAGE_SIZE_MAX)?;
-    socket.set_sndhwm(SENDS_WAITING_MAX)?;
-    socket.set_ipv6(address.is_ipv6())?;
-    if socket_type == SocketType::ROUTER {
-        // A client that comes back before its old connection is known to be dead takes over.
-        socket.set_router_handover(true)?;
-        // A reply that cannot be delivered is an error here, and not dropped in silence.
-        socket.set_router_mandatory(true)?;
-    }
-    Ok(())
 }
 
 /// Tries all `ports` before anything is opened that a start in vain would leave behind.
@@ -275,7 +301,9 @@ mod tests {
     fn a_message_comes_with_all_its_frames_and_the_address_of_its_sender() {
         let context = Context::new();
         let address = BindAddress::loopback();
-        let router = bind(&context, SocketType::ROUTER, "a test", &address, 0).unwrap();
+        let router =
+            bind(&context, SocketType::ROUTER, "a test", &address, 0, None, &Limits::default())
+                .unwrap();
         let dealer = context.socket(SocketType::DEALER).unwrap();
         dealer.set_linger(0).unwrap();
         dealer.connect(&router.endpoint).unwrap();
@@ -287,7 +315,8 @@ mod tests {
 
         let frames: Vec<&[u8]> = received.frames().iter().map(|frame| &**frame).collect();
         assert_eq!(frames[1..], [b"REQ".as_slice(), b"", b"{}"]);
-        assert_eq!(received.peer(), "127.0.0.1".parse().ok());
+        assert_eq!(received.address(), "127.0.0.1".parse().ok());
+        assert_eq!(received.key(), None);
         assert!(!receive(&router.socket, &mut received).unwrap());
     }
 

@@ -15,20 +15,24 @@ use crossbeam_channel::{Receiver, Sender, never, select};
 use uuid::Uuid;
 
 use crate::backend::{Backend, BackendError, Existing, Record};
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
 use crate::mailbox::Postbox;
+use crate::protocol::action::Action;
 use crate::protocol::event::{EventFrames, encode_event};
 use crate::protocol::fault::Failure as RequestFailure;
 use crate::protocol::reply::{self, Ports};
 use crate::protocol::request::{Backup, Read, Write};
 use crate::registry::{Change, Event, Outcome, Plan, Planned, Registry};
 
-use super::answer::answer;
+use super::answer::{Answer, answer};
 use super::doors::Doors;
 use super::journal;
 use super::messages::{Caller, CleanUp, Job, Reply, Task, ToRequests};
 use super::shared::SharedRegistry;
+use super::statistics::{Asked, Statistics};
+use super::storage_health::StorageHealth;
 use super::thread::Failure;
+use super::vitals::Pulse;
 
 /// How many jobs share a transaction at the most. More would make the first of them wait longer
 /// and save next to nothing: the cost of the disk is spread over these already.
@@ -48,8 +52,11 @@ pub(super) struct Storage {
     pub(super) jobs: Receiver<Job>,
     pub(super) clean_up: Receiver<CleanUp>,
     pub(super) replies: Postbox<ToRequests>,
-    pub(super) events: Sender<EventFrames>,
+    pub(super) events: Sender<Vec<EventFrames>>,
     pub(super) outage: Outage,
+    pub(super) health: StorageHealth,
+    pub(super) statistics: Statistics,
+    pub(super) pulse: Pulse,
 }
 
 /// How many commits have failed since the last one that did not.
@@ -68,7 +75,9 @@ enum Wake {
 /// A job on its way through a turn.
 struct Step {
     caller: Caller,
+    action: Action,
     work: Work,
+    stopwatch: Stopwatch,
 }
 
 enum Work {
@@ -96,7 +105,10 @@ impl Storage {
             }
             let room = JOBS_PER_TURN.saturating_sub(jobs.len());
             jobs.extend(self.jobs.try_iter().take(room));
+            self.health.begin(self.clock.now().listening);
             cleanup_due = self.turn(jobs, cleanup_due);
+            self.health.end();
+            self.pulse.beat();
         }
         self.save_last_heartbeats();
         self.backend.close().map_err(|error| describe(&error))
@@ -111,6 +123,8 @@ impl Storage {
                     // The timer has ended; there are still jobs to come.
                     Err(_) => self.clean_up = never(),
                 },
+                // To show that it is alive.
+                recv(self.pulse.woken()) -> _ => self.pulse.beat(),
             }
         }
     }
@@ -120,11 +134,6 @@ impl Storage {
     fn turn(&mut self, jobs: Vec<Job>, cleanup_due: bool) -> bool {
         let now = self.clock.now();
         let registry = self.registry.clone();
-        if let Some(pause) = self.clock.last_pause()
-            && registry.read().last_pause() != Some(pause)
-        {
-            registry.write().note_pause(pause);
-        }
         let (plan, cleanup, steps, more) = {
             let registry = registry.read();
             let mut plan = Plan::new(&registry, now);
@@ -147,18 +156,21 @@ impl Storage {
         match self.commit(&records) {
             Ok(()) => {
                 drop(records);
-                journal::log_silent_hosts(&self.apply(cleanup));
-                for step in steps {
-                    self.release(step);
-                }
+                let mut events = Vec::new();
+                self.apply(cleanup, &mut events);
+                journal::log_silent_hosts(&events);
+                let release = |step| self.release(step, &mut events);
+                let replies = steps.into_iter().map(release).collect();
+                self.publish(&events);
+                self.send(replies);
                 more
             }
             Err(reason) => {
                 drop(records);
                 plan.abandon(&registry.read());
-                for step in steps {
-                    self.refuse(step, &reason);
-                }
+                let refuse = |step| self.refuse(step, &reason);
+                let replies = steps.into_iter().map(refuse).collect();
+                self.send(replies);
                 // What could not be cleaned up is tried again when the timer asks next.
                 false
             }
@@ -169,75 +181,105 @@ impl Storage {
         if records.is_empty() {
             return Ok(());
         }
+        let stopwatch = Stopwatch::start();
         let committed = self.backend.commit(records);
+        match committed {
+            Ok(()) => self.statistics.count_commit(stopwatch.read()),
+            Err(_) => self.statistics.count_failed_commit(),
+        }
         self.outage.note(&committed);
+        self.health.note_commit(committed.is_err());
         committed.map_err(|error| describe(&error))
     }
 
-    /// Makes changes true that are stored, and publishes them.
-    fn apply(&self, changes: Vec<Change>) -> Vec<Event> {
-        let mut events = Vec::new();
+    /// Makes changes true that are stored, and adds what is to be told of them to `events`.
+    fn apply(&self, changes: Vec<Change>, events: &mut Vec<Event>) {
         for change in changes {
             let event = self.registry.write().apply(change, self.clock.now());
             if let Some(event) = event {
                 journal::log(&event);
-                // Without the event thread the server is stopping, and says why.
-                let _ = self.events.send(encode_event(&event));
+                self.statistics.count_event(&event.kind);
                 events.push(event);
             }
         }
-        events
+    }
+
+    /// Tells the subscribers of a turn's events at once: waking the event thread for each of them
+    /// would take longer than all the rest.
+    fn publish(&self, events: &[Event]) {
+        if !events.is_empty() {
+            // Without the event thread the server is stopping, and says why.
+            let _ = self.events.send(events.iter().map(encode_event).collect());
+        }
     }
 
     /// Makes a step true whose changes are stored, and answers it.
-    fn release(&mut self, step: Step) {
-        let body = match step.work {
+    fn release(&mut self, step: Step, events: &mut Vec<Event>) -> Reply {
+        let answer = match step.work {
             Work::Registration(planned) | Work::Deregistration(planned) => {
-                self.apply(planned.changes);
-                outcome_body(planned.outcome)
+                self.apply(planned.changes, events);
+                outcome_answer(planned.outcome)
             }
-            Work::Read(read) => answer(&self.registry, &self.clock, &self.ports, &self.doors, read),
+            Work::Read(read) => self.answer(read),
             Work::Backup(backup) => self.back_up(&backup),
-            Work::Terminate => return self.say_goodbye(step.caller),
+            Work::Terminate => return self.goodbye(step.caller),
         };
-        self.reply(step.caller, body);
+        self.reply(step.caller, step.action, &step.stopwatch, answer)
     }
 
     /// Answers a step of a turn whose changes could not be stored.
-    fn refuse(&mut self, step: Step, reason: &str) {
+    fn refuse(&mut self, step: Step, reason: &str) -> Reply {
         let reason = reason.to_owned();
-        let body = match step.work {
-            Work::Registration(_) => RequestFailure::RegistrationNotStored { reason }.body(),
-            Work::Deregistration(_) => RequestFailure::DeregistrationNotStored { reason }.body(),
-            Work::Read(read) => answer(&self.registry, &self.clock, &self.ports, &self.doors, read),
+        let answer = match step.work {
+            Work::Registration(_) => {
+                Answer::from(&RequestFailure::RegistrationNotStored { reason })
+            }
+            Work::Deregistration(_) => {
+                Answer::from(&RequestFailure::DeregistrationNotStored { reason })
+            }
+            Work::Read(read) => self.answer(read),
             Work::Backup(backup) => self.back_up(&backup),
-            Work::Terminate => return self.say_goodbye(step.caller),
+            Work::Terminate => return self.goodbye(step.caller),
         };
-        self.reply(step.caller, body);
+        self.reply(step.caller, step.action, &step.stopwatch, answer)
     }
 
-    fn back_up(&mut self, backup: &Backup) -> Vec<u8> {
+    fn answer(&self, read: Read) -> Answer {
+        let Self { registry, clock, ports, doors, statistics, .. } = self;
+        answer(registry, clock, ports, doors, statistics, read)
+    }
+
+    fn back_up(&mut self, backup: &Backup) -> Answer {
         let Backup { destination, force } = backup;
         let existing = if *force { Existing::Replace } else { Existing::Keep };
         match self.backend.back_up(destination, existing) {
             Ok(()) => {
                 log::info!("backed up to {destination:?}");
-                reply::backed_up(destination)
+                Answer::carried_out(reply::backed_up(destination))
             }
             Err(error) => {
                 log::warn!("no backup: {}", describe(&error).escape_debug());
-                RequestFailure::NotBackedUp { reason: describe(&error) }.body()
+                Answer::from(&RequestFailure::NotBackedUp { reason: describe(&error) })
             }
         }
     }
 
-    fn reply(&self, caller: Caller, body: Vec<u8>) {
-        self.replies.send(ToRequests::Completed(Reply::new(caller, body)));
+    fn reply(&self, caller: Caller, action: Action, taken: &Stopwatch, answer: Answer) -> Reply {
+        let asked = Asked::Request(action);
+        self.statistics.count(asked, answer.refused, None);
+        self.statistics.count_answer_time(asked, taken.read());
+        Reply::new(caller, answer.body)
     }
 
-    fn say_goodbye(&self, caller: Caller) {
-        let body = reply::terminating(self.clock.now().wall);
-        self.replies.send(ToRequests::Completed(Reply::last(caller, body)));
+    fn goodbye(&self, caller: Caller) -> Reply {
+        self.statistics.count(Asked::Request(Action::Terminate), None, None);
+        Reply::last(caller, reply::terminating(self.clock.now().wall))
+    }
+
+    fn send(&self, replies: Vec<Reply>) {
+        if !replies.is_empty() {
+            self.replies.send(ToRequests::Completed(replies));
+        }
     }
 
     /// Stores the heartbeats that no cleanup has stored yet, before the backend is closed.
@@ -284,6 +326,7 @@ impl Outage {
 }
 
 fn plan_job(plan: &mut Plan, registry: &Registry, job: Job) -> Step {
+    let action = job.task.action();
     let work = match job.task {
         Task::Write(Write::Register(registration)) => {
             Work::Registration(plan.register(registry, *registration, Uuid::new_v4()))
@@ -295,14 +338,14 @@ fn plan_job(plan: &mut Plan, registry: &Registry, job: Job) -> Step {
         Task::Backup(backup) => Work::Backup(backup),
         Task::Terminate => Work::Terminate,
     };
-    Step { caller: job.caller, work }
+    Step { caller: job.caller, action, work, stopwatch: job.stopwatch }
 }
 
-fn outcome_body(outcome: Outcome) -> Vec<u8> {
+fn outcome_answer(outcome: Outcome) -> Answer {
     match outcome {
-        Outcome::Registered(id) => reply::registered(&id),
-        Outcome::Deregistered => reply::deregistered(),
-        Outcome::Refused(refusal) => RequestFailure::Refused(refusal).body(),
+        Outcome::Registered(id) => Answer::carried_out(reply::registered(&id)),
+        Outcome::Deregistered => Answer::carried_out(reply::deregistered()),
+        Outcome::Refused(refusal) => Answer::from(&RequestFailure::Refused(refusal)),
     }
 }
 

@@ -9,8 +9,11 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 
 use crate::clock::{Clock, TICK, Tick};
 
+use super::descriptors::DescriptorWatch;
 use super::messages::CleanUp;
+use super::statistics::Statistics;
 use super::thread::Failure;
+use super::vitals::Pulse;
 
 /// How long after a pause nobody is declared dead: the heartbeats that queued up meanwhile are
 /// read first.
@@ -26,11 +29,14 @@ pub(super) struct Timer {
     pub(super) clean_up: Sender<CleanUp>,
     /// Nobody sends here; it is closed when the server stops.
     pub(super) stop: Receiver<()>,
+    pub(super) statistics: Statistics,
+    pub(super) descriptors: DescriptorWatch,
+    pub(super) pulse: Pulse,
 }
 
 impl Timer {
     /// Runs the thread.
-    pub(super) fn run(self) -> Result<(), Failure> {
+    pub(super) fn run(mut self) -> Result<(), Failure> {
         let period = period(self.cleanup_interval);
         let mut since_cleanup = Duration::ZERO;
         let mut grace = Duration::ZERO;
@@ -39,6 +45,8 @@ impl Timer {
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
+            self.pulse.beat();
+            self.tell_of_shortages();
             since_cleanup += period;
             grace = match self.clock.tick() {
                 Tick::OnTime => grace.saturating_sub(period),
@@ -55,6 +63,20 @@ impl Timer {
                     Err(TrySendError::Disconnected(_)) => return Ok(()),
                 }
             }
+        }
+    }
+}
+
+impl Timer {
+    /// Tells of what was refused, and of descriptors that run out: some lines a minute, however
+    /// much there is to tell.
+    fn tell_of_shortages(&mut self) {
+        let now = self.clock.now().listening;
+        if let Some(report) = self.statistics.report(now) {
+            log::warn!("{report}");
+        }
+        if let Some(warning) = self.descriptors.look(now) {
+            log::warn!("{warning}");
         }
     }
 }

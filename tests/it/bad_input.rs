@@ -5,9 +5,11 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Registry, Subscriber, assert_refused, assert_success};
 
+mod bombs;
 mod fields;
 mod heartbeats;
 mod messages;
+mod random;
 
 /// A registry that holds one service, and must hold just that after whatever it is told.
 struct Unharmed {
@@ -49,7 +51,32 @@ impl Unharmed {
         assert_eq!(self.client.list(), self.before);
         let events = self.subscriber.all_until_now();
         assert!(events.is_empty(), "{events:?}");
+        self.assert_stored_as_listed();
     }
+
+    /// The database holds what the registry lists, as its next start shows.
+    #[track_caller]
+    fn assert_stored_as_listed(self) {
+        let listed = without_times(self.client.list());
+        let launch = self.registry.launch().clone();
+        self.registry.stop();
+
+        let restarted = launch.start();
+
+        assert_eq!(without_times(restarted.client().list()), listed);
+    }
+}
+
+/// The services in an answer to `list`, as they were registered. When they were heard is another
+/// matter: a registration is stored a moment before it is acknowledged.
+fn without_times(mut list: Value) -> Value {
+    let mut services = list["services"].take();
+    for service in services.as_array_mut().unwrap() {
+        let service = service.as_object_mut().unwrap();
+        service.remove("last_heartbeat");
+        service.remove("health");
+    }
+    services
 }
 
 /// A registration that would work, but for `change`.

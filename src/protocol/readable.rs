@@ -1,0 +1,67 @@
+//! What every JSON reader can take.
+//!
+//! What is registered comes back in the list of all services. A reader that refuses one of them
+//! refuses the list, so a single service must not have what some readers refuse.
+
+use serde_json::Value;
+
+/// How many levels of objects and lists a registration can have, its own not counted. JSON
+/// readers have a limit, 128 levels for many, and what is registered stands some levels deeper in
+/// a reply.
+pub(super) const DEPTH_MAX: usize = 64;
+
+/// How long the text of a number can be. Python's reader refuses whole numbers of more than 4300
+/// digits; anything close to that is no measurement.
+const NUMBER_LENGTH_MAX: usize = 1_000;
+
+/// Why a value might not be readable.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unreadable {
+    /// What it must be.
+    pub(super) expected: &'static str,
+    /// What it is.
+    pub(super) found: &'static str,
+}
+
+const TOO_DEEP: Unreadable = Unreadable {
+    expected: "an object that is nested at most 64 levels deep",
+    found: "a deeper one",
+};
+
+const TOO_LONG: Unreadable = Unreadable {
+    expected: "an object whose numbers have at most 1000 characters",
+    found: "one with a longer number",
+};
+
+/// Whether every reader takes `value`.
+pub(super) fn check(value: &Value) -> Result<(), Unreadable> {
+    check_below(DEPTH_MAX, value)
+}
+
+fn check_below(levels: usize, value: &Value) -> Result<(), Unreadable> {
+    let check = |inner: &Value| match levels.checked_sub(1) {
+        Some(left) => check_below(left, inner),
+        None => Err(TOO_DEEP),
+    };
+    match value {
+        Value::Array(items) => items.iter().try_for_each(check),
+        Value::Object(fields) => fields.values().try_for_each(check),
+        Value::Number(number) if number.as_str().len() > NUMBER_LENGTH_MAX => Err(TOO_LONG),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(digits: usize) -> Value {
+        serde_json::from_str(&format!(r#"{{"list": [0.1, 1{}]}}"#, "0".repeat(digits - 1))).unwrap()
+    }
+
+    #[test]
+    fn a_number_is_as_long_as_every_reader_takes_it() {
+        assert_eq!(check(&number(NUMBER_LENGTH_MAX)), Ok(()));
+        assert_eq!(check(&number(NUMBER_LENGTH_MAX + 1)), Err(TOO_LONG));
+    }
+}

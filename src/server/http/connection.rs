@@ -1,0 +1,184 @@
+//! One HTTP connection: a request comes in, its answer goes out, and that was all.
+//!
+//! One request for each connection keeps this small, and nobody here asks often. Nothing waits:
+//! a connection goes as far as it can, and says what to poll it for.
+
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::{ListeningTime, Now};
+
+use super::request::{Fault, HEAD_LENGTH_MAX, Request, read_head};
+use super::response::Response;
+
+/// How long a head may take to arrive.
+const READING_MAX: Duration = Duration::from_secs(5);
+
+/// How long an answer may take to leave: enough for a list of a hundred thousand services over
+/// a slow network.
+const ANSWERING_MAX: Duration = Duration::from_secs(15);
+
+/// How long the peer may take to close its side.
+const LEAVING_MAX: Duration = Duration::from_secs(1);
+
+/// How much of what comes behind a request is thrown away before the connection is closed under
+/// it. Closing at once would take from the peer the answer that it has not read yet.
+const LEFT_OVER_MAX: usize = 64 * 1_024;
+
+/// See the module's page.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: TcpStream,
+    stage: Stage,
+    deadline: ListeningTime,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// The head comes in.
+    Reading(Vec<u8>),
+    /// The answer goes out.
+    Answering(Outgoing),
+    /// Everything is said. So many bytes came all the same.
+    Leaving(usize),
+}
+
+#[derive(Debug)]
+struct Outgoing {
+    head: Vec<u8>,
+    body: Arc<Vec<u8>>,
+    written: usize,
+}
+
+/// Whether a connection goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Open,
+    Over,
+}
+
+impl Connection {
+    /// A connection that was just made.
+    pub(super) fn new(stream: TcpStream, now: ListeningTime) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        let stage = Stage::Reading(Vec::new());
+        Ok(Self { stream, stage, deadline: now.plus(READING_MAX) })
+    }
+
+    pub(super) fn descriptor(&self) -> RawFd {
+        self.stream.as_raw_fd()
+    }
+
+    /// Whether it waits for room to write rather than for something to read.
+    pub(super) const fn is_writing(&self) -> bool {
+        matches!(self.stage, Stage::Answering(_))
+    }
+
+    /// When it is closed, whatever has become of it.
+    pub(super) const fn deadline(&self) -> ListeningTime {
+        self.deadline
+    }
+
+    /// Goes on as far as that is possible without waiting. `answer` is asked at most once.
+    pub(super) fn advance(
+        &mut self,
+        now: Now,
+        mut answer: impl FnMut(Result<Request, Fault>) -> (Response, bool),
+    ) -> State {
+        loop {
+            let next = match &mut self.stage {
+                Stage::Reading(received) => match read_request(&mut self.stream, received) {
+                    Ok(request) => {
+                        let (response, with_body) = answer(request);
+                        self.deadline = now.listening.plus(ANSWERING_MAX);
+                        Stage::Answering(Outgoing::new(&response, with_body, now))
+                    }
+                    Err(pause) => return pause,
+                },
+                Stage::Answering(outgoing) => match outgoing.write(&mut self.stream) {
+                    Ok(()) => {
+                        self.deadline = now.listening.plus(LEAVING_MAX);
+                        Stage::Leaving(0)
+                    }
+                    Err(pause) => return pause,
+                },
+                Stage::Leaving(left_over) => return read_left_over(&mut self.stream, left_over),
+            };
+            self.stage = next;
+        }
+    }
+}
+
+impl Outgoing {
+    fn new(response: &Response, with_body: bool, now: Now) -> Self {
+        let head = response.head(now.wall).into_bytes();
+        let body = if with_body { Arc::clone(&response.body) } else { Arc::default() };
+        Self { head, body, written: 0 }
+    }
+
+    fn write(&mut self, stream: &mut TcpStream) -> Result<(), State> {
+        loop {
+            let head = self.head.get(self.written..).unwrap_or_default();
+            let of_body = self.written.saturating_sub(self.head.len());
+            let body = self.body.get(of_body..).unwrap_or_default();
+            if head.is_empty() && body.is_empty() {
+                // A peer that is gone already needs no end of the answer.
+                return stream.shutdown(Shutdown::Write).map_err(|_| State::Over);
+            }
+            match stream.write_vectored(&[IoSlice::new(head), IoSlice::new(body)]) {
+                Ok(0) => return Err(State::Over),
+                Ok(count) => self.written += count,
+                Err(error) => pause_unless_interrupted(&error)?,
+            }
+        }
+    }
+}
+
+/// The request when its head is whole; otherwise whether there is a point in waiting for more.
+fn read_request(
+    stream: &mut TcpStream,
+    received: &mut Vec<u8>,
+) -> Result<Result<Request, Fault>, State> {
+    let mut chunk = [0; 2_048];
+    loop {
+        let room = HEAD_LENGTH_MAX.saturating_sub(received.len()).min(chunk.len());
+        match stream.read(&mut chunk[..room]) {
+            Ok(0) => return Err(State::Over),
+            Ok(count) => {
+                received.extend_from_slice(&chunk[..count]);
+                if let Some(request) = read_head(received) {
+                    return Ok(request);
+                }
+            }
+            Err(error) => pause_unless_interrupted(&error)?,
+        }
+    }
+}
+
+fn read_left_over(stream: &mut TcpStream, left_over: &mut usize) -> State {
+    let mut chunk = [0; 2_048];
+    while *left_over < LEFT_OVER_MAX {
+        match stream.read(&mut chunk) {
+            Ok(0) => return State::Over,
+            Ok(count) => *left_over += count,
+            Err(error) => {
+                if let Err(state) = pause_unless_interrupted(&error) {
+                    return state;
+                }
+            }
+        }
+    }
+    State::Over
+}
+
+fn pause_unless_interrupted(error: &io::Error) -> Result<(), State> {
+    match error.kind() {
+        ErrorKind::Interrupted => Ok(()),
+        ErrorKind::WouldBlock => Err(State::Open),
+        // Whatever it is, it is the peer's: it is gone.
+        _ => Err(State::Over),
+    }
+}

@@ -1,0 +1,155 @@
+//! What is measured, in the text format of Prometheus and under names by its conventions.
+//!
+//! Every series is there from the start, at zero, so that the first increase of each is seen.
+
+use crate::clock::Now;
+use crate::limits::Limit;
+use crate::protocol::code::Code;
+use crate::registry::{Health, Registry};
+use crate::server::doors::Doors;
+use crate::server::shared::SharedRegistry;
+use crate::server::statistics::{ANSWER_RANGES, Asked, COMMIT_RANGES, Statistics};
+use crate::server::storage_health::StorageHealth;
+
+use super::exposition::{Exposition, Kind};
+
+/// What the numbers are taken from.
+pub(super) struct Measured<'a> {
+    pub(super) registry: &'a SharedRegistry,
+    pub(super) doors: &'a Doors,
+    pub(super) statistics: &'a Statistics,
+    pub(super) storage: &'a StorageHealth,
+    /// When the server started.
+    pub(super) started: Now,
+    pub(super) now: Now,
+}
+
+/// All metrics.
+pub(super) fn text(measured: &Measured<'_>) -> String {
+    let mut text = Exposition::default();
+    requests(&mut text, measured.statistics);
+    services(&mut text, measured);
+    storage(&mut text, measured);
+    refusals(&mut text, measured);
+    process(&mut text, measured);
+    text.into_text()
+}
+
+fn requests(text: &mut Exposition, statistics: &Statistics) {
+    let is_heartbeat = |asked: &Asked| *asked == Asked::Heartbeat;
+    let refused = |asked| Code::ALL.iter().map(|&code| statistics.refused(asked, code)).sum();
+
+    text.metric("requests_total", Kind::Counter, "Requests by action and by how they went.");
+    for asked in Asked::all().filter(|asked| !is_heartbeat(asked)) {
+        let done = statistics.carried_out(asked);
+        text.sample(&[("action", asked.name()), ("outcome", "carried_out")], done);
+        text.sample(&[("action", asked.name()), ("outcome", "refused")], refused(asked));
+    }
+    text.metric("heartbeats_total", Kind::Counter, "Heartbeats by how they went.");
+    let heard = statistics.carried_out(Asked::Heartbeat);
+    text.sample(&[("outcome", "carried_out")], heard);
+    text.sample(&[("outcome", "refused")], refused(Asked::Heartbeat));
+
+    text.metric(
+        "request_duration_seconds",
+        Kind::Histogram,
+        "Time from taking a request off its socket to answering it.",
+    );
+    for asked in Asked::all() {
+        let counts = statistics.answers_by_duration(asked);
+        let sum = statistics.time_in_answers(asked);
+        text.histogram(&[("action", asked.name())], &ANSWER_RANGES, &counts, sum);
+    }
+}
+
+fn services(text: &mut Exposition, measured: &Measured<'_>) {
+    let (passing, critical) = count_by_health(&measured.registry.read(), measured.now);
+    text.metric("services", Kind::Gauge, "Services that are registered, by health.");
+    text.sample(&[("health", "passing")], passing);
+    text.sample(&[("health", "critical")], critical);
+
+    let statistics = measured.statistics;
+    text.metric("events_total", Kind::Counter, "What happened to services.");
+    text.sample(&[("type", "register")], statistics.registrations());
+    text.sample(&[("type", "deregister")], statistics.deregistrations());
+    text.sample(&[("type", "expire")], statistics.expiries());
+}
+
+fn storage(text: &mut Exposition, measured: &Measured<'_>) {
+    let statistics = measured.statistics;
+    text.metric("commit_duration_seconds", Kind::Histogram, "Time that a commit takes.");
+    let counts = statistics.commits_by_duration();
+    text.histogram(&[], &COMMIT_RANGES, &counts, statistics.time_in_commits());
+
+    text.metric("commit_failures_total", Kind::Counter, "Commits that failed.");
+    text.sample(&[], statistics.failed_commits());
+
+    text.metric(
+        "storage_up",
+        Kind::Gauge,
+        "1 while the storage thread gets on and its last commit was stored, 0 otherwise.",
+    );
+    let is_well = measured.storage.trouble(measured.now.listening).is_none();
+    text.sample(&[], u64::from(is_well));
+
+    text.metric(
+        "queue_length",
+        Kind::Gauge,
+        "Jobs that wait to be stored, and batches of events that wait to be published.",
+    );
+    text.sample(&[("queue", "jobs")], statistics.jobs());
+    text.sample(&[("queue", "events")], statistics.events());
+}
+
+fn refusals(text: &mut Exposition, measured: &Measured<'_>) {
+    let statistics = measured.statistics;
+    text.metric("refusals_total", Kind::Counter, "Refused requests and heartbeats by code.");
+    for code in Code::ALL {
+        text.sample(&[("code", code.as_str())], statistics.refused_with(code));
+    }
+    text.metric("limits_exceeded_total", Kind::Counter, "What was more than a limit allows.");
+    for limit in Limit::ALL {
+        text.sample(&[("limit", limit.name())], statistics.exceeded(limit));
+    }
+    text.metric(
+        "refused_connections_total",
+        Kind::Counter,
+        "Connections from addresses that may not connect.",
+    );
+    text.sample(&[], measured.doors.refused_connections());
+
+    text.metric(
+        "undelivered_total",
+        Kind::Counter,
+        "Replies and events that their receiver did not take.",
+    );
+    text.sample(&[], statistics.undelivered());
+}
+
+fn process(text: &mut Exposition, measured: &Measured<'_>) {
+    text.metric(
+        "pauses_total",
+        Kind::Counter,
+        "How often the process or its host stood still; that time counts against no service.",
+    );
+    text.sample(&[], measured.now.pauses);
+
+    text.metric(
+        "start_time_seconds",
+        Kind::Gauge,
+        "When the registry started, in seconds since 1970.",
+    );
+    text.sample(&[], measured.started.wall.unix_seconds());
+
+    text.metric("build_info", Kind::Gauge, "Always 1; the labels say what runs.");
+    text.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
+}
+
+fn count_by_health(registry: &Registry, now: Now) -> (u64, u64) {
+    registry.list(None).fold((0, 0), |(passing, critical), entry| {
+        match entry.lease.health(now.listening) {
+            Health::Passing => (passing + 1, critical),
+            Health::Critical => (passing, critical + 1),
+        }
+    })
+}

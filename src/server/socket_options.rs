@@ -1,0 +1,71 @@
+//! What the server's sockets keep of each peer, and when they give a peer up.
+
+use std::time::Duration;
+
+use zmq::{Socket, SocketType};
+
+use crate::config::BindAddress;
+use crate::limits::{Limit, Limits};
+
+use super::gatekeeper;
+
+/// How long closing a socket waits for what is not sent yet: long enough for the last replies and
+/// events to leave, short enough for a peer that is gone.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// How long a peer may take to say who it is. One that connects and says nothing holds a file
+/// descriptor for no longer.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+
+/// How often a peer that is silent is asked whether it is there, and how long it may take to
+/// answer. The connection of one whose host was switched off, or that stopped to read what it gets,
+/// is closed then, and what waits for it is dropped. Both long: nobody is waiting for this, and a
+/// client that stood still for a moment shall find its replies.
+const ASK_AFTER: Duration = Duration::from_secs(30);
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// How many connections may wait to be accepted, as far as the system lets them: when the registry
+/// is started again, thousands of clients come back at once. Linux has 4096 at the most, unless
+/// `net.core.somaxconn` says otherwise; the others try again by themselves.
+const BACKLOG: i32 = 8_192;
+
+/// Prepares a socket, before it listens.
+pub(super) fn set_options(
+    socket: &Socket,
+    socket_type: SocketType,
+    address: &BindAddress,
+    limits: &Limits,
+) -> Result<(), zmq::Error> {
+    socket.set_linger(milliseconds(LINGER))?;
+    // Whoever connects is looked at by the gatekeeper.
+    socket.set_zap_domain(gatekeeper::DOMAIN)?;
+    socket.set_ipv6(address.is_ipv6())?;
+
+    // ZeroMQ can only close the connection. What is a little too large is read, so that its sender
+    // can be told.
+    let message_bytes = limits.get(Limit::MessageBytes).saturating_mul(2);
+    socket.set_maxmsgsize(i64::try_from(message_bytes).unwrap_or(i64::MAX))?;
+    socket.set_rcvhwm(number(limits.get(Limit::MessagesPerClient)))?;
+    socket.set_sndhwm(number(limits.get(Limit::RepliesPerClient)))?;
+    socket.set_backlog(BACKLOG)?;
+
+    socket.set_handshake_ivl(milliseconds(HANDSHAKE_MAX))?;
+    socket.set_heartbeat_ivl(milliseconds(ASK_AFTER))?;
+    socket.set_heartbeat_timeout(milliseconds(ANSWER_WITHIN))?;
+
+    if socket_type == SocketType::ROUTER {
+        // A client that comes back before its old connection is known to be dead takes over.
+        socket.set_router_handover(true)?;
+        // A reply that cannot be delivered is an error here, and not dropped in silence.
+        socket.set_router_mandatory(true)?;
+    }
+    Ok(())
+}
+
+fn milliseconds(duration: Duration) -> i32 {
+    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
+}
+
+fn number(value: u64) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
+}

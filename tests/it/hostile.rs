@@ -1,0 +1,116 @@
+//! Slow and hostile peers: whatever they do, the registry's memory stays bounded, no descriptor is
+//! lost, and polite clients are answered meanwhile.
+//!
+//! How long those wait is measured by hand, see `docs/security.md`: a test on a busy machine could
+//! not tell.
+
+mod endless;
+mod identities;
+mod noise;
+mod raw;
+mod unread;
+mod visitors;
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::{Client, Launch, Registry, assert_success};
+
+/// How much memory the registry may ever have taken, in KiB.
+const MEMORY_MAX: u64 = 256 << 10;
+
+/// How long the registry may take to notice that peers are gone, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A registry under attack, with a polite client.
+struct Besieged {
+    registry: Registry,
+    client: Client,
+    descriptors: usize,
+}
+
+impl Besieged {
+    fn start() -> Self {
+        Self::start_with(Launch::new())
+    }
+
+    fn start_with(launch: Launch) -> Self {
+        let registry = launch.flag("--log-level", "info").flag("--backend", "memory").start();
+        let client = registry.client();
+        client.register("keeper", "KEPT");
+        // A heart and a subscriber have been there, too, and are gone.
+        assert_success(&registry.heartbeat_client().renew("keeper"));
+        drop(registry.subscriber());
+        let besieged = Self { registry, client, descriptors: 0 };
+        let descriptors = besieged.settled_descriptors();
+        Self { descriptors, ..besieged }
+    }
+
+    /// A polite client is answered: what it asks, what it stores, and its heart.
+    #[track_caller]
+    fn assert_answers(&self) {
+        assert_eq!(self.client.get("keeper")["service"]["id"], "keeper");
+        self.client.register("visitor", "");
+        assert_success(&self.client.deregister("visitor"));
+        assert_success(&self.registry.heartbeat_client().renew("keeper"));
+    }
+
+    /// As [`Self::assert_answers`], and it took no more memory than it may. Where the attackers are
+    /// gone, so are their connections.
+    #[track_caller]
+    fn assert_survived(self) {
+        self.assert_answers();
+        self.assert_small();
+        let started = Instant::now();
+        while self.open_descriptors() > self.descriptors {
+            let open = self.open_descriptors();
+            let before = self.descriptors;
+            assert!(started.elapsed() < PATIENCE, "{open} descriptors are open, {before} before");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    #[track_caller]
+    fn assert_small(&self) {
+        let highest = self.memory("VmHWM:");
+        assert!(highest < MEMORY_MAX, "it has taken {highest} KiB of memory");
+    }
+
+    /// How much memory it takes, or has taken, in KiB.
+    #[track_caller]
+    fn memory(&self, key: &str) -> u64 {
+        let status = fs::read_to_string(self.file("status")).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("Linux tells");
+        let number = line.split_whitespace().next().and_then(|text| text.parse().ok());
+        number.expect("it is a number")
+    }
+
+    fn open_descriptors(&self) -> usize {
+        fs::read_dir(self.file("fd")).expect("it runs").count()
+    }
+
+    /// How many descriptors are open when connections that have ended are closed.
+    fn settled_descriptors(&self) -> usize {
+        let started = Instant::now();
+        let mut lowest = self.open_descriptors();
+        let mut since = started;
+        while since.elapsed() < Duration::from_millis(300) && started.elapsed() < PATIENCE {
+            let open = self.open_descriptors();
+            if open < lowest {
+                (lowest, since) = (open, Instant::now());
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        lowest
+    }
+
+    fn file(&self, name: &str) -> String {
+        format!("/proc/{}/{name}", self.registry.process_id())
+    }
+
+    fn endpoints(&self) -> [&str; 3] {
+        let endpoints = self.registry.endpoints();
+        [&endpoints.requests, &endpoints.events, &endpoints.heartbeats]
+    }
+}

@@ -1,0 +1,73 @@
+//! Messages of very many frames, and messages that never end. ZeroMQ keeps a message until its
+//! last frame has come, and counts it as none until then.
+
+use std::io::Write;
+use std::net::TcpStream;
+
+use super::Besieged;
+use super::raw::{frame, shake_hands};
+use crate::support::{Peer, answer_in, assert_refused};
+
+/// More than the registry may ever hold.
+const BYTES: usize = 512 << 20;
+
+/// Sends frames that are never the last, until the registry hangs up or has been sent all.
+fn send_without_end(stream: &mut TcpStream, frame_length: usize) {
+    let one = frame(&vec![b'x'; frame_length], true);
+    let many = one.repeat((1 << 20) / one.len());
+    for _ in 0..BYTES / many.len() {
+        if stream.write_all(&many).is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_message_of_many_frames_is_answered() {
+    let besieged = Besieged::start();
+    let peer = Peer::connect(
+        "many frames",
+        zmq::DEALER,
+        &besieged.registry.endpoints().requests,
+        besieged.registry.transcript(),
+    );
+    let mut frames = vec![b"REQ".as_slice(), br#"{"action": "health"}"#];
+    frames.resize(10_000, b"");
+
+    peer.send(&frames);
+
+    assert_refused(&answer_in(peer.receive()), "limit_exceeded", &["frames"]);
+    drop(peer);
+    besieged.assert_survived();
+}
+
+#[test]
+#[ignore = "open: ZeroMQ keeps it all, see docs/security.md"]
+fn requests_that_never_end_are_cut_off() {
+    assert_cut_off(0, "DEALER", 64_000);
+}
+
+#[test]
+#[ignore = "open: ZeroMQ keeps it all, see docs/security.md"]
+fn heartbeats_that_never_end_are_cut_off() {
+    assert_cut_off(2, "DEALER", 64_000);
+}
+
+#[test]
+#[ignore = "open: ZeroMQ keeps it all, see docs/security.md"]
+fn subscriptions_that_never_end_are_cut_off() {
+    assert_cut_off(1, "SUB", 200);
+}
+
+#[track_caller]
+fn assert_cut_off(endpoint: usize, socket_type: &str, frame_length: usize) {
+    let besieged = Besieged::start();
+    let mut stream = shake_hands(besieged.endpoints()[endpoint], socket_type);
+
+    send_without_end(&mut stream, frame_length);
+
+    besieged.assert_answers();
+    besieged.assert_small();
+    drop(stream);
+    besieged.assert_survived();
+}

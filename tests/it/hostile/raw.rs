@@ -1,0 +1,66 @@
+//! TCP connections that speak ZMTP 3.0 by themselves, as far as they please.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use crate::support::DEADLINE;
+
+/// The greeting of ZMTP 3.0 with the NULL mechanism, as a client.
+const GREETING_LENGTH: usize = 64;
+
+const MORE: u8 = 1;
+const LONG: u8 = 2;
+const COMMAND: u8 = 4;
+
+/// A connection that has said nothing yet.
+#[track_caller]
+pub(super) fn connect(endpoint: &str) -> TcpStream {
+    let address = endpoint.strip_prefix("tcp://").expect("it is an endpoint");
+    let stream = TcpStream::connect(address).expect("the registry listens");
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_write_timeout(Some(DEADLINE)).unwrap();
+    stream
+}
+
+/// A connection of a socket of this type, ready for messages.
+#[track_caller]
+pub(super) fn shake_hands(endpoint: &str, socket_type: &str) -> TcpStream {
+    let mut stream = connect(endpoint);
+    stream.write_all(&greeting()).unwrap();
+    stream.read_exact(&mut [0; GREETING_LENGTH]).unwrap();
+    stream.write_all(&ready(socket_type)).unwrap();
+    // The registry is ready, too: a command of less than 256 bytes.
+    let mut head = [0; 2];
+    stream.read_exact(&mut head).unwrap();
+    assert_eq!(head[0], COMMAND, "it is a short command");
+    stream.read_exact(&mut vec![0; head[1].into()]).unwrap();
+    stream
+}
+
+/// What a client says first.
+pub(super) fn greeting() -> [u8; GREETING_LENGTH] {
+    let mut greeting = [0; GREETING_LENGTH];
+    greeting[0] = 0xff;
+    greeting[9] = 0x7f;
+    greeting[10] = 3;
+    greeting[12..16].copy_from_slice(b"NULL");
+    greeting
+}
+
+/// One frame of a message.
+pub(super) fn frame(body: &[u8], more: bool) -> Vec<u8> {
+    let more = if more { MORE } else { 0 };
+    let mut frame = match u8::try_from(body.len()) {
+        Ok(length) => vec![more, length],
+        Err(_) => [&[more | LONG][..], &(body.len() as u64).to_be_bytes()].concat(),
+    };
+    frame.extend_from_slice(body);
+    frame
+}
+
+fn ready(socket_type: &str) -> Vec<u8> {
+    let mut body = b"\x05READY\x0bSocket-Type".to_vec();
+    body.extend_from_slice(&u32::try_from(socket_type.len()).unwrap().to_be_bytes());
+    body.extend_from_slice(socket_type.as_bytes());
+    [&[COMMAND, u8::try_from(body.len()).unwrap()][..], &body].concat()
+}

@@ -1,0 +1,73 @@
+//! Peers that ask, or subscribe, and never read.
+
+use serde_json::{Value, json};
+
+use super::Besieged;
+use crate::support::{Client, Peer, assert_success};
+
+/// What all services together say of themselves: as much as ten thousand usual ones.
+const SERVICES: usize = 100;
+const METADATA_BYTES: usize = 24_000;
+
+/// How often all of it is asked for, or told: some gigabytes.
+const LISTS: usize = 2_000;
+const EVENTS: usize = 6_000;
+
+fn large_registration(number: usize) -> Value {
+    let id = format!("large-{}", number % SERVICES);
+    let metadata = json!({"notes": "x".repeat(METADATA_BYTES)});
+    json!({
+        "action": "register",
+        "service_info":
+            {"name": id, "host": "127.0.0.1", "port": 6110, "id": id, "metadata": metadata},
+    })
+}
+
+fn register_large_services(client: &Client, count: usize) {
+    for number in 0..count {
+        assert_success(&client.request(&large_registration(number)));
+    }
+}
+
+/// A socket that takes as little from the network as it can.
+fn deaf(besieged: &Besieged, kind: zmq::SocketType, endpoint: &str) -> Peer {
+    Peer::connect_prepared("deaf", kind, endpoint, besieged.registry.transcript(), |socket| {
+        socket.set_rcvhwm(1)?;
+        socket.set_rcvbuf(4_096)?;
+        if kind == zmq::SUB { socket.set_subscribe(b"") } else { Ok(()) }
+    })
+}
+
+#[test]
+fn lists_that_are_never_read_do_not_fill_the_memory() {
+    let besieged = Besieged::start();
+    register_large_services(&besieged.client, SERVICES);
+    let deaf = deaf(&besieged, zmq::DEALER, &besieged.registry.endpoints().requests);
+
+    for number in 0..LISTS {
+        deaf.send(&[b"REQ".as_slice(), br#"{"action": "list"}"#]);
+        if number % 100 == 0 {
+            besieged.assert_answers();
+        }
+    }
+
+    besieged.assert_answers();
+    drop(deaf);
+    besieged.assert_survived();
+}
+
+#[test]
+#[ignore = "open: large events are bounded by their number alone, see docs/security.md"]
+fn events_that_are_never_read_do_not_fill_the_memory() {
+    let besieged = Besieged::start();
+    // Subscribers that read tell that the others subscribed before the events, too.
+    let deaf = deaf(&besieged, zmq::SUB, &besieged.registry.endpoints().events);
+    let reader = besieged.registry.subscriber();
+    drop(reader);
+
+    register_large_services(&besieged.client, EVENTS);
+
+    besieged.assert_answers();
+    drop(deaf);
+    besieged.assert_survived();
+}

@@ -1,0 +1,64 @@
+//! Peers that connect and do little else.
+
+use std::io::Read;
+use std::net::TcpStream;
+
+use super::Besieged;
+use super::raw::{connect, shake_hands};
+
+/// How many connections are opened and dropped.
+const VISITORS: usize = 2_000;
+
+#[test]
+fn two_thousand_connections_that_come_and_go_leave_nothing_behind() {
+    let besieged = Besieged::start();
+
+    for visitor in 0..VISITORS {
+        drop(connect(besieged.endpoints()[visitor % 3]));
+        if visitor % 500 == 0 {
+            besieged.assert_answers();
+        }
+    }
+
+    besieged.assert_survived();
+}
+
+#[test]
+fn hundreds_of_connections_at_once_leave_nothing_behind() {
+    let besieged = Besieged::start();
+
+    let crowd: Vec<TcpStream> = (0..600).map(|it| connect(besieged.endpoints()[it % 3])).collect();
+    besieged.assert_answers();
+    drop(crowd);
+
+    besieged.assert_survived();
+}
+
+#[test]
+fn who_connects_and_says_nothing_is_sent_away() {
+    let besieged = Besieged::start();
+
+    let crowd = besieged.endpoints().map(|endpoint| (endpoint, connect(endpoint)));
+    for (endpoint, mut silent) in crowd {
+        silent.set_read_timeout(Some(super::PATIENCE)).unwrap();
+        // It greets first, and then hangs up.
+        let ended = silent.read_to_end(&mut Vec::new());
+        assert!(ended.is_ok(), "{endpoint} still waits: {ended:?}");
+    }
+
+    besieged.assert_survived();
+}
+
+#[test]
+#[ignore = "takes the minute that a peer has to answer; it is measured in docs/security.md"]
+fn a_connection_whose_peer_has_vanished_is_closed() {
+    let besieged = Besieged::start();
+
+    // It reads nothing and answers nothing, as a host that lost its power.
+    let _vanished: Vec<TcpStream> = [(0, "DEALER"), (1, "SUB"), (2, "DEALER")]
+        .into_iter()
+        .map(|(port, socket_type)| shake_hands(besieged.endpoints()[port], socket_type))
+        .collect();
+
+    besieged.assert_survived();
+}

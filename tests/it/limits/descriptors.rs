@@ -1,0 +1,102 @@
+//! File descriptors and connections: how many there may be, and what happens beyond.
+
+use std::fs;
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::{Client, Launch, Registry, assert_success, port_of};
+
+/// Longer than the server lets anybody take to say who they are.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Asks again and again, until it is so.
+#[track_caller]
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < PATIENCE, "{what}");
+        // Nothing tells when it is so.
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Whether a new client is answered; where its connection is refused it tries again by itself.
+fn is_served(client: &Client) -> bool {
+    client.received().is_some()
+}
+
+fn soft_and_hard_limit(registry: &Registry) -> (String, String) {
+    let limits = fs::read_to_string(format!("/proc/{}/limits", registry.process_id())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let mut words = line.trim_start_matches("Max open files").split_whitespace();
+    (words.next().unwrap().to_owned(), words.next().unwrap().to_owned())
+}
+
+#[test]
+fn the_registry_allows_itself_as_many_files_as_it_may() {
+    let registry = Launch::new().descriptor_limits(100, 300).start();
+
+    assert_eq!(soft_and_hard_limit(&registry), ("300".to_owned(), "300".to_owned()));
+}
+
+#[test]
+fn connections_beyond_the_limit_wait_until_others_have_ended() {
+    let registry = Launch::new().flag("--limits", "connections=5").start();
+    let first = registry.client();
+    let refused = || first.info()["exceeded"]["connections"].as_u64().unwrap_or(0);
+    let mut clients: Vec<Client> = Vec::new();
+    while refused() == 0 {
+        assert!(clients.len() < 50, "nobody is ever refused");
+        let client = registry.client();
+        client.send(&serde_json::json!({"action": "health"}));
+        clients.push(client);
+        // It is answered, unless it is refused.
+        wait_until("it gets an answer", || refused() > 0 || is_served(&clients[clients.len() - 1]));
+    }
+    // The limit, and what is kept for files.
+    assert!((5..=25).contains(&clients.len()), "{} connections", clients.len());
+
+    let late = clients.pop().unwrap();
+    assert!(!is_served(&late));
+    assert_success(&first.health());
+    drop(clients);
+
+    wait_until("the late one is let in", || is_served(&late));
+}
+
+#[test]
+fn a_registry_that_runs_out_of_descriptors_says_so_serves_its_clients_and_recovers() {
+    let registry = Launch::new().descriptor_limits(100, 100).start();
+    let client = registry.client();
+    client.register("dev", "");
+    let port = port_of(&registry.endpoints().requests);
+
+    // They connect, and say nothing.
+    let silent: Vec<TcpStream> =
+        (0..200).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    wait_until("it tells", || registry.log().contains("file descriptors are in use"));
+
+    assert_success(&client.get("dev"));
+    client.register("another", "");
+    assert_eq!(registry.log().matches("file descriptors are in use").count(), 1);
+
+    drop(silent);
+    let late = registry.client();
+    late.send(&serde_json::json!({"action": "health"}));
+    wait_until("a new client is served", || is_served(&late));
+}
+
+#[test]
+fn who_connects_and_says_nothing_is_given_up() {
+    let registry = Registry::start();
+    let port = port_of(&registry.endpoints().requests);
+    let mut silent = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    silent.set_read_timeout(Some(PATIENCE)).unwrap();
+
+    let mut greeting = Vec::new();
+    // The greeting of ZeroMQ, and then the end, instead of an error at the deadline.
+    std::io::Read::read_to_end(&mut silent, &mut greeting).unwrap();
+
+    assert!(greeting.starts_with(&[0xff]), "{greeting:?}");
+}

@@ -1,0 +1,94 @@
+//! Clients that ask and never read: what waits for them takes a bounded amount of memory.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::support::{Launch, Peer, Registry, assert_success, registration};
+
+/// What the registry may take in these tests; it starts with a fifth of it.
+const MEMORY: u64 = 96 << 20;
+
+/// A client that lets one answer through to it at a time, and takes none.
+fn unread(registry: &Registry) -> Peer {
+    let endpoint = &registry.endpoints().requests;
+    Peer::connect_prepared("unread", zmq::DEALER, endpoint, registry.transcript(), |socket| {
+        socket.set_rcvhwm(1)?;
+        socket.set_rcvbuf(4_096)?;
+        socket.set_sndhwm(0)
+    })
+}
+
+fn resident(registry: &Registry) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", registry.process_id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1_024
+}
+
+/// A registry with a list of two megabytes.
+#[track_caller]
+fn start(limits: &str) -> Registry {
+    let registry = Launch::new().flag("--log-level", "info").flag("--limits", limits).start();
+    let client = registry.client();
+    for number in 0..100 {
+        let mut request = registration(&format!("dev-{number}"), "");
+        request["service_info"]["metadata"] = json!({"filler": "x".repeat(20_000)});
+        assert_success(&client.request(&request));
+    }
+    registry
+}
+
+#[test]
+fn lists_that_nobody_reads_are_not_kept_and_others_get_theirs() {
+    let registry = start(&format!("memory_bytes={MEMORY}"));
+    let polite = registry.client();
+    let list = polite.list();
+    let flood = unread(&registry);
+
+    for _ in 0..500 {
+        flood.send(&[b"REQ".as_slice(), br#"{"action": "list"}"#]);
+    }
+    let mut most = 0;
+    // The polite one waits between its questions until the flood got further.
+    let mut asked = 0;
+    while asked < 501 {
+        let info = polite.info();
+        most = most.max(resident(&registry));
+        if info["success"] == true {
+            let refused = info["refused"]["overloaded"].as_u64().unwrap_or(0);
+            asked = info["requests"]["list"].as_u64().unwrap() + refused;
+        } else {
+            assert_eq!(info["limit"], "memory_bytes", "{info}");
+            assert_success(&polite.health());
+        }
+    }
+
+    assert!(most < MEMORY + MEMORY / 4, "{most} bytes");
+    drop(flood);
+    // What waited for the flood is gone with it, so there is enough for everybody.
+    loop {
+        let reply = polite.list();
+        if reply["success"] == true {
+            assert_eq!(reply["services"].as_array().unwrap().len(), 100);
+            assert_eq!(reply["epoch"], list["epoch"]);
+            break;
+        }
+        assert_eq!(reply["limit"], "memory_bytes", "{reply}");
+    }
+}
+
+#[test]
+fn small_replies_that_nobody_reads_are_dropped_by_their_number() {
+    let registry = start("replies_per_client=10");
+    let flood = unread(&registry);
+    let polite = registry.client();
+
+    for _ in 0..1_000 {
+        flood.send(&[b"REQ".as_slice(), br#"{"action": "get", "service_id": "dev-1"}"#]);
+    }
+    while polite.info()["requests"]["get"] != 1_000 {
+        assert_success(&polite.health());
+    }
+
+    assert!(polite.info()["totals"]["undelivered"].as_u64().unwrap() > 500);
+}
