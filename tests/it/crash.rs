@@ -1,5 +1,6 @@
 //! kill -9 at random moments under load: what was acknowledged is there, and nothing else, what
-//! services said of sharing their types counts again, and the silent are in nobody's way.
+//! services said of sharing their types counts again, each belongs to whoever registered it, and
+//! the silent are in nobody's way.
 
 mod claimant;
 mod picture;

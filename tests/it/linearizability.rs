@@ -16,10 +16,10 @@ use service_registry::backend::BackendError;
 use clients::Recording;
 use history::History;
 use specification::{Answer, Question};
-use told::assert_told;
+use told::{Life, Place, assert_told};
 
 use crate::support::{
-    Chance, Embedded, Endpoints, Launch, ScriptedBackend, Subscriber, repetitions, whole_number,
+    Chance, Embedded, Endpoints, Launch, ScriptedBackend, Subscriber, repetitions,
 };
 
 const HISTORIES_VARIABLE: &str = "SERVICE_REGISTRY_HISTORIES";
@@ -44,7 +44,7 @@ fn assert_histories(
     what: &str,
 ) {
     let started = Instant::now();
-    let mut last = last_number(subscriber);
+    let mut since = place(subscriber);
     let mut operations = 0;
     let mut unanswered = 0;
     let histories = repetitions(HISTORIES_VARIABLE, HISTORIES);
@@ -56,9 +56,10 @@ fn assert_histories(
         let history = recording.history();
         history.assert_linearizable();
         let events = subscriber.all_with_probes_until_now();
-        assert_told(&recording, &events, last);
+        let life = Life { since, services: Vec::new(), events, is_whole: true };
+        since = life.end();
+        assert_told(&recording, &[life]);
 
-        last = whole_number(&events.last().expect("of the probe").body["seq"]);
         let all = history.operations();
         operations += all.len();
         unanswered += all.iter().filter(|(_, answered, _)| answered.is_none()).count();
@@ -70,11 +71,10 @@ fn assert_histories(
     );
 }
 
-/// The number of the last event until now.
+/// The place of the last event until now.
 #[track_caller]
-fn last_number(subscriber: &mut Subscriber) -> u64 {
-    let events = subscriber.all_with_probes_until_now();
-    whole_number(&events.last().expect("of the probe").body["seq"])
+fn place(subscriber: &mut Subscriber) -> Place {
+    Place::of(subscriber.all_with_probes_until_now().last().expect("of the probe"))
 }
 
 /// A history in which each question is answered before the next is asked.
@@ -132,10 +132,13 @@ fn they_do_so_across_kill_9_and_a_restart() {
     let launch = Launch::new();
     let histories = repetitions(HISTORIES_VARIABLE, HISTORIES);
     let mut operations = 0;
+    let mut told = 0;
     for number in 0..histories {
         let recording = Recording::new(number);
         let registry = launch.start();
         let endpoints = registry.endpoints().clone();
+        let mut subscriber = registry.subscriber();
+        let since = place(&mut subscriber);
         let life = Duration::from_millis(chance.u64(0..=LONGEST_LIFE_MILLISECONDS));
         let killed = AtomicBool::new(false);
 
@@ -148,17 +151,30 @@ fn they_do_so_across_kill_9_and_a_restart() {
             registry.kill();
             killed.store(true, Ordering::Release);
         });
+        let events = subscriber.last_words();
+        let first = Life { since, services: Vec::new(), events, is_whole: false };
+
         let registry = launch.start();
+        let mut subscriber = registry.subscriber();
+        let since = place(&mut subscriber);
+        let services = recording.ask_for_all(registry.endpoints());
         recording.run(registry.endpoints(), QUESTIONS, &mut chance, || false);
         recording.ask_for_all(registry.endpoints());
+        let events = subscriber.all_with_probes_until_now();
+        let second = Life { since, services, events, is_whole: true };
         registry.kill();
 
         let history = recording.history();
         history.assert_linearizable();
+        told += first.events.len() + second.events.len();
+        assert_told(&recording, &[first, second]);
         operations += history.operations().len();
     }
     let seconds = started.elapsed().as_secs_f64();
-    eprintln!("kill -9: {histories} histories with {operations} operations in {seconds:.1} s");
+    eprintln!(
+        "kill -9: {histories} histories with {operations} operations, {told} events told, in \
+         {seconds:.1} s"
+    );
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod words;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
+use service_registry::access::Ownership;
 use service_registry::backend::SqliteBackend;
 
 use action::{Action, Turn, actions};
@@ -37,7 +38,8 @@ const SHRINKING_STEPS: u32 = 4_000;
 /// Compares so many sequences, each with a seed of its own.
 #[track_caller]
 fn assert_equal(cases: u64, kept: impl Fn() -> Kept) {
-    let sequences = (any::<bool>(), actions(LONGEST_SEQUENCE));
+    let ownership = proptest::sample::select(&[Ownership::Open, Ownership::Host][..]);
+    let sequences = (any::<bool>(), ownership, actions(LONGEST_SEQUENCE));
     for chance in Chance::several(cases) {
         let mut runner = TestRunner::new(Config {
             cases: 1,
@@ -47,8 +49,10 @@ fn assert_equal(cases: u64, kept: impl Fn() -> Kept) {
             failure_persistence: None,
             ..Config::default()
         });
-        let compared =
-            runner.run(&sequences, |(enforce, actions)| compare(enforce, actions, kept()));
+        let compared = runner.run(&sequences, |(enforce, ownership, actions)| {
+            let real = Real::start(enforce, ownership, kept(), Times::START);
+            compare(Naive::new(enforce, ownership), real, actions)
+        });
         if let Err(difference) = compared {
             panic!("{difference}");
         }
@@ -56,10 +60,8 @@ fn assert_equal(cases: u64, kept: impl Fn() -> Kept) {
 }
 
 /// Carries out all actions on both, and holds them against each other after each.
-fn compare(enforce: bool, actions: Vec<Action>, kept: Kept) -> Result<(), TestCaseError> {
+fn compare(mut naive: Naive, mut real: Real, actions: Vec<Action>) -> Result<(), TestCaseError> {
     let mut times = Times::START;
-    let mut naive = Naive::new(enforce);
-    let mut real = Real::start(enforce, kept, times);
     let mut seq = 0;
     for action in actions {
         step(&mut times, &mut naive, &mut real, &action)?;

@@ -1,5 +1,6 @@
 //! What the registry should hold, or does hold, of the writers: ids in the order of registration,
-//! each with the version of its content, and what ids said of sharing their type.
+//! each with the version of its content and from where it was registered, and what ids said of
+//! sharing their type.
 //!
 //! The version decides on all of a registration: its content, its type, and what it says of that.
 
@@ -60,7 +61,8 @@ impl Picture {
         Self { services, policies: BTreeMap::new() }
     }
 
-    /// What a database holds. A row that is not wholly of one version fails here.
+    /// What a database holds. A row that is not wholly of one version fails here, and so does a
+    /// service without its owner, or an owner without its service.
     #[track_caller]
     pub(super) fn in_file(database: &Connection) -> Self {
         let mut rows = database
@@ -88,6 +90,7 @@ impl Picture {
             Ok((row.get(0)?, policy))
         });
         let policies = policies.unwrap().map(Result::unwrap).collect();
+        assert_owners(database);
         Self { policies, ..Self::of(&json!({"services": services})) }
     }
 
@@ -174,6 +177,33 @@ impl Write {
             }
             Self::Deregister { id } => json!({"action": "deregister", "service_id": id}),
         }
+    }
+}
+
+/// From where whoever has services with such ids asks: an address of this host each, which to the
+/// registry are several hosts.
+pub(super) fn address_of(id: &str) -> String {
+    let number = id.strip_prefix(WRITERS).and_then(|rest| rest.split('-').next());
+    let number: u8 = number.map_or(1, |number| 2 + number.parse::<u8>().expect("it has a number"));
+    format!("127.0.0.{number}")
+}
+
+/// Every service has its owner, and every owner its service.
+#[track_caller]
+fn assert_owners(database: &Connection) {
+    let mut rows = database
+        .prepare(
+            "SELECT services.id, owners.id, address
+             FROM services FULL JOIN owners ON services.id = owners.id",
+        )
+        .unwrap();
+    let mut rows = rows.query([]).unwrap();
+    while let Some(row) = rows.next().unwrap() {
+        let service: Option<String> = row.get(0).unwrap();
+        let owned: Option<String> = row.get(1).unwrap();
+        assert_eq!(service, owned, "a service, and what has an owner");
+        let address: String = row.get(2).unwrap();
+        assert_eq!(address, address_of(&service.unwrap()), "the owner of {owned:?}");
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::picture::{Picture, Write};
+use super::picture::{Picture, Write, address_of};
 use crate::support::{DEADLINE, Impatient, Transcript};
 
 /// How long an answer is waited for before the writer looks whether the registry is dead.
@@ -62,7 +62,9 @@ impl Writer {
 
     /// Keeps the registry busy until it is killed, and then takes what answers had left it.
     pub(super) fn write_until(&mut self, requests: &str, killed: &AtomicBool) {
-        let client = Impatient::connect(requests, &Transcript::default());
+        let from = format!("tcp://{}:0;", address_of(&self.prefix));
+        let requests = requests.replacen("tcp://", &from, 1);
+        let client = Impatient::connect(&requests, &Transcript::default());
         let window = self.chance.usize(1..=WINDOW_MAX);
         let mut last_answer = Instant::now();
         loop {

@@ -24,6 +24,7 @@ const HASTE_MILLISECONDS: u64 = 2;
 /// A list as it was answered, with the number of the last event that it includes.
 #[derive(Debug, Clone)]
 pub(super) struct Listed {
+    pub(super) epoch: Value,
     pub(super) seq: u64,
     pub(super) services: Vec<(Id, Version)>,
 }
@@ -80,12 +81,13 @@ impl Recording {
         });
     }
 
-    /// Asks for everything, as the last question of all.
+    /// Asks for everything, when nothing else is asked.
     #[track_caller]
-    pub(super) fn ask_for_all(&self, endpoints: &Endpoints) {
+    pub(super) fn ask_for_all(&self, endpoints: &Endpoints) -> Vec<(Id, Version)> {
         let mut client = Impatient::connect(&endpoints.requests, &Transcript::default());
         let answered = self.ask(&mut client, self.new_line(), Question::List, DEADLINE, &|| false);
         assert!(answered, "it answers");
+        self.lists().pop().expect("that one").services
     }
 
     pub(super) fn history(&self) -> History {
@@ -117,8 +119,8 @@ impl Recording {
         let Some(answer) = answer else { return false };
         let understood = self.understand(question, &answer);
         if let Answer::Services(services) = &understood {
-            let seq = whole_number(&answer["seq"]);
-            self.lists.lock().unwrap().push(Listed { seq, services: services.clone() });
+            let (epoch, seq) = (answer["epoch"].clone(), whole_number(&answer["seq"]));
+            self.lists.lock().unwrap().push(Listed { epoch, seq, services: services.clone() });
         }
         self.history.lock().unwrap().answer(line, understood);
         true

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::clients::{Listed, Recording};
 use super::specification::{Answer, Id, Question, Version};
 use crate::support::{Event, whole_number};
@@ -13,27 +15,61 @@ enum Told {
     Gone(Id),
 }
 
-/// Checks all events from one look at them to the next, with the probes' among them. `last` is
-/// the number of the last event before these.
+/// The last event before others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    epoch: Value,
+    seq: u64,
+}
+
+/// What a subscriber was told in one life of a registry.
+#[derive(Debug)]
+pub(super) struct Life {
+    /// Where its events begin, and what there was of the history's services by then.
+    pub(super) since: Place,
+    pub(super) services: Vec<(Id, Version)>,
+    /// With the probes' among them.
+    pub(super) events: Vec<Event>,
+    /// Whether the registry lived to tell everything.
+    pub(super) is_whole: bool,
+}
+
+impl Place {
+    pub(super) fn of(event: &Event) -> Self {
+        Self { epoch: event.body["epoch"].clone(), seq: whole_number(&event.body["seq"]) }
+    }
+}
+
+impl Life {
+    /// The last event of it.
+    pub(super) fn end(&self) -> Place {
+        self.events.last().map_or_else(|| self.since.clone(), Place::of)
+    }
+
+    fn told(&self, recording: &Recording) -> Vec<(u64, Told)> {
+        let told = |event| Some((Place::of(event).seq, told_by(recording, event)?));
+        self.events.iter().filter_map(told).collect()
+    }
+}
+
+/// Checks all that was told while a history was made, in one life of the registry or in several.
 #[track_caller]
-pub(super) fn assert_told(recording: &Recording, events: &[Event], last: u64) {
-    assert_numbered(events, last);
-    let told: Vec<(u64, Told)> = events
-        .iter()
-        .filter_map(|event| Some((whole_number(&event.body["seq"]), told_by(recording, event)?)))
-        .collect();
-    assert_every_list_is_what_the_events_before_it_make(recording, &told);
-    assert_each_write_is_told_once(recording, &told);
-    assert_registrations_are_told_in_their_order(recording, &told);
+pub(super) fn assert_told(recording: &Recording, lives: &[Life]) {
+    for life in lives {
+        assert_numbered(life);
+        assert_every_list_is_what_the_events_before_it_make(recording, life);
+        assert_registrations_are_told_in_their_order(recording, &life.told(recording));
+    }
+    assert_each_write_is_told_once(recording, lives);
 }
 
 #[track_caller]
-fn assert_numbered(events: &[Event], last: u64) {
-    let numbers: Vec<u64> = events.iter().map(|event| whole_number(&event.body["seq"])).collect();
-    let expected: Vec<u64> = (last + 1..).take(numbers.len()).collect();
-    assert_eq!(numbers, expected, "one after the other, each once");
-    let epochs = events.windows(2).all(|pair| pair[0].body["epoch"] == pair[1].body["epoch"]);
-    assert!(epochs, "all in one epoch");
+fn assert_numbered(life: &Life) {
+    let places: Vec<Place> = life.events.iter().map(Place::of).collect();
+    let Place { epoch, seq } = &life.since;
+    let expected = (seq + 1..).map(|seq| Place { epoch: epoch.clone(), seq });
+    let expected: Vec<Place> = expected.take(places.len()).collect();
+    assert_eq!(places, expected, "one after the other, each once, and all in one epoch");
 }
 
 fn told_by(recording: &Recording, event: &Event) -> Option<Told> {
@@ -52,17 +88,16 @@ fn told_by(recording: &Recording, event: &Event) -> Option<Told> {
 /// Whoever takes a list and then follows the events from its `seq` on has, at every later list,
 /// exactly that list.
 #[track_caller]
-fn assert_every_list_is_what_the_events_before_it_make(
-    recording: &Recording,
-    told: &[(u64, Told)],
-) {
+fn assert_every_list_is_what_the_events_before_it_make(recording: &Recording, life: &Life) {
+    let end = life.end();
     let mut lists = recording.lists();
+    lists.retain(|list| list.epoch == end.epoch && (life.is_whole || list.seq <= end.seq));
     lists.sort_by_key(|list| list.seq);
-    let mut told = told.iter().peekable();
-    let mut services: Vec<(Id, Version)> = Vec::new();
-    for Listed { seq, services: list } in lists {
+    let mut told = life.told(recording).into_iter().peekable();
+    let mut services = life.services.clone();
+    for Listed { seq, services: list, .. } in lists {
         while let Some((_, event)) = told.next_if(|(number, _)| *number <= seq) {
-            match *event {
+            match event {
                 Told::Registered(id, version) => {
                     match services.iter_mut().find(|service| service.0 == id) {
                         Some(known) => known.1 = version,
@@ -77,7 +112,7 @@ fn assert_every_list_is_what_the_events_before_it_make(
 }
 
 #[track_caller]
-fn assert_each_write_is_told_once(recording: &Recording, told: &[(u64, Told)]) {
+fn assert_each_write_is_told_once(recording: &Recording, lives: &[Life]) {
     #[derive(Debug, Default)]
     struct Count {
         done: usize,
@@ -98,15 +133,17 @@ fn assert_each_write_is_told_once(recording: &Recording, told: &[(u64, Told)]) {
             None => count.perhaps += 1,
         }
     }
-    for (_, event) in told {
-        let key = match *event {
+    for (_, event) in lives.iter().flat_map(|life| life.told(recording)) {
+        let key = match event {
             Told::Registered(id, version) => (id, Some(version)),
             Told::Gone(id) => (id, None),
         };
         counts.entry(key).or_default().told += 1;
     }
     for (write, count) in counts {
-        let possible = count.done..=count.done + count.perhaps;
+        // What was done right before a kill may have been told to nobody.
+        let least = if lives.iter().all(|life| life.is_whole) { count.done } else { 0 };
+        let possible = least..=count.done + count.perhaps;
         assert!(possible.contains(&count.told), "{write:?}: {count:?}");
     }
 }

@@ -1,8 +1,11 @@
 //! What can happen to a registry, and random sequences of it.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Map;
+use service_registry::access::Origin;
 use service_registry::service::{Registration, ServiceId, ServiceType, Ttl, TypePolicy};
 
 pub(super) type Id = &'static str;
@@ -10,6 +13,10 @@ pub(super) type Id = &'static str;
 /// Few services and types, so that they meet again and again.
 pub(super) const IDS: [Id; 5] = ["a", "b", "c", "d", "e"];
 pub(super) const TYPES: [&str; 3] = ["X", "Y", "Z"];
+
+/// From where clients ask.
+const HOSTS: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2))];
 
 /// The longest ttl in seconds. Time passes in steps up to somewhat more.
 const LONGEST_TTL: u64 = 30;
@@ -51,7 +58,7 @@ pub(super) struct Turn {
 #[derive(Debug, Clone)]
 pub(super) enum Write {
     Register(Registered),
-    Deregister { id: Id },
+    Deregister { id: Id, from: Origin },
 }
 
 /// What a service says of itself.
@@ -63,6 +70,7 @@ pub(super) struct Registered {
     pub(super) port: u16,
     pub(super) ttl: u64,
     pub(super) policy: TypePolicy,
+    pub(super) from: Origin,
 }
 
 impl Registered {
@@ -81,7 +89,7 @@ impl Registered {
             tags: self.tag.map(str::to_owned).into_iter().collect(),
             ttl: Ttl::from_seconds(self.ttl).unwrap(),
             policy: self.policy,
-            from: None,
+            from: self.from,
             received: Map::new(),
         }
     }
@@ -127,7 +135,7 @@ fn pause() -> impl Strategy<Value = u64> {
 fn write() -> impl Strategy<Value = Write> {
     prop_oneof![
         4 => registered().prop_map(Write::Register),
-        1 => id().prop_map(|id| Write::Deregister { id }),
+        1 => (id(), origin()).prop_map(|(id, from)| Write::Deregister { id, from }),
     ]
 }
 
@@ -146,15 +154,24 @@ fn registered() -> impl Strategy<Value = Registered> {
         any::<u16>(),
         1..=LONGEST_TTL,
         policy,
+        origin(),
     )
-        .prop_map(|(id, service_type, tag, port, ttl, policy)| Registered {
+        .prop_map(|(id, service_type, tag, port, ttl, policy, from)| Registered {
             id,
             service_type,
             tag,
             port,
             ttl,
             policy,
+            from,
         })
+}
+
+/// Now and then, nobody knows from where.
+fn origin() -> impl Strategy<Value = Origin> {
+    let address = proptest::option::weighted(0.9, proptest::sample::select(&HOSTS[..]));
+    (address, proptest::bool::weighted(0.1))
+        .prop_map(|(address, is_admin)| Origin { address, is_admin })
 }
 
 fn id() -> impl Strategy<Value = Id> {

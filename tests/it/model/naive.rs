@@ -2,7 +2,9 @@
 //! carried out on a copy, which takes the place of the original if the commit succeeds.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
+use service_registry::access::{Origin, Ownership};
 use service_registry::service::TypePolicy;
 
 use super::action::{Id, Registered, Turn, Write};
@@ -11,6 +13,7 @@ use super::words::{Answered, CleanedUp, Shown, Times, Told};
 #[derive(Clone, Default)]
 pub(super) struct Naive {
     enforce: bool,
+    ownership: Ownership,
     services: Vec<Service>,
     pub(super) policies: BTreeMap<Id, TypePolicy>,
     /// To be taken after every action.
@@ -28,25 +31,30 @@ struct Service {
     since: u64,
     left: Option<u64>,
     restored: bool,
+    /// How often the process had stood still by then.
+    pauses: u64,
 }
 
 impl Service {
     fn heard(said: Registered, now: Times) -> Self {
-        let (heard, since, left) = (now.wall_seconds(), now.listening, Some(said.ttl));
-        Self { said, heard, stored: heard, unsaved: false, since, left, restored: false }
+        let (heard, left) = (now.wall_seconds(), Some(said.ttl));
+        let Times { listening: since, pauses, .. } = now;
+        Self { said, heard, stored: heard, unsaved: false, since, left, restored: false, pauses }
     }
 
     fn shown(&self, now: Times) -> Shown {
         let silent = now.listening - self.since;
         let passing = self.left.is_some_and(|left| silent <= left * 1_000);
-        let Registered { id, port, ttl, .. } = self.said;
-        Shown { id, port, ttl, last_heartbeat: self.heard, passing, over: silent > ttl * 1_000 }
+        let Registered { id, port, ttl, from, .. } = self.said;
+        let (owner, last_heartbeat) = (from.address, self.heard);
+        let over = silent > ttl * 1_000;
+        Shown { id, port, ttl, owner, last_heartbeat, passing, over }
     }
 }
 
 impl Naive {
-    pub(super) fn new(enforce: bool) -> Self {
-        Self { enforce, ..Self::default() }
+    pub(super) fn new(enforce: bool, ownership: Ownership) -> Self {
+        Self { enforce, ownership, ..Self::default() }
     }
 
     /// All of them, or those that have a type.
@@ -114,6 +122,9 @@ impl Naive {
     fn write(&mut self, write: &Write, now: Times) -> Answered {
         let told = match write {
             Write::Register(said) => {
+                if let Some(owner) = self.other_owner(said.id, said.from, now) {
+                    return Answered::OwnedBy(owner);
+                }
                 if let Some(holder) = self.make_room(said, now) {
                     return Answered::TakenBy(holder);
                 }
@@ -129,8 +140,11 @@ impl Naive {
                 };
                 Told::Registered(said.id)
             }
-            Write::Deregister { id } => {
+            Write::Deregister { id, from } => {
                 let Some(place) = self.place(id) else { return Answered::NotRegistered };
+                if let Some(owner) = self.other_owner(id, *from, now) {
+                    return Answered::OwnedBy(owner);
+                }
                 self.services.remove(place);
                 self.policies.remove(id);
                 Told::Deregistered(id)
@@ -138,6 +152,13 @@ impl Naive {
         };
         self.events.push(told);
         Answered::Done
+    }
+
+    /// Whose a living service is, where somebody else asks.
+    fn other_owner(&self, id: Id, from: Origin, now: Times) -> Option<IpAddr> {
+        let service = self.services[self.place(id)?].shown(now);
+        let counts = self.ownership == Ownership::Host && service.passing && !from.is_admin;
+        service.owner.filter(|owner| counts && from.address != Some(*owner))
     }
 
     /// Expires who has the type that should be unique and is not alive; the first who is.
@@ -164,7 +185,7 @@ impl Naive {
     fn expire(&mut self, id: Id, now: Times) {
         let service = self.services.remove(self.place(id).expect("it is there"));
         let milliseconds = now.listening - service.since;
-        let paused = now.last_pause.is_some_and(|pause| pause >= service.since);
+        let paused = now.pauses > service.pauses;
         self.events.push(Told::Expired { id, milliseconds, restarted: service.restored, paused });
     }
 

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use service_registry::access::Ownership;
 use service_registry::backend::{Backend, BackendError, Record, StoredService};
 use service_registry::registry::{
     Change, Entry, Epoch, Event, EventKind, Health, Outcome, Plan, Refusal, Registry,
@@ -28,6 +29,7 @@ pub(super) struct RealPlan {
 /// See the module's page.
 pub(super) struct Real {
     enforce: bool,
+    ownership: Ownership,
     registry: Registry,
     /// None only while it is opened anew: a file can be opened once at a time.
     backend: Option<Box<dyn Backend>>,
@@ -47,16 +49,16 @@ impl Kept {
 }
 
 impl Real {
-    pub(super) fn start(enforce: bool, Kept(open): Kept, now: Times) -> Self {
+    pub(super) fn start(enforce: bool, ownership: Ownership, Kept(open): Kept, now: Times) -> Self {
         let mut backend = open();
-        let registry = load(enforce, backend.as_mut(), now);
-        Self { enforce, registry, backend: Some(backend), open, events: Vec::new() }
+        let registry = load(enforce, ownership, backend.as_mut(), now);
+        Self { enforce, ownership, registry, backend: Some(backend), open, events: Vec::new() }
     }
 
     pub(super) fn restart(&mut self, now: Times) {
         self.backend = None;
         let mut backend = (self.open)();
-        self.registry = load(self.enforce, backend.as_mut(), now);
+        self.registry = load(self.enforce, self.ownership, backend.as_mut(), now);
         self.backend = Some(backend);
     }
 
@@ -66,11 +68,6 @@ impl Real {
 
     /// Plans a turn, and tells what the rules leave open: whom it cleans up.
     pub(super) fn plan(&mut self, turn: &Turn, now: Times) -> (RealPlan, CleanedUp) {
-        if let Some(pause) = now.paused_at()
-            && self.registry.last_pause() != Some(pause)
-        {
-            self.registry.note_pause(pause);
-        }
         let mut plan = Plan::new(&self.registry, now.now());
         let mut changes = Vec::new();
         let mut cleaned_up = CleanedUp::default();
@@ -93,7 +90,9 @@ impl Real {
                 Write::Register(said) => {
                     plan.register(&self.registry, said.registration(), Uuid::nil())
                 }
-                Write::Deregister { id } => plan.deregister(&self.registry, &service_id(id), None),
+                Write::Deregister { id, from } => {
+                    plan.deregister(&self.registry, &service_id(id), *from)
+                }
             };
             changes.extend(planned.changes);
             answers.push(answered(&planned.outcome));
@@ -138,7 +137,7 @@ impl Real {
     /// The picture of a registry that starts now on all that is stored.
     pub(super) fn replayed(&mut self, now: Times) -> Picture {
         let backend = self.backend.as_mut().expect("it is open");
-        picture(&load(self.enforce, backend.as_mut(), now), now)
+        picture(&load(self.enforce, self.ownership, backend.as_mut(), now), now)
     }
 
     pub(super) fn holders(&self, service_type: &str, now: Times) -> Vec<Shown> {
@@ -155,8 +154,8 @@ impl Real {
     }
 }
 
-fn load(enforce: bool, backend: &mut dyn Backend, now: Times) -> Registry {
-    let mut registry = Registry::new(Epoch::new("epoch"), enforce);
+fn load(enforce: bool, ownership: Ownership, backend: &mut dyn Backend, now: Times) -> Registry {
+    let mut registry = Registry::new(Epoch::new("epoch"), enforce).with_ownership(ownership);
     for StoredService { service, last_heartbeat } in backend.load().unwrap() {
         registry.restore(service, last_heartbeat, now.now());
     }
@@ -181,6 +180,7 @@ fn shown<'a>(entries: impl Iterator<Item = &'a Arc<Entry>>, now: Times) -> Vec<S
         id: name(&entry.service.id),
         port: entry.service.port,
         ttl: entry.service.ttl.seconds().into(),
+        owner: entry.service.owner,
         last_heartbeat: entry.lease.last_heartbeat().unix_seconds(),
         passing: entry.lease.health(listening) == Health::Passing,
         over: entry.lease.over_after() < listening,
@@ -203,6 +203,7 @@ fn answered(outcome: &Outcome) -> Answered {
     match outcome {
         Outcome::Registered(_) | Outcome::Deregistered => Answered::Done,
         Outcome::Refused(Refusal::NotRegistered) => Answered::NotRegistered,
+        Outcome::Refused(Refusal::NotOwner { owner }) => Answered::OwnedBy(*owner),
         Outcome::Refused(Refusal::DuplicateServiceType { existing, .. }) => {
             Answered::TakenBy(name(existing))
         }

@@ -2,6 +2,7 @@
 //! by which both live.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use service_registry::clock::{ListeningTime, Now, WallTime};
@@ -14,8 +15,8 @@ use super::action::Id;
 pub(super) struct Times {
     wall: u64,
     pub(super) listening: u64,
-    /// When the process last stood still, in listening time.
-    pub(super) last_pause: Option<u64>,
+    /// How often the process stood still.
+    pub(super) pauses: u64,
 }
 
 /// A service as it stands.
@@ -24,6 +25,7 @@ pub(super) struct Shown {
     pub(super) id: Id,
     pub(super) port: u16,
     pub(super) ttl: u64,
+    pub(super) owner: Option<IpAddr>,
     pub(super) last_heartbeat: u64,
     pub(super) passing: bool,
     pub(super) over: bool,
@@ -50,6 +52,8 @@ pub(super) enum Told {
 pub(super) enum Answered {
     Done,
     NotRegistered,
+    /// The service belongs to this host.
+    OwnedBy(IpAddr),
     TakenBy(Id),
 }
 
@@ -88,7 +92,7 @@ impl Told {
 }
 
 impl Times {
-    pub(super) const START: Self = Self { wall: 1_700_000_000_000, listening: 0, last_pause: None };
+    pub(super) const START: Self = Self { wall: 1_700_000_000_000, listening: 0, pauses: 0 };
 
     pub(super) fn elapse(&mut self, milliseconds: u64) {
         self.wall += milliseconds;
@@ -99,12 +103,10 @@ impl Times {
         self.wall = self.wall.saturating_add_signed(seconds * 1_000);
     }
 
-    /// Nothing could be heard meanwhile, so it does not count. What is heard next is heard
-    /// behind it.
+    /// Nothing could be heard meanwhile, so it does not count.
     pub(super) fn pause(&mut self, seconds: u64) {
         self.wall += seconds * 1_000;
-        self.last_pause = Some(self.listening);
-        self.elapse(1);
+        self.pauses += 1;
     }
 
     /// A new process has a new listening clock.
@@ -115,27 +117,20 @@ impl Times {
 
     /// As they would be in a process that starts now.
     pub(super) const fn restarted(self) -> Self {
-        Self { listening: 0, last_pause: None, ..self }
+        Self { listening: 0, pauses: 0, ..self }
     }
 
     pub(super) fn now(self) -> Now {
         Now {
             wall: WallTime::from_unix_seconds(self.wall_seconds()),
-            listening: listening_time(self.listening),
+            listening: ListeningTime::START.plus(Duration::from_millis(self.listening)),
+            pauses: self.pauses,
         }
-    }
-
-    pub(super) fn paused_at(self) -> Option<ListeningTime> {
-        self.last_pause.map(listening_time)
     }
 
     pub(super) const fn wall_seconds(self) -> u64 {
         self.wall / 1_000
     }
-}
-
-const fn listening_time(milliseconds: u64) -> ListeningTime {
-    ListeningTime::START.plus(Duration::from_millis(milliseconds))
 }
 
 /// Puts what expires in one sweep, which may be in any order, in one order.
