@@ -2,7 +2,7 @@
 //!
 //! One file per command. Around them: what the asking commands share in `asking`, the search
 //! for `registry.yaml` in `configuration`, everything that can go wrong in `failure`, and all
-//! that is printed in `output` and `services`.
+//! that is printed in `output` and `services`. `manual` makes man pages of it all.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -17,11 +17,16 @@ mod client;
 mod configuration;
 mod deregister;
 mod discover;
+mod doctor;
 mod failure;
 mod get;
 mod health;
+mod journal;
+mod keygen;
+mod keys;
 mod list_services;
 mod logging;
+mod manual;
 mod output;
 mod register;
 mod registering;
@@ -30,10 +35,14 @@ mod services;
 mod start;
 mod status;
 mod stop;
+mod top;
 mod wait;
 mod watch;
 
 const PROGRAM: &str = "service-registry";
+
+/// With the commit that the program was built from, where that is known.
+const VERSION: &str = env!("SERVICE_REGISTRY_VERSION");
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +72,7 @@ impl From<Exit> for ExitCode {
 }
 
 /// A service registry for laboratory hardware: device services register, and others find them.
-#[derive(FromArgs)]
+#[derive(argh::ArgsInfo, FromArgs)]
 #[argh(
     help_triggers("-h", "--help", "help"),
     example = "{command_name} start --bind '*'\n{command_name} list-services --host lab-server",
@@ -76,7 +85,7 @@ impl From<Exit> for ExitCode {
     note = "`run` ends with the exit code of its command."
 )]
 struct Arguments {
-    /// print the version
+    /// print the version, and the commit that it was built from
     #[argh(switch)]
     version: bool,
 
@@ -84,7 +93,7 @@ struct Arguments {
     command: Option<Command>,
 }
 
-#[derive(FromArgs)]
+#[derive(argh::ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 enum Command {
     Start(start::Start),
@@ -102,15 +111,20 @@ enum Command {
     Backup(backup::Backup),
     Check(check::Check),
     Bench(bench::Bench),
+    Keygen(keygen::Keygen),
+    Top(top::Top),
+    Doctor(doctor::Doctor),
 }
 
 /// Does what `arguments` say.
 pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> Exit {
-    match parse(arguments) {
-        Ok(Arguments { version: true, .. }) => {
-            output::print(&format!("{PROGRAM} {}", env!("CARGO_PKG_VERSION")))
-                .map_or_else(|failure| failure.tell(), |()| Exit::Done)
-        }
+    let arguments: Vec<OsString> = arguments.collect();
+    if let Some(folder) = manual::asked_for(&arguments) {
+        return manual::write(folder);
+    }
+    match parse(arguments.into_iter()) {
+        Ok(Arguments { version: true, .. }) => output::print(&format!("{PROGRAM} {VERSION}"))
+            .map_or_else(|failure| failure.tell(), |()| Exit::Done),
         Ok(Arguments { command: Some(command), .. }) => command.run(),
         Ok(Arguments { command: None, .. }) => wrong_usage("a command is missing"),
         Err(exit) => exit,
@@ -135,6 +149,9 @@ impl Command {
             Self::Backup(command) => command.run(),
             Self::Check(command) => command.run(),
             Self::Bench(command) => command.run(),
+            Self::Keygen(command) => command.run(),
+            Self::Top(command) => command.run(),
+            Self::Doctor(command) => command.run(),
         }
     }
 }

@@ -12,6 +12,7 @@ use service_registry::clock::WallTime;
 
 use super::configuration::{self, Source};
 use super::failure::Failure;
+use super::keys::Keys;
 use super::{Exit, output};
 
 /// How long an answer may take that nobody set a time for.
@@ -27,7 +28,7 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(86_400);
 /// have, which argh cannot share between structs.
 macro_rules! asking_command {
     ($(#[$about:meta])* struct $command:ident { $($arguments:tt)* }) => {
-        #[derive(argh::FromArgs)]
+        #[derive(argh::ArgsInfo, argh::FromArgs)]
         $(#[$about])*
         pub(super) struct $command {
             $($arguments)*
@@ -51,6 +52,14 @@ macro_rules! asking_command {
             /// the registry.yaml to read
             #[argh(option)]
             config: Option<std::path::PathBuf>,
+
+            /// the registry's public key, where it asks for keys
+            #[argh(option)]
+            server_key: Option<service_registry::curve::PublicKey>,
+
+            /// the file with your own keys, as `keygen` makes it
+            #[argh(option)]
+            key_file: Option<std::path::PathBuf>,
         }
 
         impl $command {
@@ -61,6 +70,10 @@ macro_rules! asking_command {
                     timeout: self.timeout.unwrap_or_default(),
                     json: self.json,
                     config: self.config.as_deref(),
+                    keys: super::keys::Keys {
+                        server_key: self.server_key,
+                        key_file: self.key_file.as_deref(),
+                    },
                 }
             }
         }
@@ -76,6 +89,7 @@ pub(super) struct Asking<'a> {
     pub(super) timeout: Timeout,
     pub(super) json: bool,
     pub(super) config: Option<&'a Path>,
+    pub(super) keys: Keys<'a>,
 }
 
 /// How long an answer may take.
@@ -150,7 +164,11 @@ impl Asking<'_> {
 
     /// The way to the registry, on which nothing is sent yet.
     pub(super) fn registry(&self) -> Result<Registry, Failure> {
-        Ok(Registry(Connection::new(self.host, self.port()?, self.timeout.0)))
+        let connection = Connection::new(self.host, self.port()?, self.timeout.0);
+        Ok(Registry(match self.keys.load()? {
+            Some(keys) => connection.with_keys(keys),
+            None => connection,
+        }))
     }
 
     /// The port to ask at. A file that somebody named is read in any case, because its mistakes

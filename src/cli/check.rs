@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::{Exit, output};
 
 /// Verify a database that no registry uses, and tell what is in it. Nothing in it is changed.
-#[derive(FromArgs)]
+#[derive(argh::ArgsInfo, FromArgs)]
 #[argh(
     subcommand,
     name = "check",

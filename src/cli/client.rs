@@ -14,6 +14,7 @@ impl Asking<'_> {
     /// A client, once the registry has told its other ports.
     pub(super) fn client(&self) -> Result<RegistryClient, Failure> {
         let requests = Endpoint::new(self.host, self.port()?);
+        let keys = self.keys.load()?;
         let client = |events: &Endpoint, heartbeats: &Endpoint| {
             let endpoints = RegistryEndpoints {
                 requests: requests.clone(),
@@ -22,7 +23,11 @@ impl Asking<'_> {
             };
             let timeout = self.timeout.duration();
             let builder = RegistryClient::builder().endpoints(endpoints).client_id(PROGRAM);
-            builder.request_timeout(timeout).heartbeat_timeout(timeout).build()
+            let builder = builder.request_timeout(timeout).heartbeat_timeout(timeout);
+            match &keys {
+                Some(keys) => builder.curve(keys.clone()).build(),
+                None => builder.build(),
+            }
         };
         // Where only one question is asked, the other endpoints are used for nothing.
         let status = client(&requests, &requests).server_status()?;

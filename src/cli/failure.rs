@@ -6,6 +6,7 @@ use std::io;
 use serde_json::{Value, json};
 use service_registry::backend::SqliteError;
 use service_registry::client::{ClientError, ConnectionError};
+use service_registry::curve::{KeyFileError, NoCurve};
 use service_registry::server::{ServerError, StartError};
 use thiserror::Error;
 
@@ -16,7 +17,8 @@ use super::{Exit, output};
 
 /// What to look at when nobody answers.
 const UNREACHABLE_HINT: &str = "check that the registry runs there, that it listens on this \
-    address (`start --bind`), and that --host (--registry) and --req-port are right";
+    address (`start --bind`), that --host (--registry) and --req-port are right, and that it lets \
+    this host and its keys in";
 
 /// How to look into a database whose registry must not be stopped.
 const IN_USE_HINT: &str = "or let that registry make a copy with `service-registry backup`, and \
@@ -44,6 +46,11 @@ pub(super) enum Failure {
     Server(#[from] ServerError),
     #[error(transparent)]
     Client(ClientError),
+    /// The keys to ask with cannot be used, or made.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    #[error(transparent)]
+    NoCurve(#[from] NoCurve),
     /// What was to be run cannot be.
     #[error(transparent)]
     Command(#[from] CommandError),
@@ -80,6 +87,8 @@ impl Failure {
             | Self::Start(_)
             | Self::Server(_)
             | Self::Client(_)
+            | Self::KeyFile(_)
+            | Self::NoCurve(_)
             | Self::Bench(_)
             | Self::Signals(_)
             | Self::Output(_) => Exit::Refused,
@@ -109,6 +118,8 @@ impl Failure {
             Self::Start(_) => "not_started",
             Self::Server(_) | Self::Signals(_) => "server_failed",
             Self::Client(_) => "client_failed",
+            Self::KeyFile(_) => "key_file_failed",
+            Self::NoCurve(_) => "no_curve",
             Self::Command(_) => "command_failed",
             Self::Bench(_) => "bench_failed",
             Self::Output(_) => "output_failed",

@@ -3,6 +3,8 @@
 //! Whoever reads it may stop reading: a pager, a terminal with Ctrl-S, a log driver that hangs.
 //! The registry must not hang with it. So lines go through a bounded channel to a thread that
 //! does nothing but write them; while that one waits, further lines are counted and dropped.
+//!
+//! A line has a time stamp, unless the journal reads it, which wants a priority instead.
 
 use std::io::{self, Write};
 use std::mem;
@@ -13,9 +15,10 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use log::{LevelFilter, Metadata, Record};
+use log::{Level, LevelFilter, Metadata, Record};
 use simplelog::{ConfigBuilder, LevelPadding, ThreadLogMode, WriteLogger};
 
+use super::journal::{self, JournalLogger};
 use super::output;
 
 /// How many lines wait for a reader of the log. Some seconds of a busy start.
@@ -35,27 +38,25 @@ enum Entry {
     Flush(Sender<()>),
 }
 
-/// Starts to log: time stamp, level, thread, message. A panic is logged as well. The level can be
-/// changed with [`log::set_max_level`].
+/// Starts to log: time stamp or priority, level, thread, message. A panic is logged as well. The
+/// level can be changed with [`log::set_max_level`].
 pub(super) fn start(level: LevelFilter) -> io::Result<Log> {
-    let format = ConfigBuilder::new()
-        .set_time_format_rfc3339()
-        .set_level_padding(LevelPadding::Right)
-        .set_thread_level(LevelFilter::Error)
-        .set_thread_mode(ThreadLogMode::Names)
-        .set_target_level(LevelFilter::Off)
-        .set_location_level(LevelFilter::Off)
-        .build();
     let (lines, written) = bounded(LINES_WAITING_MAX);
     let lost = Arc::new(AtomicU64::new(0));
     let writer = LineWriter { lines: lines.clone(), lost: Arc::clone(&lost), line: Vec::new() };
 
+    let for_journal = journal::is_connected();
+    let priority = if for_journal { journal::priority(Level::Warn) } else { "" };
     thread::Builder::new()
         .name("log".to_owned())
-        .spawn(move || write_lines(&written, &lost, &mut io::stderr()))?;
-    let logger = Harmless(WriteLogger::new(LevelFilter::Trace, format, writer));
+        .spawn(move || write_lines(&written, &lost, priority, &mut io::stderr()))?;
+    let logger: Box<dyn log::Log> = if for_journal {
+        Box::new(Harmless(JournalLogger::new(writer)))
+    } else {
+        Box::new(Harmless(WriteLogger::new(LevelFilter::Trace, line_format(), writer)))
+    };
     // Fails only where there is a logger already, and then there is one.
-    let _ = log::set_boxed_logger(Box::new(logger));
+    let _ = log::set_boxed_logger(logger);
     log::set_max_level(level);
     panic::set_hook(Box::new(|panic| log::error!("{panic}")));
     Ok(Log { lines })
@@ -68,6 +69,17 @@ impl Drop for Log {
             let _ = wait.recv_timeout(LAST_LINES_WAIT);
         }
     }
+}
+
+fn line_format() -> simplelog::Config {
+    ConfigBuilder::new()
+        .set_time_format_rfc3339()
+        .set_level_padding(LevelPadding::Right)
+        .set_thread_level(LevelFilter::Error)
+        .set_thread_mode(ThreadLogMode::Names)
+        .set_target_level(LevelFilter::Off)
+        .set_location_level(LevelFilter::Off)
+        .build()
 }
 
 /// A logger whose messages are one line each, whatever a client has put into them, and do nothing
@@ -115,8 +127,13 @@ impl Write for LineWriter {
     }
 }
 
-/// The log thread. Ends with the program.
-fn write_lines(entries: &Receiver<Entry>, lost: &AtomicU64, output: &mut impl Write) {
+/// The log thread. Ends with the program. What it says itself begins with `priority`.
+fn write_lines(
+    entries: &Receiver<Entry>,
+    lost: &AtomicU64,
+    priority: &str,
+    output: &mut impl Write,
+) {
     for entry in entries {
         // A reader that is gone for good is no reason to stop the registry.
         let _ = match entry {
@@ -125,7 +142,8 @@ fn write_lines(entries: &Receiver<Entry>, lost: &AtomicU64, output: &mut impl Wr
         };
         let lines = lost.swap(0, Ordering::Relaxed);
         if lines > 0 {
-            let _ = writeln!(output, "{lines} log lines were lost: nobody read them in time");
+            let _ =
+                writeln!(output, "{priority}{lines} log lines were lost: nobody read them in time");
         }
     }
 }
@@ -177,11 +195,11 @@ mod tests {
         }
         drop((writer, lines));
         let mut output = Vec::new();
-        write_lines(&written, &lost, &mut output);
+        write_lines(&written, &lost, "<4>", &mut output);
 
         assert_eq!(
             String::from_utf8(output).unwrap(),
-            "line 0\n3 log lines were lost: nobody read them in time\nline 1\n"
+            "line 0\n<4>3 log lines were lost: nobody read them in time\nline 1\n"
         );
     }
 }

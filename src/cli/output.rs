@@ -2,8 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::PROGRAM;
+use log::Level;
+
 use super::failure::Failure;
+use super::{PROGRAM, journal};
 
 /// Prints `text` and the end of its line on standard output. A reader that went away, as in
 /// `| head -1`, has read what it wanted.
@@ -23,7 +25,11 @@ pub(super) fn print_while_read(text: &str) -> Result<bool, Failure> {
 
 /// Says on standard error what went wrong. Where even that fails, nobody is left to tell.
 pub(super) fn complain(text: &str) {
-    let _ = writeln!(io::stderr(), "{PROGRAM}: {}", harmless_lines(text));
+    let priority = if journal::is_connected() { journal::priority(Level::Error) } else { "" };
+    for (number, line) in text.split('\n').enumerate() {
+        let program = if number == 0 { format!("{PROGRAM}: ") } else { String::new() };
+        let _ = writeln!(io::stderr(), "{priority}{program}{}", harmless(line));
+    }
 }
 
 /// `text` without what a terminal acts upon or a reader is deceived by; it comes from whoever
@@ -51,10 +57,6 @@ pub(super) fn aligned(rows: &[Vec<String>]) -> String {
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-fn harmless_lines(text: &str) -> String {
-    text.split('\n').map(harmless).collect::<Vec<_>>().join("\n")
 }
 
 fn escape(text: &str, escaped: impl Fn(char) -> String) -> String {

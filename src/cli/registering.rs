@@ -14,7 +14,7 @@ use super::output;
 /// register and where, which argh cannot share between structs.
 macro_rules! registering_command {
     ($(#[$about:meta])* struct $command:ident { $($arguments:tt)* }) => {
-        #[derive(argh::FromArgs)]
+        #[derive(argh::ArgsInfo, argh::FromArgs)]
         $(#[$about])*
         pub(super) struct $command {
             /// what people call the service
@@ -76,6 +76,14 @@ macro_rules! registering_command {
             #[argh(option)]
             config: Option<std::path::PathBuf>,
 
+            /// the registry's public key, where it asks for keys
+            #[argh(option)]
+            server_key: Option<service_registry::curve::PublicKey>,
+
+            /// the file with your own keys, as `keygen` makes it
+            #[argh(option)]
+            key_file: Option<std::path::PathBuf>,
+
             $($arguments)*
         }
 
@@ -102,6 +110,10 @@ macro_rules! registering_command {
                     timeout: self.timeout,
                     json,
                     config: self.config.as_deref(),
+                    keys: super::keys::Keys {
+                        server_key: self.server_key,
+                        key_file: self.key_file.as_deref(),
+                    },
                 }
             }
         }

@@ -137,7 +137,9 @@ impl Run {
             match self.attempt(registration) {
                 Err(Failure::Connection(ConnectionError::Unreachable { .. }))
                     if !remaining.is_zero() => {}
-                outcome => return outcome.map(Registered::Yes),
+                outcome => {
+                    return outcome.map(|service| Registered::Yes(Box::new(service)));
+                }
             }
             std::thread::sleep(PAUSE.min(remaining));
         }
@@ -149,7 +151,7 @@ impl Run {
 }
 
 enum Registered {
-    Yes(RegisteredService),
+    Yes(Box<RegisteredService>),
     /// By a signal that asked this process to end.
     Interrupted(u8),
 }

@@ -4,19 +4,20 @@ use std::path::PathBuf;
 
 use argh::FromArgs;
 use service_registry::config::Config;
-use service_registry::server::{Endpoints, Server, StartError};
+use service_registry::server::{Endpoints, Server, StartError, raise_descriptor_limit};
 
 use super::configuration::{self, ConfigurationError, Source};
 use super::failure::Failure;
-use super::{Exit, logging, output};
+use super::{Exit, VERSION, logging, output};
 
 mod reload;
 mod signals;
+mod supervision;
 
 use reload::Reload;
 
 /// Run a registry until it is told to stop.
-#[derive(Clone, FromArgs)]
+#[derive(Clone, argh::ArgsInfo, FromArgs)]
 #[argh(
     subcommand,
     name = "start",
@@ -24,7 +25,7 @@ use reload::Reload;
     help_triggers("-h", "--help", "help"),
     note = "A flag wins over registry.yaml, which explains every setting; both over the default.",
     note = "`service-registry stop`, Ctrl-C or SIGTERM stop it; what was accepted is kept. SIGHUP \
-        lets it take over `allow` and `log_level` from registry.yaml."
+        lets it take over `allow`, `log_level` and the client keys of `curve` from registry.yaml."
 )]
 pub(super) struct Start {
     /// the registry.yaml to read (default: $SERVICE_REGISTRY_CONFIG, ./registry.yaml, or
@@ -48,9 +49,17 @@ pub(super) struct Start {
     #[argh(option)]
     hb_port: Option<String>,
 
+    /// where to serve metrics and a page over HTTP, such as 127.0.0.1:6103 (default: off)
+    #[argh(option)]
+    http: Option<String>,
+
     /// who may connect: all, or networks such as 127.0.0.1,192.168.10.0/24 (default: all)
     #[argh(option)]
     allow: Option<String>,
+
+    /// off, or the keys as registry.yaml explains them, in JSON (default: off)
+    #[argh(option)]
+    curve: Option<String>,
 
     /// who may stop it over the network: loopback, allowed or never (default: loopback)
     #[argh(option)]
@@ -78,6 +87,10 @@ pub(super) struct Start {
     #[argh(option)]
     cleanup_interval: Option<String>,
 
+    /// what it takes at the most, such as services=1000,tags=8; registry.yaml has all limits
+    #[argh(option)]
+    limits: Option<String>,
+
     /// off, error, warn, info, debug or trace (default: info)
     #[argh(option)]
     log_level: Option<String>,
@@ -104,18 +117,23 @@ impl Start {
         let source = configuration::source(self.config.as_deref());
         let config = self.settings(&source)?;
         let _log = logging::start(config.log_level).map_err(StartError::Resources)?;
+        if let Err(error) = raise_descriptor_limit() {
+            log::warn!("cannot allow myself more open files: {error}");
+        }
         let server = Server::start(config.clone())?;
-        log::info!("version {}, {source}", env!("CARGO_PKG_VERSION"));
+        log::info!("version {VERSION}, {source}");
         // Before the ready line: who has read it may send a signal.
         let stop = server.stop_handle();
         let (start, allow) = (self.clone(), server.allow_handle());
         let mut reload = Reload { start, source, config, allow };
         let _signals =
-            signals::listen(move || stop.stop(), move || reload.run()).map_err(Failure::Signals)?;
+            signals::listen(move || stop.stop(), move || supervision::reloading(|| reload.run()))
+                .map_err(Failure::Signals)?;
+        let supervision = supervision::begin(server.vitals()).map_err(StartError::Resources)?;
         if let Err(failure) = output::print(&ready_line(server.endpoints())) {
             log::warn!("{failure}, so nobody reads that the registry is ready");
         }
-        Ok(server.wait()?)
+        Ok(server.wait_and_tell(|| supervision.end())?)
     }
 
     fn settings(&self, source: &Source) -> Result<Config, Failure> {
@@ -149,7 +167,9 @@ impl Start {
             ("req_port", self.req_port.as_deref()),
             ("pub_port", self.pub_port.as_deref()),
             ("hb_port", self.hb_port.as_deref()),
+            ("http", self.http.as_deref()),
             ("allow", self.allow.as_deref()),
+            ("curve", self.curve.as_deref()),
             ("terminate", self.terminate.as_deref()),
             ("ownership", self.ownership.as_deref()),
             ("backend", self.backend.as_deref()),
@@ -157,6 +177,7 @@ impl Start {
             ("durability", self.durability.as_deref()),
             ("cleanup_interval", self.cleanup_interval.as_deref()),
             ("enforce_unique_service_types", enforce),
+            ("limits", self.limits.as_deref()),
             ("log_level", self.log_level.as_deref()),
         ];
         Ok(flags.into_iter().filter_map(|(key, text)| Some((key, text?))))

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use argh::FromArgs;
 use serde_json::json;
 use service_registry::client::{ConnectionError, Host, Service};
+use service_registry::curve::PublicKey;
 
 use super::asking::{Answer, Asking, Timeout, tell};
 use super::client::json_of;
 use super::failure::Failure;
+use super::keys::Keys;
 use super::{Exit, output};
 
 /// How long a service is waited for where nobody set a time.
@@ -20,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Wait until a healthy service of a type is there. The registry may come up meanwhile.
-#[derive(FromArgs)]
+#[derive(argh::ArgsInfo, FromArgs)]
 #[argh(
     subcommand,
     name = "wait",
@@ -53,6 +55,14 @@ pub(super) struct Wait {
     /// the registry.yaml to read
     #[argh(option)]
     config: Option<PathBuf>,
+
+    /// the registry's public key, where it asks for keys
+    #[argh(option)]
+    server_key: Option<PublicKey>,
+
+    /// the file with your own keys, as `keygen` makes it
+    #[argh(option)]
+    key_file: Option<PathBuf>,
 }
 
 impl Wait {
@@ -82,6 +92,7 @@ impl Wait {
             timeout: Timeout::at_most(ANSWER_TIMEOUT, remaining),
             json: self.json,
             config: self.config.as_deref(),
+            keys: Keys { server_key: self.server_key, key_file: self.key_file.as_deref() },
         };
         let started = Instant::now();
         let client = asking.client()?;

@@ -89,7 +89,8 @@ fn tell_status(told: &mut Option<WatchStatus>, status: WatchStatus) {
     }
 }
 
-fn line(change: &Change) -> String {
+/// A change in one line, harmless to a terminal.
+pub(super) fn line(change: &Change) -> String {
     let service = change.service();
     let service_type = service.service_type().unwrap_or("-");
     let Service { id, name, .. } = &**service;

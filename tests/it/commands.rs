@@ -3,9 +3,12 @@
 
 mod asking;
 mod bench;
+mod doctor;
 mod failing;
 mod register;
 mod run;
+mod screen;
 mod terminal;
+mod top;
 mod wait;
 mod watch;

@@ -115,6 +115,11 @@ impl Workload {
     pub(super) fn has(&self, action: Action) -> bool {
         self.turns.contains(&action)
     }
+
+    /// Whether nothing else than heartbeats is part of it.
+    pub(super) fn is_heartbeats(&self) -> bool {
+        self.turns.iter().all(|action| *action == Action::Heartbeat)
+    }
 }
 
 impl Workloads {

@@ -10,7 +10,7 @@ use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
-use service_registry::client::{ConnectionError, Endpoint, Host};
+use service_registry::client::{ConnectionError, CurveKeys, Endpoint, Host};
 use service_registry::protocol::envelope::{REQUEST, RESPONSE};
 use zmq::{Context, DONTWAIT, Error, Message, SNDMORE, Socket};
 
@@ -30,11 +30,23 @@ pub(super) enum Purpose {
     Heartbeats,
 }
 
+impl Purpose {
+    /// The socket's name.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Heartbeats => "heartbeats",
+        }
+    }
+}
+
 /// Where a socket of the registry is.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     pub(super) endpoint: Endpoint,
     pub(super) is_ipv6: bool,
+    /// None for a registry that asks for none.
+    pub(super) keys: Option<CurveKeys>,
     pub(super) purpose: Purpose,
 }
 
@@ -60,8 +72,13 @@ pub(super) struct Connection<T> {
 }
 
 impl Target {
-    pub(super) fn new(host: &Host, port: NonZeroU16, purpose: Purpose) -> Self {
-        Self { endpoint: Endpoint::new(host, port), is_ipv6: host.is_ipv6(), purpose }
+    pub(super) fn new(
+        host: &Host,
+        port: NonZeroU16,
+        keys: Option<CurveKeys>,
+        purpose: Purpose,
+    ) -> Self {
+        Self { endpoint: Endpoint::new(host, port), is_ipv6: host.is_ipv6(), keys, purpose }
     }
 
     fn broken(&self, source: Error) -> ConnectionError {
@@ -85,6 +102,9 @@ impl<T> Connection<T> {
             socket.set_sndhwm(0)?;
             socket.set_rcvhwm(0)?;
             socket.set_identity(identity.as_bytes())?;
+            if let Some(keys) = &target.keys {
+                keys.secure(&socket)?;
+            }
             socket.connect(target.endpoint.as_str())?;
             Ok(socket)
         };

@@ -34,8 +34,9 @@ pub(super) struct Line {
 /// One client.
 #[derive(Debug)]
 pub(super) struct Client {
+    /// Its lines. Where all that it sends goes to one socket, it has but one, and both are that.
     requests: usize,
-    heartbeats: Option<usize>,
+    heartbeats: usize,
     pub(super) under_way: usize,
     /// How often it has registered or deregistered a passing service.
     pub(super) passings: u32,
@@ -51,26 +52,25 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    /// Opens `count` clients, with a second connection each where `heartbeats` are to be sent.
+    /// Opens `count` clients, each with a connection to those of the sockets that are given.
     pub(super) fn open(
         count: usize,
         in_flight: usize,
         run: &str,
-        requests: &Target,
+        requests: Option<&Target>,
         heartbeats: Option<&Target>,
     ) -> Result<Self, Failure> {
         let mut contexts = Contexts::default();
         let mut clients = Vec::with_capacity(count);
         let mut lines = Vec::with_capacity(count);
         for client in 0..count {
-            let mut open = |target: &Target, what: &str| -> Result<usize, Failure> {
-                let identity = format!("bench-{run}-{client}-{what}");
+            let first = lines.len();
+            for target in requests.into_iter().chain(heartbeats) {
+                let identity = format!("bench-{run}-{client}-{}", target.purpose.name());
                 let connection = Connection::open(contexts.next(), target, &identity)?;
                 lines.push(Line { connection, client, is_to_be_read: true });
-                Ok(lines.len() - 1)
-            };
-            let requests = open(requests, "requests")?;
-            let heartbeats = heartbeats.map(|target| open(target, "heartbeats")).transpose()?;
+            }
+            let (requests, heartbeats) = (first, lines.len().saturating_sub(1));
             clients.push(Client { requests, heartbeats, under_way: 0, passings: 0 });
         }
         let fds = lines.iter().map(|line| line.connection.fd());
@@ -81,8 +81,8 @@ impl Fleet {
     /// Sends `body` for `client` to the socket that takes the action.
     pub(super) fn send(&mut self, client: usize, body: &[u8], note: Note) -> Result<(), Failure> {
         let sender = &mut self.clients[client];
-        let line = match (note.action, sender.heartbeats) {
-            (Action::Heartbeat, Some(line)) => line,
+        let line = match note.action {
+            Action::Heartbeat => sender.heartbeats,
             _ => sender.requests,
         };
         sender.under_way += 1;

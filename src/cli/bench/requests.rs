@@ -176,6 +176,7 @@ fn write_digits(place: &mut [u8], mut number: u32) {
 
 #[cfg(test)]
 mod tests {
+    use service_registry::access::Origin;
     use service_registry::protocol::request::{Read, Request, Write};
     use service_registry::protocol::request::{read_heartbeat, read_request};
     use service_registry::service::Registration;
@@ -222,7 +223,7 @@ mod tests {
         let renew = Read::Renew { service_id };
         assert_eq!(request(Action::Renew, 17), Request::Read(renew.clone()));
         assert_eq!(read_heartbeat(requests().body(Action::Heartbeat, 17)).request, Ok(renew));
-        let deregister = Write::Deregister { service_id: id, from: None };
+        let deregister = Write::Deregister { service_id: id, from: Origin::default() };
         assert_eq!(request(Action::Deregister, 17), Request::Write(deregister));
     }
 
@@ -246,7 +247,7 @@ mod tests {
         let deregister = read_request(requests().deregister_passing(3)).request.unwrap();
         assert_eq!(
             deregister,
-            Request::Write(Write::Deregister { service_id: passing, from: None })
+            Request::Write(Write::Deregister { service_id: passing, from: Origin::default() })
         );
     }
 

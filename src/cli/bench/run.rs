@@ -102,11 +102,12 @@ impl<'a> Run<'a> {
             is_interrupted: false,
             measured: Vec::new(),
         };
+        let needs_requests = self.bench.actions.0.iter().any(|workload| !workload.is_heartbeats());
         let mut fleet = Fleet::open(
             self.bench.clients as usize,
             self.bench.in_flight as usize,
             &self.name,
-            &self.targets.requests,
+            needs_requests.then_some(&self.targets.requests),
             self.targets.heartbeats.as_ref(),
         )?;
         let conditions = Conditions {
@@ -182,7 +183,8 @@ fn targets(bench: &Bench, registry: &mut Registry) -> Result<Targets, Failure> {
         }
         hb_port = hb_port.or_else(|| port_in(&info));
     }
-    let at = |port, purpose| Target::new(&bench.host, port, purpose);
+    let keys = bench.asking().keys.load()?;
+    let at = |port, purpose| Target::new(&bench.host, port, keys.clone(), purpose);
     let heartbeats = match (needs_port, hb_port) {
         (false, _) => None,
         (true, Some(port)) => Some(at(port, Purpose::Heartbeats)),

@@ -1,16 +1,13 @@
 //! Reading the settings anew while the registry runs.
 
 use log::LevelFilter;
-use service_registry::config::Config;
+use service_registry::config::{Config, Curve};
 use service_registry::server::AllowHandle;
 
 use crate::cli::configuration::Source;
 use crate::cli::failure::Failure;
 
 use super::Start;
-
-/// The settings that a running registry takes over.
-const RELOADED: [&str; 2] = ["allow", "log_level"];
 
 /// What it takes to read the settings anew.
 pub(super) struct Reload {
@@ -36,13 +33,19 @@ impl Reload {
     }
 
     fn take_over(&mut self, config: Config) {
-        let Config { allow, log_level, .. } = config.clone();
+        let Config { allow, curve, log_level, .. } = config.clone();
         let changed = self.config.differences(&config);
         let (taken_over, not_yet): (Vec<&str>, Vec<&str>) =
-            changed.into_iter().partition(|key| RELOADED.contains(key));
+            changed.into_iter().partition(|key| self.can_take_over(key, &config));
 
         if taken_over.contains(&"allow") {
             self.allow.set(allow.clone());
+        }
+        if let Some(curve) = curve
+            && taken_over.contains(&"curve")
+            && self.allow.set_keys(curve.clients.clone())
+        {
+            self.config.curve = Some(curve);
         }
         // So that the line is seen where either level lets it through.
         log::set_max_level(log_level.max(log::max_level()));
@@ -51,11 +54,25 @@ impl Reload {
         self.config.allow = allow;
         self.config.log_level = log_level;
     }
+
+    /// Whether a running registry can take over this setting.
+    fn can_take_over(&self, key: &str, config: &Config) -> bool {
+        match (key, &self.config.curve, &config.curve) {
+            ("allow" | "log_level", ..) => true,
+            // Whom it lets in, and not whether it encrypts, and by which keys.
+            ("curve", Some(Curve { key_file, .. }), Some(new)) => *key_file == new.key_file,
+            _ => false,
+        }
+    }
 }
 
 fn tell(source: &Source, taken_over: &[&str], not_yet: &[&str], config: &Config) {
     let values = taken_over.iter().map(|&key| match key {
         "allow" => format!("allow is {}", config.allow),
+        "curve" => {
+            let keys = config.curve.as_ref().map_or(0, |curve| curve.clients.len());
+            format!("curve lets {keys} keys in")
+        }
         _ => format!("log_level is {}", level_name(config.log_level)),
     });
     let values: Vec<String> = values.collect();

@@ -16,8 +16,12 @@ const CTRL_C_SHOWN: &[u8] = b"^C";
 /// process.
 const IN_A_SESSION: &str = "exec setsid --ctty \"$@\" < \"$0\"";
 
+/// The same, where the process also draws on the terminal.
+pub(super) const ON_THE_SCREEN: &str =
+    "stty rows 24 cols 80 < \"$0\" && exec setsid --ctty \"$@\" < \"$0\" > \"$0\"";
+
 /// See the module's page. Dropping it closes it.
-pub(crate) struct Terminal(PtyMaster);
+pub(crate) struct Terminal(pub(super) PtyMaster);
 
 impl Terminal {
     pub(crate) fn open() -> Self {
@@ -39,6 +43,16 @@ impl Terminal {
         Process::spawn(shell.args([binary, "run", "--req-port", &port]).args(arguments))
     }
 
+    /// Begins `arguments`, with its output on this terminal.
+    #[track_caller]
+    pub(crate) fn begin_on_screen(&self, registry: &Endpoints, arguments: &[&str]) -> Process {
+        let port = port_of(&registry.requests).to_string();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", ON_THE_SCREEN, &ptsname_r(&self.0).unwrap()]);
+        shell.arg(env!("CARGO_BIN_EXE_service-registry")).args(arguments);
+        Process::spawn(shell.args(["--req-port", &port]).env("TERM", "xterm-256color"))
+    }
+
     /// Returns when the processes in the terminal have the signal.
     #[track_caller]
     pub(crate) fn press_ctrl_c(&mut self) {
@@ -46,5 +60,16 @@ impl Terminal {
         let mut shown = [0; CTRL_C_SHOWN.len()];
         self.0.read_exact(&mut shown).unwrap();
         assert_eq!(shown, CTRL_C_SHOWN);
+    }
+
+    /// Returns when `text` was shown.
+    #[track_caller]
+    pub(crate) fn wait_for(&mut self, text: &str) {
+        let mut shown = Vec::new();
+        let mut bytes = [0; 4096];
+        while !String::from_utf8_lossy(&shown).contains(text) {
+            let count = self.0.read(&mut bytes).unwrap();
+            shown.extend_from_slice(&bytes[..count]);
+        }
     }
 }

@@ -1,0 +1,164 @@
+//! `service-registry doctor`: what a person would check of a registry that does not do what it
+//! should, one finding for each, and what to do about it.
+//!
+//! One file per subject. A check looks at one thing and judges it; where the looking needs a
+//! system in trouble, the judging is a function of its own, which a test can trouble.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use serde_json::Value;
+use service_registry::config::Config;
+
+use super::asking::{Asking, Registry, asking_command, print_json};
+use super::configuration;
+use super::failure::Failure;
+use super::{Exit, output};
+
+mod answers;
+mod clock;
+mod database;
+mod finding;
+mod host;
+mod limits;
+mod ports;
+mod settings;
+mod system;
+mod telling;
+
+use finding::{Finding, Verdict};
+use ports::Reached;
+use system::Listener;
+
+asking_command! {
+    /// Check what can be wrong with a registry and the way to it, and tell what to do.
+    #[argh(
+        subcommand,
+        name = "doctor",
+        help_triggers("-h", "--help", "help"),
+        note = "Nothing is changed. On the host of the registry it looks at its database and its \
+            process, too; as the registry's user or with sudo it sees most.",
+        note = "Done (0) means that there is no problem; warnings may be there."
+    )]
+    struct Doctor {}
+}
+
+/// All that is known of the patient before the checks.
+struct Patient<'a> {
+    asking: Asking<'a>,
+    /// What `registry.yaml` says, where it can be read.
+    config: Option<Config>,
+    /// Where it is asked.
+    address: SocketAddr,
+    /// Whether that is on this host.
+    is_here: bool,
+}
+
+impl Doctor {
+    pub(super) fn run(&self) -> Exit {
+        let findings = examine(self.asking());
+        let told = if self.json {
+            print_json(&finding::reply(&findings))
+        } else {
+            output::print(&finding::text(&findings))
+        };
+        let has_problem = findings.iter().any(|finding| finding.verdict == Verdict::Problem);
+        let exit = if has_problem { Exit::Refused } else { Exit::Done };
+        told.map_or_else(|failure| failure.tell(), |()| exit)
+    }
+}
+
+/// All findings, in the order in which one explains the next.
+fn examine(asking: Asking<'_>) -> Vec<Finding> {
+    let (config, settings) = settings::check(&configuration::source(asking.config));
+    let mut findings = vec![settings];
+    let asking = match config {
+        Some(_) => asking,
+        // Settings that cannot be read are no reason to look at nothing else.
+        None => {
+            let usual = NonZeroU16::new(Config::default().req_port);
+            Asking { req_port: asking.req_port.or(usual), config: None, ..asking }
+        }
+    };
+    let port = match asking.port() {
+        Ok(port) => port.get(),
+        Err(failure) => {
+            findings.push(no_port(&failure));
+            return findings;
+        }
+    };
+    let (addresses, name) = host::resolve(asking.host, port);
+    findings.push(name);
+    let Some(address) = addresses.first().copied() else { return findings };
+    let patient = Patient { asking, config, address, is_here: host::is_own(address.ip()) };
+    let listener = if patient.is_here { system::listener(address) } else { None };
+    if patient.is_here {
+        findings.push(system::check(address, listener.as_ref()));
+    }
+    let reached = ports::check("request port", address, patient.timeout());
+    findings.push(reached.finding);
+    if matches!(reached.is, Reached::Zmtp { .. }) {
+        findings.extend(patient.ask());
+    }
+    if patient.is_here {
+        findings.extend(patient.look_at_home(listener.as_ref()));
+    }
+    findings
+}
+
+fn no_port(failure: &Failure) -> Finding {
+    Finding::problem("request port", &failure.chain(), "name it with --req-port")
+}
+
+impl Patient<'_> {
+    fn timeout(&self) -> Duration {
+        self.asking.timeout.duration()
+    }
+
+    /// What a registry that speaks can be asked.
+    fn ask(&self) -> Vec<Finding> {
+        let mut registry = match self.asking.registry() {
+            Ok(registry) => registry,
+            Err(failure) => return vec![no_port(&failure)],
+        };
+        let (info, protocol) = answers::check(&mut registry);
+        let mut findings = vec![protocol];
+        let Some(info) = info else { return findings };
+        findings.push(telling::check_version(&info));
+        findings.extend(self.other_ports(&info));
+        findings.extend(clock::check(&mut registry));
+        findings.extend(self.services(&mut registry, &info));
+        findings
+    }
+
+    /// The ports of events and heartbeats, where the registry says that they are.
+    fn other_ports(&self, info: &Value) -> Vec<Finding> {
+        let check = |name: &'static str, key: &str| {
+            let port = info[key].as_u64().and_then(|port| u16::try_from(port).ok())?;
+            let address = SocketAddr::new(self.address.ip(), port);
+            Some(ports::check(name, address, self.timeout()).finding)
+        };
+        [("event port", "pub_port"), ("heartbeat port", "hb_port")]
+            .into_iter()
+            .filter_map(|(name, key)| check(name, key))
+            .collect()
+    }
+
+    fn services(&self, registry: &mut Registry, info: &Value) -> Vec<Finding> {
+        let Ok(now) = registry.now() else { return Vec::new() };
+        let interval = self.config.as_ref().filter(|_| self.is_here);
+        let interval = interval.map(|config| config.cleanup_interval);
+        telling::check_services(&info["services"], now, interval)
+    }
+
+    /// What can be seen on the host of the registry only.
+    fn look_at_home(&self, listener: Option<&Listener>) -> Vec<Finding> {
+        let process = listener.and_then(|listener| listener.process.as_ref());
+        let mut findings = vec![clock::check_own(), limits::check(process)];
+        if let Some(config) = &self.config {
+            findings.extend(database::check(config, listener));
+        }
+        findings
+    }
+}
