@@ -14,13 +14,17 @@ use uuid::Uuid;
 pub(crate) const SIZES: [u32; 3] = [1_000, 100_000, 1_000_000];
 
 /// When everything here happens.
-pub(crate) const NOW: Now =
-    Now { wall: WallTime::from_unix_seconds(1_700_000_000), listening: ListeningTime::START };
+pub(crate) const NOW: Now = Now {
+    wall: WallTime::from_unix_seconds(1_700_000_000),
+    listening: ListeningTime::START,
+    pauses: 0,
+};
 
 /// A time at which every service is expired.
 pub(crate) const MUCH_LATER: Now = Now {
     wall: WallTime::from_unix_seconds(1_800_000_000),
     listening: ListeningTime::from_milliseconds(100_000_000_000),
+    pauses: 0,
 };
 
 /// How many registrations are planned at once while a registry is filled.

@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // 2. Listen. The operating system picks a port that is free, so that any number of services
     //    can run on one host, and nobody keeps a list of ports. Other hosts can reach this one
     //    with "*" in place of "127.0.0.1", and the host's own address in the registration, which
-    //    `address_towards` finds out.
+    //    `address_towards(&endpoints.requests)` finds out.
     let context = zmq::Context::new();
     let device = context.socket(zmq::REP)?;
     let bound = bind_to_any_port(&device, "127.0.0.1")?;

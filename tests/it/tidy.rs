@@ -106,6 +106,8 @@ fn only_the_files_made_for_it_start_threads() {
         "src/client/thread.rs",
         "src/cli/logging.rs",
         "src/cli/start/signals.rs",
+        "src/cli/start/supervision.rs",
+        "src/cli/top/feed.rs",
     ];
     assert_only_in(&files, &words);
 }
@@ -113,7 +115,7 @@ fn only_the_files_made_for_it_start_threads() {
 #[test]
 fn only_server_client_and_load_use_zeromq() {
     // A load needs sockets with many requests under way, which no client has.
-    let places = ["src/server", "src/client", "src/cli/bench"];
+    let places = ["src/server", "src/client", "src/cli/bench", "src/curve.rs"];
     assert_only_in(&places, &["zmq::"]);
 }
 

@@ -121,6 +121,7 @@ fn a_flag_with_an_impossible_value_is_named_with_what_is_allowed() {
         ("--cleanup-interval", "0", "from 0.1 to 86400"),
         ("--backend", "redis", "sqlite or memory"),
         ("--log-level", "loud", "off, error, warn"),
+        ("--http", "6103", "off, or an address with a port"),
         ("--bind", "not an address", "--bind"),
     ] {
         let finished = Launch::new().flag(flag, value).start_in_vain();

@@ -47,6 +47,12 @@ impl Client {
         answer_in(self.0.receive())
     }
 
+    /// The frames of the next answer.
+    #[track_caller]
+    pub(crate) fn receive_frames(&self) -> Vec<Vec<u8>> {
+        self.0.receive()
+    }
+
     /// The next answer, where one is there already.
     #[track_caller]
     pub(crate) fn received(&self) -> Option<Value> {

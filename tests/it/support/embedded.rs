@@ -1,5 +1,6 @@
 //! A registry inside the test's own process, with a backend of the test's.
 
+use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -76,6 +77,12 @@ impl Embedded {
 
     pub(crate) fn endpoints(&self) -> &Endpoints {
         &self.endpoints
+    }
+
+    /// Where it is looked at over HTTP.
+    #[track_caller]
+    pub(crate) fn http(&self) -> SocketAddr {
+        self.server.as_ref().and_then(Server::http).expect("it runs, with HTTP")
     }
 
     pub(crate) fn stop_handle(&self) -> StopHandle {

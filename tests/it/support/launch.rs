@@ -19,6 +19,10 @@ const CONFIG_VARIABLE: &str = "SERVICE_REGISTRY_CONFIG";
 /// limit must be set between fork and exec.
 const WITH_FILE_SIZE_LIMIT: &str = r#"trap '' XFSZ; ulimit -S -f "$0" || exit 99; exec "$@""#;
 
+/// Sets how many files a process may open, and how many it may allow itself.
+const WITH_DESCRIPTOR_LIMIT: &str =
+    r#"ulimit -S -n "$0" && ulimit -H -n "$1" || exit 99; shift; exec "$@""#;
+
 /// Everything that decides how a registry starts. Each has a folder of its own, in which it
 /// runs, and which several starts of it share.
 #[derive(Debug, Clone)]
@@ -27,6 +31,7 @@ pub(crate) struct Launch {
     flags: Vec<(String, Option<String>)>,
     environment: Vec<(String, String)>,
     file_size_limit: Option<u32>,
+    descriptor_limits: Option<[u32; 2]>,
 }
 
 impl Launch {
@@ -48,6 +53,7 @@ impl Launch {
             flags: Vec::new(),
             environment: Vec::new(),
             file_size_limit: None,
+            descriptor_limits: None,
         }
     }
 
@@ -81,6 +87,12 @@ impl Launch {
     /// Lets no file grow beyond so many blocks of 512 bytes.
     pub(crate) fn file_size_limit(mut self, blocks: u32) -> Self {
         self.file_size_limit = Some(blocks);
+        self
+    }
+
+    /// Lets the process open so many files at first, and no more than so many when it asks.
+    pub(crate) fn descriptor_limits(mut self, at_first: u32, at_most: u32) -> Self {
+        self.descriptor_limits = Some([at_first, at_most]);
         self
     }
 
@@ -149,13 +161,19 @@ impl Launch {
 
     #[track_caller]
     pub(crate) fn spawn(&self) -> Process {
-        let mut command = match self.file_size_limit {
-            None => self.command(Command::new(BINARY)),
-            Some(blocks) => {
+        let mut command = match (self.file_size_limit, self.descriptor_limits) {
+            (Some(blocks), _) => {
                 let mut shell = self.command(Command::new("sh"));
                 shell.args(["-c", WITH_FILE_SIZE_LIMIT, &blocks.to_string(), BINARY]);
                 shell
             }
+            (None, Some(limits)) => {
+                let [at_first, at_most] = limits.map(|limit| limit.to_string());
+                let mut shell = self.command(Command::new("sh"));
+                shell.args(["-c", WITH_DESCRIPTOR_LIMIT, &at_first, &at_most, BINARY]);
+                shell
+            }
+            (None, None) => self.command(Command::new(BINARY)),
         };
         command.arg("start");
         for (name, value) in &self.flags {

@@ -51,6 +51,16 @@ impl Peer {
         self.socket.send_multipart(frames, 0).expect("the message leaves within the deadline");
     }
 
+    /// As [`Self::send`], to somebody who may have refused the connection: then nothing is sent.
+    pub(crate) fn offer<F: AsRef<[u8]>>(&self, frames: &[F]) {
+        self.transcript.note(&format!("{} ?", self.name), frames);
+        let frames = frames.iter().map(AsRef::as_ref);
+        match self.socket.send_multipart(frames, zmq::DONTWAIT) {
+            Ok(()) | Err(zmq::Error::EAGAIN) => {}
+            Err(error) => panic!("{} cannot send: {error}", self.name),
+        }
+    }
+
     /// The next message; a test that waits in vain fails.
     #[track_caller]
     pub(crate) fn receive(&self) -> Vec<Vec<u8>> {

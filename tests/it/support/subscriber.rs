@@ -101,6 +101,14 @@ impl Subscriber {
         self.all_until_end_of(&probe)
     }
 
+    /// All events that came of a registry that was killed, with those of probes. What it did not
+    /// send any more is not among them.
+    #[track_caller]
+    pub(crate) fn last_words(&self) -> Vec<Event> {
+        let frames = std::iter::from_fn(|| self.events.receive_within(PROBE_MILLISECONDS));
+        frames.map(event_in).collect()
+    }
+
     #[track_caller]
     fn wait_until_active(&mut self) {
         let started = Instant::now();

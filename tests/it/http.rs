@@ -1,0 +1,11 @@
+//! What is served over HTTP: every path, to every kind of peer, and nothing to hold up the
+//! registry.
+
+mod access;
+mod dashboard;
+mod exchange;
+mod exposition;
+mod hostile;
+mod metrics;
+mod page;
+mod paths;
