@@ -23,6 +23,9 @@ READY = re.compile(
     r"(?:, events \D*(?:[\d.]+:)?(\d+))?, heartbeats \D*(?:[\d.]+:)?(\d+)"
 )
 
+ROOM_FOR_A_MILLION = "services=1000000,registry_bytes=1073741824,memory_bytes=4294967296"
+"""The limits that a million services need, and lists of ten thousand to several who ask at once."""
+
 DEADLINE = 60
 """Seconds after which a process that is not ready never will be."""
 
@@ -98,6 +101,7 @@ class Stand:
                 f"--pub-port={events}",
                 f"--hb-port={heartbeats}",
                 "--log-level=warn",
+                f"--limits={ROOM_FOR_A_MILLION}",
                 *options,
             ]
             yield stack.enter_context(running(command, database.parent, environment))

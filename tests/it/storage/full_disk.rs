@@ -50,7 +50,8 @@ fn fill(client: &Client) -> Vec<String> {
 
 #[test]
 fn a_registration_that_does_not_fit_is_refused_and_the_next_that_fits_is_kept() {
-    let launch = Launch::new().file_size_limit(LIMIT_BLOCKS);
+    let limits = "message_bytes=1048576,service_bytes=524288";
+    let launch = Launch::new().flag("--limits", limits).file_size_limit(LIMIT_BLOCKS);
     let registry = launch.start();
     let client = registry.client();
     let mut subscriber = registry.subscriber();

@@ -40,7 +40,10 @@ fn fill(launch: &Launch) {
 
 #[test]
 fn loading_very_many_services_keeps_no_heartbeat_waiting_and_expires_nobody() {
-    let launch = Launch::new().flag("--cleanup-interval", "0.1");
+    let launch = Launch::new()
+        .flag("--cleanup-interval", "0.1")
+        // Room for more than are stored.
+        .flag("--limits", "services=200000");
     let (place, registry) = Place::start_with(launch);
     let alive: Vec<String> = (0..ALIVE).map(|number| format!("alive-{number}")).collect();
     let ttl = TTL.as_secs() as u32;
