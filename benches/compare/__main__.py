@@ -26,7 +26,7 @@ GROUPS = {
 
 def main():
     arguments = read_arguments()
-    report = Report(show_progress=sys.stderr.isatty())
+    report = Report()
     stand = Stand(
         target_directory=arguments.target_directory,
         rounds=arguments.rounds,

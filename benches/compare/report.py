@@ -46,9 +46,8 @@ class Row:
 class Report:
     """Collects rows as they are measured."""
 
-    def __init__(self, show_progress):
+    def __init__(self):
         self._rows = []
-        self._show_progress = show_progress
 
     def add(self, what, value, unit, target=None, note=""):
         """A median or another figure that stands for a measurement, in `unit`."""
@@ -57,8 +56,8 @@ class Report:
         self.progress(" | ".join(cell for cell in cells(row) if cell))
 
     def progress(self, text):
-        if self._show_progress:
-            print(text, file=sys.stderr, flush=True)
+        """Tells whoever waits; the table comes at the end."""
+        print(text, file=sys.stderr, flush=True)
 
     def print_table(self):
         """As Markdown, to be read as it is or put into a document."""
