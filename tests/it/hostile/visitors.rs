@@ -50,7 +50,7 @@ fn who_connects_and_says_nothing_is_sent_away() {
 }
 
 #[test]
-#[ignore = "takes the minute that a peer has to answer; it is measured in docs/security.md"]
+#[ignore = "takes the minute that a peer has to answer, and is less patient than that itself"]
 fn a_connection_whose_peer_has_vanished_is_closed() {
     let besieged = Besieged::start();
 
