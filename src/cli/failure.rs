@@ -20,6 +20,9 @@ const UNREACHABLE_HINT: &str = "check that the registry runs there, that it list
     address (`start --bind`), that --host (--registry) and --req-port are right, and that it lets \
     this host and its keys in";
 
+/// What to look at when a service is not found.
+const MISSING_HINT: &str = "`service-registry list-services` shows what there is";
+
 /// How to look into a database whose registry must not be stopped.
 const IN_USE_HINT: &str = "or let that registry make a copy with `service-registry backup`, and \
     check the copy";
@@ -130,9 +133,15 @@ impl Failure {
         match self {
             Self::Connection(ConnectionError::Unreachable { .. }) => Some(UNREACHABLE_HINT),
             Self::Database(SqliteError::Locked { .. }) => Some(IN_USE_HINT),
+            Self::Refused(reply) if is_about_a_missing_service(reply) => Some(MISSING_HINT),
             _ => None,
         }
     }
+}
+
+fn is_about_a_missing_service(reply: &Value) -> bool {
+    let code = reply.get("code").and_then(Value::as_str);
+    matches!(code, Some("service_not_found" | "no_healthy_service"))
 }
 
 fn database_code(error: &SqliteError) -> &'static str {
@@ -196,6 +205,16 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn who_asks_for_a_service_that_is_not_there_is_told_where_to_look() {
+        for (code, is_told) in
+            [("service_not_found", true), ("no_healthy_service", true), ("overloaded", false)]
+        {
+            let failure = Failure::Refused(json!({"success": false, "code": code}));
+            assert_eq!(failure.hint() == Some(MISSING_HINT), is_told, "{code}");
+        }
+    }
 
     #[test]
     fn a_refusal_is_told_with_the_reason_and_the_help_of_the_registry() {

@@ -87,7 +87,7 @@ fn problem(error: &serde_saphyr::Error, text: &str) -> String {
         error => {
             let message = UserMessageFormatter.format_message(error);
             let hint = if has_bare_asterisk(text, error) { "; write * in quotes" } else { "" };
-            format!("is not YAML: {}{hint}", message.escape_debug())
+            format!("is not YAML: {}{hint}", message.replace('\n', "; "))
         }
     }
 }

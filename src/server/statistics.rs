@@ -206,7 +206,7 @@ impl Statistics {
         self.0.jobs.store(jobs as u64, Ordering::Relaxed);
     }
 
-    /// Notes how many events wait to be published.
+    /// Notes how many batches of events wait to be published; those of a turn are one.
     pub(super) fn set_events(&self, events: usize) {
         self.0.events.store(events as u64, Ordering::Relaxed);
     }
@@ -308,7 +308,7 @@ impl Statistics {
         self.0.jobs.load(Ordering::Relaxed)
     }
 
-    /// How many events wait to be published.
+    /// How many batches of events wait to be published.
     pub(super) fn events(&self) -> u64 {
         self.0.events.load(Ordering::Relaxed)
     }

@@ -60,13 +60,19 @@ impl Besieged {
     /// gone, so are their connections.
     #[track_caller]
     fn assert_survived(self) {
+        self.assert_survived_after(PATIENCE);
+    }
+
+    /// The same, where it takes up to `patience` until their connections are gone.
+    #[track_caller]
+    fn assert_survived_after(self, patience: Duration) {
         self.assert_answers();
         self.assert_small();
         let started = Instant::now();
         while self.open_descriptors() > self.descriptors {
             let open = self.open_descriptors();
             let before = self.descriptors;
-            assert!(started.elapsed() < PATIENCE, "{open} descriptors are open, {before} before");
+            assert!(started.elapsed() < patience, "{open} descriptors are open, {before} before");
             thread::sleep(Duration::from_millis(20));
         }
     }

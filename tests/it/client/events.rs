@@ -176,6 +176,34 @@ fn a_function_is_called_for_every_event_also_after_it_panicked() {
 }
 
 #[test]
+fn events_that_nobody_takes_hold_up_no_request() {
+    const SERVICES: usize = 300;
+
+    let (place, registry) = Place::start();
+    let client = place.client();
+    let unread = client.subscribe(&[]).unwrap();
+    let (called, calls) = channel();
+    let (release, held) = channel::<()>();
+    let listener = client.on_event(&[], move |_| {
+        called.send(()).unwrap();
+        // Until the test is done asking.
+        let _ = held.recv();
+    });
+    for number in 0..SERVICES {
+        registry.client().register(&format!("dev-{number}"), &format!("TYPE_{number}"));
+    }
+    calls.recv_timeout(DEADLINE).expect("the function is called");
+
+    assert_eq!(client.list_services(None).unwrap().len(), SERVICES);
+    assert!(client.discover_service("TYPE_7").unwrap().is_some());
+    client.health_check().unwrap();
+
+    drop(release);
+    assert_eq!(next(&unread), about(EventKind::Register, "dev-0"));
+    drop(listener.unwrap());
+}
+
+#[test]
 fn a_registry_that_publishes_nowhere_is_not_reachable() {
     let (place, registry) = Place::start();
     registry.stop();
