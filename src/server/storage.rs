@@ -10,6 +10,7 @@
 //! disk waits here, and holds no lock while it does.
 
 use std::error::Error;
+use std::mem;
 
 use crossbeam_channel::{Receiver, Sender, never, select};
 use uuid::Uuid;
@@ -159,18 +160,13 @@ impl Storage {
                 let mut events = Vec::new();
                 self.apply(cleanup, &mut events);
                 journal::log_silent_hosts(&events);
-                let release = |step| self.release(step, &mut events);
-                let replies = steps.into_iter().map(release).collect();
-                self.publish(&events);
-                self.send(replies);
+                self.finish(steps, events, Self::release);
                 more
             }
             Err(reason) => {
                 drop(records);
                 plan.abandon(&registry.read());
-                let refuse = |step| self.refuse(step, &reason);
-                let replies = steps.into_iter().map(refuse).collect();
-                self.send(replies);
+                self.finish(steps, Vec::new(), |storage, step, _| storage.refuse(step, &reason));
                 // What could not be cleaned up is tried again when the timer asks next.
                 false
             }
@@ -202,6 +198,27 @@ impl Storage {
                 events.push(event);
             }
         }
+    }
+
+    /// Brings a turn to its end, whose first `events` are these: `settle` makes of each step its
+    /// reply, and further events. They leave together, but for those before a backup, which takes
+    /// too long to wait for.
+    fn finish(
+        &mut self,
+        steps: Vec<Step>,
+        mut events: Vec<Event>,
+        settle: impl Fn(&mut Self, Step, &mut Vec<Event>) -> Reply,
+    ) {
+        let mut replies = Vec::new();
+        for step in steps {
+            if matches!(step.work, Work::Backup(_)) {
+                self.publish(&mem::take(&mut events));
+                self.send(mem::take(&mut replies));
+            }
+            replies.push(settle(self, step, &mut events));
+        }
+        self.publish(&events);
+        self.send(replies);
     }
 
     /// Tells the subscribers of a turn's events at once: waking the event thread for each of them

@@ -4,10 +4,12 @@
 //! No test here measures a time. An answer that is received while the gate is closed did not
 //! wait for the gate.
 
+use std::time::Instant;
+
 use serde_json::json;
 
 use crate::support::{
-    Client, Embedded, Gate, Journal, ScriptedBackend, assert_success, ids, registration,
+    Client, DEADLINE, Embedded, Gate, Journal, ScriptedBackend, assert_success, ids, registration,
     whole_number,
 };
 
@@ -62,6 +64,32 @@ fn a_registration_is_answered_and_seen_and_published_only_after_its_commit() {
     assert_eq!(registering.receive()["service_id"], "new");
     assert_eq!(subscriber.next().about(), ("register", "new"));
     assert_eq!(ids(&other.list()), ["old", "new"]);
+}
+
+#[test]
+fn a_backup_holds_up_no_answer_to_what_was_stored_before_it() {
+    let (gate, backups) = (Gate::default(), Gate::default());
+    let backend = ScriptedBackend::behind(&gate).backing_up_behind(&backups);
+    let server = Embedded::start(backend);
+    let (first, client) = (server.client(), server.client());
+    gate.close();
+    first.send(&registration("first", "FIRST"));
+    gate.wait_for_arrival();
+    client.send(&registration("new", "NEW"));
+    client.send(&json!({"action": "backup", "destination": "/backup.db"}));
+    // They will be of one turn.
+    let (asking, asked_at) = (server.client(), Instant::now());
+    while asking.info()["jobs_waiting"] != 2 {
+        assert!(asked_at.elapsed() < DEADLINE, "they are not taken");
+    }
+
+    backups.close();
+    gate.open();
+
+    assert_eq!(client.receive()["service_id"], "new");
+    assert_eq!(client.received(), None, "the backup is not made yet");
+    backups.open();
+    assert_success(&client.receive());
 }
 
 #[test]

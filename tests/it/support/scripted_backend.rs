@@ -1,9 +1,10 @@
 //! A backend that does what a test says: wait, fail, panic; and that remembers what it was told.
 
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use service_registry::backend::{Backend, BackendError, Record, StoredService};
+use service_registry::backend::{Backend, BackendError, Existing, Record, StoredService};
 
 use super::DEADLINE;
 
@@ -91,6 +92,8 @@ pub(crate) struct ScriptedBackend {
     found: Vec<StoredService>,
     script: Script,
     journal: Journal,
+    /// Where backups wait.
+    backups: Gate,
 }
 
 impl ScriptedBackend {
@@ -98,7 +101,12 @@ impl ScriptedBackend {
     pub(crate) fn new(
         script: impl FnMut(&Commit) -> Result<(), BackendError> + Send + 'static,
     ) -> Self {
-        Self { found: Vec::new(), script: Box::new(script), journal: Journal::default() }
+        Self {
+            found: Vec::new(),
+            script: Box::new(script),
+            journal: Journal::default(),
+            backups: Gate::default(),
+        }
     }
 
     /// A backend whose commits with registrations or removals wait at a gate.
@@ -110,6 +118,12 @@ impl ScriptedBackend {
             }
             Ok(())
         })
+    }
+
+    /// Lets backups wait at a gate; they make no file.
+    pub(crate) fn backing_up_behind(mut self, gate: &Gate) -> Self {
+        self.backups = gate.clone();
+        self
     }
 
     /// Lets a server find these services when it starts.
@@ -132,6 +146,11 @@ impl Backend for ScriptedBackend {
         let commit = Commit::of(records);
         (self.script)(&commit)?;
         self.journal.change(|entries| entries.commits.push(commit));
+        Ok(())
+    }
+
+    fn back_up(&mut self, _destination: &Path, _existing: Existing) -> Result<(), BackendError> {
+        self.backups.pass();
         Ok(())
     }
 
