@@ -16,9 +16,10 @@ const CTRL_C_SHOWN: &[u8] = b"^C";
 /// process.
 const IN_A_SESSION: &str = "exec setsid --ctty \"$@\" < \"$0\"";
 
-/// The same, where the process also draws on the terminal.
+/// The same, where the process also draws on the terminal. It is opened once and stays open: who
+/// reads a terminal that nobody has open is told of an error.
 pub(super) const ON_THE_SCREEN: &str =
-    "stty rows 24 cols 80 < \"$0\" && exec setsid --ctty \"$@\" < \"$0\" > \"$0\"";
+    "exec < \"$0\" && stty rows 24 cols 80 && exec setsid --ctty \"$@\" > \"$0\"";
 
 /// See the module's page. Dropping it closes it.
 pub(crate) struct Terminal(pub(super) PtyMaster);
