@@ -244,7 +244,7 @@ impl Server {
             limits: config.limits,
             stop: stop_handle.clone(),
         })?;
-        log::info!("listening, with {services} services loaded");
+        log::info!("listening; services loaded: {services}");
         if let Some(address) = http_address {
             log::info!("metrics and a page at http://{address}/");
         }

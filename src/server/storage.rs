@@ -275,7 +275,7 @@ impl Storage {
                 Answer::carried_out(reply::backed_up(destination))
             }
             Err(error) => {
-                log::warn!("no backup: {}", describe(&error).escape_debug());
+                log::warn!("no backup: {}", describe(&error));
                 Answer::from(&RequestFailure::NotBackedUp { reason: describe(&error) })
             }
         }

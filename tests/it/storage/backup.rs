@@ -191,6 +191,17 @@ fn no_backup_is_made_over_the_database_itself_nor_where_none_can_be() {
 }
 
 #[test]
+fn the_log_tells_of_a_backup_that_was_not_made_as_a_person_would_write_it() {
+    let registry = Registry::start();
+
+    refusal(&registry, &["somebody's/\u{1b}backup.db"]);
+
+    let log = registry.log();
+    assert!(log.contains("no backup: ") && log.contains("somebody's/"), "{log}");
+    assert!(log.contains(r"\u{1b}backup.db") && !log.contains('\u{1b}'), "{log}");
+}
+
+#[test]
 fn a_registry_that_keeps_nothing_says_so() {
     let registry = Launch::new().flag("--backend", "memory").start();
 

@@ -1,0 +1,119 @@
+# The life of the Debian package on a host that systemd runs: installed and started as README.md
+# says, supervised, upgraded over changed settings, removed, purged. Nothing but loopback is
+# reached. In / lie README.md's commands in install.sh and start.sh, the package, and the next one.
+set -eu
+export DEBIAN_FRONTEND=noninteractive
+settings=/etc/service-registry/registry.yaml
+state=/var/lib/service-registry
+overrides=/etc/systemd/system/service-registry.service.d
+
+fail() {
+    echo "in the root of its own: $*"
+    systemctl status --no-pager 'service-registry*' || true
+    journalctl --no-pager --unit 'service-registry*' --lines=50
+    exit 1
+}
+
+property() {
+    systemctl show --value --property "$1" service-registry
+}
+
+# Waits until a command succeeds.
+wait_until() {
+    attempts=300
+    until "$@" >/dev/null 2>&1; do
+        attempts=$((attempts - 1))
+        [ "$attempts" -gt 0 ] || fail "in vain: $*"
+        sleep 0.1
+    done
+}
+
+is_found() {
+    service-registry discover PSU | grep --quiet "$1"
+}
+
+has_property() {
+    [ "$(property "$1")" = "$2" ]
+}
+
+tells_status() {
+    systemctl status service-registry | grep --quiet "Status: \"$1"
+}
+
+has_warning() {
+    journalctl --unit service-registry --priority warning | grep --quiet "$1"
+}
+
+ip link set lo up
+echo '127.0.0.1 localhost' >/etc/hosts # which installing Debian makes
+
+echo '-- install'
+. /install.sh
+getent passwd service-registry >/dev/null || fail 'there is no user'
+[ -z "$(find /etc/systemd/system -name 'service-registry*')" ] || fail 'it is enabled'
+has_property ActiveState inactive || fail 'it was started'
+
+echo '-- start, register, discover'
+. /start.sh
+is_found 'Power Supply' || fail 'the service is not found'
+systemctl is-enabled service-registry
+[ "$(stat --format '%U %a' "$state")" = 'service-registry 750' ] || fail 'others see the database'
+wait_until tells_status '1 service registered, 0 connections refused'
+
+echo '-- settings read anew, and a mistake in them'
+systemctl reload service-registry
+echo 'cleanup_intervall: 10' >>"$settings"
+systemctl reload service-registry
+wait_until has_warning 'the settings stay as they are: .*cleanup_intervall'
+if systemctl restart service-registry; then fail 'it starts with a mistake in its settings'; fi
+has_property ActiveState failed || fail 'it is started again with the same mistake'
+has_property ExecMainStatus 2 || fail 'it does not tell of its mistake'
+sed -i '$d' "$settings"
+systemctl start service-registry
+
+echo '-- a process that hangs'
+mkdir "$overrides"
+printf '[Service]\nWatchdogSec=2\nRestartSec=0\n' >"$overrides/watchdog.conf"
+systemctl daemon-reload
+systemctl restart service-registry
+kill -STOP "$(property MainPID)"
+wait_until has_property NRestarts 1
+wait_until is_found 'Power Supply'
+has_warning 'Watchdog timeout' || fail 'something else ended it'
+rm -r "$overrides"
+systemctl daemon-reload
+
+echo '-- a program that is registered while it runs'
+mkdir "${settings%/*}/run"
+cat >"${settings%/*}/run/psu.conf" <<'CONF'
+RUN_OPTIONS=--name 'Second Supply' --type PSU2 --port 40124
+RUN_COMMAND=/bin/sleep infinity
+CONF
+systemctl start service-registry-run@psu
+service-registry wait PSU2 --timeout 20
+systemctl stop service-registry-run@psu
+if service-registry discover PSU2; then fail 'it is registered though it has ended'; fi
+systemctl --quiet is-failed service-registry-run@psu && fail 'its end is taken for a failure'
+rm -r "$state-run" "${state%/*}/private/service-registry-run"
+rm -r "${settings%/*}/run"
+
+echo '-- upgrade over changed settings'
+echo '# Of this host.' >>"$settings"
+before="$(property MainPID)"
+dpkg --install --force-confold /next.deb
+grep --quiet '# Of this host.' "$settings" || fail 'the settings were overwritten'
+grep --quiet '# Of the next version.' "$settings.dpkg-dist" || fail 'the new settings are lost'
+has_property ActiveState active || fail 'the upgrade has ended it'
+[ "$(property MainPID)" != "$before" ] || fail 'the old version still runs'
+is_found 'Power Supply' || fail 'the upgrade has lost a service'
+
+echo '-- remove'
+apt-get remove --yes service-registry
+[ ! -e /usr/bin/service-registry ] || fail 'the program is still there'
+! pidof service-registry || fail 'it still runs'
+[ -e "$settings" ] && [ -e "$state/service_registry.db" ] || fail 'settings or database are gone'
+
+echo '-- purge'
+apt-get purge --yes service-registry
+left="$(find /etc /usr /var/lib -xdev -name 'service-registry*' -not -path '/var/lib/dpkg/*')"
+[ -z "$left" ] || fail "left behind: $left"
