@@ -212,13 +212,14 @@ impl Storage {
         let mut replies = Vec::new();
         for step in steps {
             if matches!(step.work, Work::Backup(_)) {
-                self.publish(&mem::take(&mut events));
                 self.send(mem::take(&mut replies));
+                self.publish(&mem::take(&mut events));
             }
             replies.push(settle(self, step, &mut events));
         }
-        self.publish(&events);
+        // Somebody waits for the replies.
         self.send(replies);
+        self.publish(&events);
     }
 
     /// Tells the subscribers of a turn's events at once: waking the event thread for each of them

@@ -52,8 +52,12 @@ CREATE TABLE IF NOT EXISTS owners (
 /// From which address each service was registered, where that is known.
 pub(super) const LOAD_OWNERS: &str = "SELECT id, address FROM owners ORDER BY rowid";
 
-/// Stores from where a service was registered, in place of what was known before.
-pub(super) const STORE_OWNER: &str = "INSERT OR REPLACE INTO owners (id, address) VALUES (?1, ?2)";
+/// Stores from where a service was registered, in place of what was known before. That seldom
+/// changes, and a row that stays costs no more than to look for it.
+pub(super) const STORE_OWNER: &str = "
+INSERT INTO owners (id, address) VALUES (?1, ?2)
+ON CONFLICT (id) DO UPDATE SET address = excluded.address
+WHERE owners.address IS NOT excluded.address";
 
 /// Forgets from where a service was registered.
 pub(super) const REMOVE_OWNER: &str = "DELETE FROM owners WHERE id = ?1";
