@@ -6,9 +6,9 @@
 //! server ── Stop ──▶ requests, heartbeats
 //! ```
 //!
-//! Every channel is bounded. The request thread never waits for room: it refuses a request
-//! instead. The storage thread may wait for the request and the event thread, which wait for
-//! nobody.
+//! Every channel is bounded, that of jobs by the lanes of the request thread, which never waits
+//! for room: it refuses a request instead. The storage thread may wait for the request and the
+//! event thread, which wait for nobody.
 
 use crate::clock::Stopwatch;
 use crate::protocol::action::Action;

@@ -6,12 +6,12 @@ use std::net::TcpListener;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use zmq::Socket;
 
 use crate::backend::Backend;
 use crate::clock::Clock;
-use crate::limits::{Limit, Limits};
+use crate::limits::Limits;
 use crate::mailbox::{Postbox, mailbox};
 use crate::protocol::reply::Ports;
 use crate::registry::Registry;
@@ -94,7 +94,9 @@ impl Pipeline {
         let ports = parts.ports();
         let registry = SharedRegistry::new(parts.registry);
         let clock = parts.clock;
-        let (jobs_sender, jobs) = bounded(parts.limits.count(Limit::Jobs));
+        // Bounded by the lanes of the request thread. A channel that is bounded itself would take
+        // the memory of all the jobs that it has room for at once.
+        let (jobs_sender, jobs) = unbounded();
         // One is enough: a second word to clean up says nothing new.
         let (clean_up_sender, clean_up) = bounded(1);
         let (events_sender, events) = bounded(EVENTS_WAITING_MAX);

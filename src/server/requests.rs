@@ -201,10 +201,9 @@ impl Requests {
             return self.refuse(caller, asked, answer, peer);
         }
         let client = caller.client.clone();
-        // There is room for all that are awaited. Without the storage thread the server is about
-        // to stop. The reply is awaited all the same, in vain, so that no later one is taken for
-        // it.
-        let _ = self.jobs.try_send(Job { caller, task, stopwatch: Stopwatch::start() });
+        // Without the storage thread the server is about to stop. The reply is awaited all the
+        // same, in vain, so that no later one is taken for it.
+        let _ = self.jobs.send(Job { caller, task, stopwatch: Stopwatch::start() });
         self.lanes.expect(client, bytes);
         self.statistics.set_jobs(self.lanes.awaited());
         Ok(())
