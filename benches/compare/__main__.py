@@ -2,7 +2,7 @@
 
 Run by `scripts/compare`, which builds what is measured. Every figure is a median of several rounds,
 in each of which the things that are compared take their turns, so that what else the machine does
-meets all of them. Prints the table of `targets.py`, and ends with 1 when a target is missed.
+meets all of them. Prints a table, and ends with 1 when a target is missed.
 """
 
 import argparse

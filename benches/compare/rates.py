@@ -1,5 +1,8 @@
 """How many requests are answered in a second, as a ratio to what is possible."""
 
+import time
+
+from client import ask, connected, wait_for_services
 from report import AtLeast, AtMost
 from stand import median
 
@@ -10,29 +13,26 @@ SHAPES = (
     (32, 1, 0.90),
     (8, 32, 0.80),
 )
-MANY_SERVICES = 1_000_000
+
+FEW_SERVICES, LISTED_SERVICES, MANY_SERVICES = 100, 10_000, 1_000_000
+
+MILLION_ROUNDS_MAX = 3
+"""It takes half a minute to register a million services and to deregister them."""
 
 
 def measure(stand, report):
-    python = python_rates(stand, report)
     for action in ACTIONS:
         for clients, in_flight, part in SHAPES:
-            compare_with_echo(stand, report, action, clients, in_flight, part, python)
-    register(stand, report, python)
-    many_services(stand, report)
+            compare_with_echo(stand, report, action, clients, in_flight, part)
+    reads_of_python(stand, report)
+    register(stand, report)
+    register_one_by_one(stand, report)
     lists(stand, report)
+    many_services(stand, report)
 
 
-def python_rates(stand, report):
-    report.progress("the Python registry")
-    with stand.python() as server:
-        actions = ",".join([*ACTIONS, "register"])
-        results = stand.bench_all(server, actions, clients=8, in_flight=1, services=100)
-    return {result["action"]: result["rate"] for result in results}
-
-
-def compare_with_echo(stand, report, action, clients, in_flight, part, python):
-    shape = {"clients": clients, "in_flight": in_flight, "services": 100}
+def compare_with_echo(stand, report, action, clients, in_flight, part):
+    shape = {"clients": clients, "in_flight": in_flight, "services": FEW_SERVICES}
     with stand.ours() as ours:
         # Also tells how large the answers are.
         size = round(stand.bench(ours, action, 0.2, **shape)["reply_bytes"])
@@ -44,73 +44,147 @@ def compare_with_echo(stand, report, action, clients, in_flight, part, python):
                 )
                 for _ in range(stand.rounds)
             ]
-    rate = median(mine for mine, _ in pairs)
-    note = f"{rate:,.0f}/s, the echo {median(other for _, other in pairs):,.0f}/s"
-    if (clients, in_flight) == (8, 1):
-        note += f", Python {python[action]:,.0f}/s"
+    mine, echoed = medians(pairs)
     report.add(
         f"`{action}`, {clients} x {in_flight}, to the echo",
         median(mine / other for mine, other in pairs),
         "",
         AtLeast(part),
-        note,
+        f"{mine:,.0f}/s, the echo {echoed:,.0f}/s with {size} bytes",
     )
 
 
-def register(stand, report, python):
-    for clients, in_flight, batch, part in ((8, 32, 256, 0.6), (1, 1, 1, 0.8)):
-        pairs = []
+def reads_of_python(stand, report):
+    """Not asked for; tells what changes for those who come from there."""
+    shape = {"clients": 8, "in_flight": 1, "services": FEW_SERVICES}
+    with stand.ours() as ours, stand.python() as python:
+        for action in ACTIONS:
+            pairs = [
+                tuple(stand.bench(server, action, **shape)["rate"] for server in (ours, python))
+                for _ in range(stand.rounds)
+            ]
+            mine, other = medians(pairs)
+            ratio = median(mine / other for mine, other in pairs)
+            note = f"{mine:,.0f}/s, Python {other:,.0f}/s"
+            report.add(f"`{action}`, 8 x 1, to the Python registry", ratio, "", None, note)
+
+
+def register(stand, report):
+    shape = {"clients": 8, "in_flight": 32, "services": 1_000}
+    rounds = []
+    with stand.python() as python:
         for _ in range(stand.rounds):
             with stand.ours() as ours:
-                shape = {"clients": clients, "in_flight": in_flight, "services": 1000}
-                mine = stand.bench(ours, "register", **shape)["rate"]
-            pairs.append((mine, stand.sqlite_rows_per_second(batch)))
-        rate = median(mine for mine, _ in pairs)
-        report.add(
-            f"durable `register`, {clients} x {in_flight}, to SQLite alone",
-            median(mine / alone for mine, alone in pairs),
-            "",
-            AtLeast(part),
-            f"{rate:,.0f}/s, SQLite {median(alone for _, alone in pairs):,.0f} rows/s "
-            f"in transactions of {batch}",
-        )
-        if batch > 1:
-            other = python["register"]
-            note = f"Python {other:,.0f}/s at 8 x 1"
-            report.add("the same, to the Python registry", rate / other, "", AtLeast(150), note)
+                mine, batch = registrations(stand, ours, shape)
+            alone = stand.sqlite_rows_per_second(batch)
+            other = stand.bench(python, "register", **shape)["rate"]
+            rounds.append((mine, batch, alone, other))
+    mine, batch, alone, other = medians(rounds)
+    report.add(
+        "durable `register`, 8 x 32, to SQLite alone",
+        median(mine / alone for mine, _, alone, _ in rounds),
+        "",
+        AtLeast(0.6),
+        f"{mine:,.0f}/s, SQLite {alone:,.0f} rows/s in transactions of {batch:.0f}, as ours were",
+    )
+    report.add(
+        "the same, to the Python registry",
+        median(mine / other for mine, _, _, other in rounds),
+        "",
+        AtLeast(150),
+        f"{mine:,.0f}/s, Python {other:,.0f}/s",
+    )
+
+
+def register_one_by_one(stand, report):
+    shape = {"clients": 1, "in_flight": 1, "services": 1_000}
+    pairs = []
+    for _ in range(stand.rounds):
+        with stand.ours() as ours:
+            mine = stand.bench(ours, "register", **shape)["rate"]
+        pairs.append((mine, stand.sqlite_rows_per_second(1)))
+    mine, alone = medians(pairs)
+    report.add(
+        "durable `register`, 1 x 1, to SQLite alone",
+        median(mine / alone for mine, alone in pairs),
+        "",
+        AtLeast(0.8),
+        f"{mine:,.0f}/s, SQLite {alone:,.0f} rows/s, one in a transaction",
+    )
+
+
+def registrations(stand, ours, shape):
+    """The rate, and how many shared a transaction in the mean."""
+    with stand.benching(ours, "register", **shape) as finish, connected(ours.requests) as socket:
+        wait_for_services(ours, shape["services"])
+        before = totals(socket)
+        time.sleep(stand.seconds)
+        after = totals(socket)
+        rate = finish()[-1]["rate"]
+    registered, committed = (
+        after[name] - before[name] for name in ("registrations", "commits")
+    )
+    return rate, max(1, round(registered / max(1, committed)))
+
+
+def totals(socket):
+    return ask(socket, action="info")["totals"]
+
+
+def lists(stand, report):
+    shape = {"clients": 1, "in_flight": 1, "services": LISTED_SERVICES}
+    asking = {"clients": 4, "services": 0, "rate": 500, "warm_up": 0.5}
+    pairs, waits = [], []
+    with stand.ours() as ours, stand.python() as python:
+        for _ in range(stand.rounds):
+            with stand.benching(ours, "list", stand.seconds + 2, **shape) as finish:
+                wait_for_services(ours, LISTED_SERVICES)
+                waits.append(stand.bench(ours, "health", **asking))
+                mine = finish()[-1]["rate"]
+            pairs.append((mine, stand.bench(python, "list", **shape)["rate"]))
+    mine, other = medians(pairs)
+    report.add(
+        f"`list` of {LISTED_SERVICES:,} services, to the Python registry",
+        median(mine / other for mine, other in pairs),
+        "",
+        AtLeast(20),
+        f"{mine:,.1f}/s while others ask, Python {other:,.2f}/s",
+    )
+    longest = max(wait["max_us"] for wait in waits) / 1000
+    note = f"p99 {median(wait['p99_us'] for wait in waits) / 1000:.1f} ms"
+    report.add("longest wait of others beside it", longest, "ms", AtMost(20), note)
 
 
 def many_services(stand, report):
-    """A million services against a hundred. It takes too long to register them to take turns, so
-    each is measured once, for as long as all rounds would take."""
-    load = {"clients": 8, "in_flight": 1, "seconds": stand.rounds * stand.seconds}
-    rates = {}
-    for services in (100, MANY_SERVICES):
-        report.progress(f"{services:,} services")
-        with stand.ours() as ours:
-            for result in stand.bench_all(ours, "discover,get", services=services, **load):
-                rates[result["action"], services] = result["rate"]
-    for action in ("discover", "get"):
-        few, many = (rates[action, services] for services in (100, MANY_SERVICES))
+    load = {"clients": 8, "in_flight": 1}
+    actions = ("discover", "get")
+    rounds = []
+    with stand.ours() as small, stand.ours() as large:
+        for number in range(min(stand.rounds, MILLION_ROUNDS_MAX)):
+            report.progress(f"{MANY_SERVICES:,} services, round {number + 1}")
+            rounds.append(
+                [
+                    rates_of(stand, server, actions, services=services, **load)
+                    for server, services in ((large, MANY_SERVICES), (small, FEW_SERVICES))
+                ]
+            )
+    for action in actions:
+        pairs = [(many[action], few[action]) for many, few in rounds]
+        many, few = medians(pairs)
         report.add(
-            f"`{action}` with {MANY_SERVICES:,} services, to 100",
-            many / few,
+            f"`{action}` with {MANY_SERVICES:,} services, to {FEW_SERVICES}",
+            median(many / few for many, few in pairs),
             "",
             AtLeast(0.90),
             f"{many:,.0f}/s and {few:,.0f}/s",
         )
 
 
-def lists(stand, report):
-    shape = {"clients": 1, "in_flight": 1, "services": 10_000}
-    with stand.ours() as ours:
-        mine = stand.bench(ours, "list", **shape)["rate"]
-        with stand.benching(ours, "list", stand.seconds + 2, **shape) as finish:
-            others = stand.bench(ours, "health", rate=200, clients=4, warm_up=1)
-            finish()
-    with stand.python() as python:
-        other = stand.bench(python, "list", **shape)["rate"]
-    note = f"{mine:,.1f}/s, Python {other:,.2f}/s"
-    report.add("`list` of 10,000 services, to Python", mine / other, "", AtLeast(20), note)
-    note = f"p99 {others['p99_us'] / 1000:.1f} ms"
-    report.add("longest wait beside it", others["max_us"] / 1000, "ms", AtMost(20), note)
+def rates_of(stand, server, actions, **load):
+    results = stand.bench_all(server, ",".join(actions), **load)
+    return {result["action"]: result["rate"] for result in results}
+
+
+def medians(rounds):
+    """Of each of the things that were measured in every round."""
+    return [median(values) for values in zip(*rounds)]

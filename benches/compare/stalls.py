@@ -23,8 +23,14 @@ CONTROL_BYTES = 64
 WARM_UP = 2.0
 """Seconds, in which the disk begins to stall."""
 
-ASKING = {"clients": 4, "in_flight": 1, "services": 100, "rate": 500}
+ASKING = {"clients": 4, "in_flight": 1, "services": 100, "rate": 1_000}
 """A rate that leaves the processor to those who write."""
+
+SECONDS_MIN = 5.0
+"""How long it takes at that rate until some of the slowest thousandth have come."""
+
+ECHOED = 300
+"""Bytes of the echo's answers, about as many as those to `discover` have."""
 
 
 def measure(stand, report):
@@ -33,21 +39,33 @@ def measure(stand, report):
 
 
 def beside_registrations(stand, report):
-    pairs = []
-    with stand.ours() as ours:
+    """The echo, asked in place of the registry, tells what of it is the host that is busy."""
+    rounds = []
+    with stand.ours() as ours, stand.echo(ECHOED) as echo:
         for _ in range(stand.rounds):
-            alone = stand.bench(ours, "discover", **ASKING)
-            writers = {"clients": 8, "in_flight": 1, "services": 1000, "warm_up": 0}
-            with stand.benching(ours, "register", stand.seconds + 3, **writers):
-                beside = stand.bench(ours, "discover", warm_up=1, **ASKING)
-            pairs.append((beside["p99_us"], alone["p99_us"]))
+            alone = [p99(stand, server) for server in (ours, echo)]
+            beside = [p99_beside_registrations(stand, ours, server) for server in (ours, echo)]
+            rounds.append((*beside, *alone))
+    beside, echo_beside, alone, echo_alone = (median(values) for values in zip(*rounds))
     report.add(
         "`discover` p99 beside 8 clients that register, to alone",
-        median(beside / alone for beside, alone in pairs),
+        median(beside / alone for beside, _, alone, _ in rounds),
         "",
         AtMost(2),
-        in_microseconds(pairs),
+        f"{beside:,.0f} µs and {alone:,.0f} µs, the echo {echo_beside:,.0f} µs and "
+        f"{echo_alone:,.0f} µs",
     )
+
+
+def p99_beside_registrations(stand, ours, asked):
+    seconds = length(stand)
+    writers = {"clients": 8, "in_flight": 1, "services": 1_000, "warm_up": 0}
+    with stand.benching(ours, "register", seconds + 3, **writers):
+        return p99(stand, asked)
+
+
+def p99(stand, asked):
+    return stand.bench(asked, "discover", length(stand), warm_up=1, **ASKING)["p99_us"]
 
 
 def beside_a_stalled_disk(stand, report):
@@ -55,20 +73,26 @@ def beside_a_stalled_disk(stand, report):
     with stand.folder() as folder, faulty_disk(folder) as (environment, control):
         with stand.ours(folder / "registry.db", environment) as ours:
             for _ in range(stand.rounds):
-                alone = stand.bench(ours, "discover", **ASKING)
-                with stand.benching(ours, "discover", warm_up=WARM_UP, **ASKING) as finish:
+                alone = stand.bench(ours, "discover", length(stand), warm_up=WARM_UP, **ASKING)
+                load = {"seconds": length(stand), "warm_up": WARM_UP, **ASKING}
+                with stand.benching(ours, "discover", **load) as finish:
                     # What is asked for must be there before the disk stalls.
                     wait_for_services(ours, ASKING["services"])
                     with stalling(control), registering(ours.requests):
                         beside = finish()[-1]
                 pairs.append((beside["p99_9_us"], alone["p99_9_us"]))
+    beside, alone = (median(values) for values in zip(*pairs))
     report.add(
         f"`discover` p99.9 while every commit stalls for {STALL:g} s, to alone",
         median(beside / alone for beside, alone in pairs),
         "",
         AtMost(2),
-        in_microseconds(pairs),
+        f"{beside:,.0f} µs and {alone:,.0f} µs",
     )
+
+
+def length(stand):
+    return max(stand.seconds, SECONDS_MIN)
 
 
 @contextlib.contextmanager
@@ -106,8 +130,3 @@ def stalling(control):
     finally:
         over.set()
         thread.join()
-
-
-def in_microseconds(pairs):
-    beside, alone = (median(values) for values in zip(*pairs))
-    return f"{beside:,.0f} µs and {alone:,.0f} µs"

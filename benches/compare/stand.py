@@ -56,8 +56,8 @@ class Server:
 
     def processor_seconds(self):
         """How long its threads have run, in user and kernel mode."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        threads = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
+        return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
     def wake_ups(self):
         """How often its threads have waited for something that then came."""
