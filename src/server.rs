@@ -1,7 +1,8 @@
 //! The server: its threads, and how they start and stop.
 //!
 //! Each thread is in a file of its own, whose header says what it owns, receives and sends, and
-//! when it ends: `gatekeeper`, `requests`, `heartbeats`, `storage`, `events`, `timer`, `http`.
+//! when it ends: `gatekeeper`, `guard`, `requests`, `heartbeats`, `storage`, `events`, `timer`,
+//! `http`.
 //! What they say to each other is in `messages`; `pipeline` starts and stops them. This file is
 //! what a program that embeds a registry sees of it.
 
@@ -27,6 +28,8 @@ mod descriptors;
 mod doors;
 mod events;
 mod gatekeeper;
+mod guard;
+mod heard;
 mod heartbeats;
 mod http;
 mod journal;
@@ -38,11 +41,13 @@ mod recent_events;
 mod refusals;
 mod requests;
 mod shared;
+mod sock_diag;
 mod socket_options;
 mod sockets;
 mod statistics;
 mod storage;
 mod storage_health;
+mod suspects;
 mod thread;
 mod timer;
 mod vitals;
@@ -125,16 +130,16 @@ impl StopHandle {
 pub struct AllowHandle(Doors);
 
 impl AllowHandle {
-    /// Lets those in `allow` in from now on, and nobody else. Connections that are open stay so,
-    /// but requests and heartbeats that come over them are refused where they would not be made
-    /// any more; who has subscribed over them goes on hearing events until it disconnects.
+    /// Lets those in `allow` in from now on, and nobody else. Requests and heartbeats of others are
+    /// refused at once, and their connections closed soon after.
     pub fn set(&self, allow: AllowList) {
         self.0.set_allow(allow);
     }
 
-    /// Lets the owners of `keys` in from now on, and nobody else; connections that are open are
-    /// treated as by [`Self::set`]. False, and nothing changes, where the server was started
-    /// without keys.
+    /// Lets the owners of `keys` in from now on, and nobody else. Requests and heartbeats of others
+    /// are refused at once. Where a key was taken away all subscriptions are closed; those who may
+    /// subscribe again do so by themselves. False, and nothing changes, where the server was
+    /// started without keys.
     #[must_use]
     pub fn set_keys(&self, keys: KnownKeys) -> bool {
         self.0.set_keys(keys)

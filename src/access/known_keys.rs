@@ -71,6 +71,12 @@ impl KnownKeys {
         Ok(Self(known))
     }
 
+    /// Whether each of these keys is in `other`, too, whatever it may do there.
+    #[must_use]
+    pub fn are_in(&self, other: &Self) -> bool {
+        self.0.keys().all(|key| other.0.contains_key(key))
+    }
+
     /// What the owner of `key` may do; none, where the key is not known.
     #[must_use]
     pub fn rights(&self, key: &PublicKey) -> Option<Rights> {
@@ -133,6 +139,15 @@ mod tests {
         assert_eq!(known.rights(&key(1)), Some(Rights::Read));
         assert_eq!(known.rights(&key(2)), Some(Rights::Admin));
         assert_eq!(known.rights(&key(3)), None);
+    }
+
+    #[test]
+    fn a_key_that_is_taken_away_is_missed_and_a_right_is_not() {
+        let both = KnownKeys::new([client("a", 1, Rights::Admin), client("b", 2, Rights::Read)]);
+        let (one, both) = (KnownKeys::new([client("c", 1, Rights::Read)]).unwrap(), both.unwrap());
+
+        assert!(one.are_in(&both));
+        assert!(!both.are_in(&one));
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Who may come in, and what they may do there: the rules of `access` as this server has them.
 //!
-//! Shared by the gatekeeper, which asks for every connection, and by the threads that take
-//! messages. When the rules have changed, these ask again for every message: ZeroMQ closes no
-//! connection of somebody who may not connect any more, so what still comes over it is refused.
+//! Shared by the gatekeeper, which asks for every connection, by the threads that take messages,
+//! and by the guard. When the rules have changed, the threads ask again for every message, and the
+//! guard closes connections: ZeroMQ closes none of somebody who may not connect any more.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::access::{AllowList, Denial, KnownKeys, Origin, Rights, Terminate};
 use crate::config::Config;
@@ -38,6 +40,18 @@ struct Rules {
     keys: Option<RwLock<KnownKeys>>,
     terminate: Terminate,
     refused_connections: AtomicU64,
+    /// What the guard has not heard of yet.
+    change: Mutex<Change>,
+    news: (Sender<()>, Receiver<()>),
+}
+
+/// How the rules have changed: connections that were made before may have to end.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Change {
+    /// Other networks may connect.
+    pub(super) networks: bool,
+    /// A key was taken away.
+    pub(super) keys: bool,
 }
 
 impl Doors {
@@ -48,6 +62,9 @@ impl Doors {
             keys: config.curve.as_ref().map(|curve| RwLock::new(curve.clients.clone())),
             terminate: config.terminate,
             refused_connections: AtomicU64::new(0),
+            change: Mutex::default(),
+            // One is enough: the guard looks at all that is there.
+            news: bounded(1),
         }))
     }
 
@@ -100,6 +117,7 @@ impl Doors {
     pub(super) fn set_allow(&self, allow: AllowList) {
         *self.0.allow.write().unwrap_or_else(PoisonError::into_inner) = allow;
         self.0.changed.store(true, Ordering::Release);
+        self.change(|change| change.networks = true);
     }
 
     /// Lets the owners of `keys` in from now on, and nobody else. False where no keys are asked
@@ -107,8 +125,34 @@ impl Doors {
     pub(super) fn set_keys(&self, keys: KnownKeys) -> bool {
         let Some(known) = &self.0.keys else { return false };
         // From the next message on: with keys, each message is judged by the key behind it.
-        *known.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
+        let is_taken_away = !known.are_in(&keys);
+        *known = keys;
+        if is_taken_away {
+            self.change(|change| change.keys = true);
+        }
         true
+    }
+
+    /// Tells the guard that somebody has come in, or that others may.
+    pub(super) fn tell_guard(&self) {
+        // Full means that it was told and has not looked yet.
+        let _ = self.0.news.0.try_send(());
+    }
+
+    /// Where the guard hears of it.
+    pub(super) fn news(&self) -> Receiver<()> {
+        self.0.news.1.clone()
+    }
+
+    /// What has changed since this was asked last.
+    pub(super) fn take_change(&self) -> Change {
+        std::mem::take(&mut self.0.change.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change(&self, note: impl FnOnce(&mut Change)) {
+        note(&mut self.0.change.lock().unwrap_or_else(PoisonError::into_inner));
+        self.tell_guard();
     }
 
     /// Counts a connection that was refused.

@@ -195,6 +195,7 @@ impl Gatekeeper {
             self.strangers.note(address);
             STRANGE
         } else {
+            self.doors.tell_guard();
             return (WELCOME, key);
         };
         self.doors.count_refused_connection();

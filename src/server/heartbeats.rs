@@ -22,6 +22,7 @@ use crate::protocol::request::{Question, Read, read_heartbeat};
 
 use super::answer::{Answer, answer};
 use super::doors::{Doors, Peer};
+use super::heard::Heard;
 use super::messages::{Caller, Job, Reply, Stop};
 use super::shared::SharedRegistry;
 use super::sockets::{MessageSize, Received, receive, send, wait};
@@ -41,6 +42,7 @@ pub(super) struct Heartbeats {
     pub(super) ports: Ports,
     pub(super) doors: Doors,
     pub(super) limits: Limits,
+    pub(super) heard: Heard,
     pub(super) statistics: Statistics,
     pub(super) pulse: Pulse,
     /// Held, but never sent to: the storage thread ends when the last holder has let go, so that
@@ -76,6 +78,7 @@ impl Heartbeats {
             if !receive(&self.socket, &mut received)? {
                 break;
             }
+            self.heard.note(&mut received);
             self.take_heartbeat(&mut received)?;
             self.statistics.count_answer_time(Asked::Heartbeat, stopwatch.lap());
         }

@@ -21,6 +21,8 @@ use super::descriptors::{Connections, DescriptorWatch};
 use super::doors::Doors;
 use super::events::Events;
 use super::gatekeeper::Gatekeeper;
+use super::guard::Guard;
+use super::heard::Heard;
 use super::heartbeats::Heartbeats;
 use super::http::{Http, Pages};
 use super::lanes::Lanes;
@@ -36,11 +38,11 @@ use super::storage_health::StorageHealth;
 use super::thread::{Ended, Failure, spawn};
 use super::timer::Timer;
 use super::vitals::{
-    EVENTS, GATEKEEPER, HEARTBEATS, HTTP, REQUESTS, STORAGE, TIMER, Vitals, Watch,
+    EVENTS, GATEKEEPER, GUARD, HEARTBEATS, HTTP, REQUESTS, STORAGE, TIMER, Vitals, Watch,
 };
 
 /// How many threads there are at the most, each with one last word.
-const THREADS: usize = 7;
+const THREADS: usize = 8;
 
 /// What the threads work with.
 pub(super) struct Parts {
@@ -81,8 +83,8 @@ pub(super) struct Pipeline {
 
 #[derive(Debug)]
 struct Controls {
-    /// Nobody sends here: the timer ends when this is dropped.
-    _timer: Sender<()>,
+    /// Nobody sends here: the timer and the guard end when this is dropped.
+    _clockwork: Sender<()>,
     requests: Postbox<ToRequests>,
     heartbeats: Postbox<Stop>,
     http: Postbox<Stop>,
@@ -103,11 +105,11 @@ impl Pipeline {
         let (to_requests, requests_mailbox) = mailbox(REPLIES_WAITING_MAX)?;
         let (to_heartbeats, heartbeats_mailbox) = mailbox(1)?;
         let (to_http, http_mailbox) = mailbox(1)?;
-        let (timer_control, timer_stop) = bounded(0);
+        let (clockwork, clockwork_stop) = bounded(0);
         let (requests_bell, heartbeats_bell) = (to_requests.bell(), to_heartbeats.bell());
         let mut watch = Watch::default();
         let controls = Controls {
-            _timer: timer_control,
+            _clockwork: clockwork,
             requests: to_requests.clone(),
             heartbeats: to_heartbeats,
             http: to_http,
@@ -120,6 +122,7 @@ impl Pipeline {
         let doors = parts.doors.clone();
         let pulse = watch.over_mailbox(GATEKEEPER, keeps_gatekeeper.bell());
         let statistics = Statistics::default();
+        let heard = Heard::default();
         let gatekeeper = Gatekeeper::new(
             parts.gatekeeper,
             sockets,
@@ -163,6 +166,7 @@ impl Pipeline {
             doors: parts.doors.clone(),
             keeps_storage: jobs_sender.clone(),
             limits: parts.limits,
+            heard: heard.clone(),
             statistics: statistics.clone(),
             pulse: watch.over_mailbox(HEARTBEATS, heartbeats_bell),
         };
@@ -177,6 +181,7 @@ impl Pipeline {
             stop: parts.stop,
             lanes: Lanes::new(parts.limits),
             limits: parts.limits,
+            heard: heard.clone(),
             memory: Memory::new(parts.limits, ProcessMemory::open()),
             statistics: statistics.clone(),
             pulse: watch.over_mailbox(REQUESTS, requests_bell),
@@ -193,17 +198,29 @@ impl Pipeline {
         let http = parts
             .http
             .map(|listener| Http::new(listener, http_mailbox, doors, clock.clone(), pages));
+        let guard = Guard {
+            ports,
+            doors: parts.doors.clone(),
+            heard,
+            limits: parts.limits,
+            memory: ProcessMemory::open(),
+            statistics: statistics.clone(),
+            clock: clock.clone(),
+            pulse: watch.over_channels(GUARD),
+            stop: clockwork_stop.clone(),
+        };
         let timer = Timer {
             clock,
             cleanup_interval: parts.cleanup_interval,
             clean_up: clean_up_sender,
-            stop: timer_stop,
+            stop: clockwork_stop,
             statistics: statistics.clone(),
             descriptors: DescriptorWatch::default(),
             pulse: watch.over_clockwork(TIMER),
         };
 
         pipeline.spawn(GATEKEEPER, || gatekeeper.run())?;
+        pipeline.spawn(GUARD, || guard.run())?;
         pipeline.spawn(EVENTS, holding(keeps_gatekeeper.clone(), || events.run()))?;
         pipeline.spawn(STORAGE, || storage.run())?;
         pipeline.spawn(HEARTBEATS, holding(keeps_gatekeeper.clone(), || heartbeats.run()))?;

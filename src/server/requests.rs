@@ -24,6 +24,7 @@ use crate::protocol::request::{Question, Read, Request, read_request};
 use super::StopHandle;
 use super::answer::{Answer, answer};
 use super::doors::{Doors, Peer};
+use super::heard::Heard;
 use super::lanes::Lanes;
 use super::memory::Memory;
 use super::messages::{Caller, Job, Reply, Task, ToRequests};
@@ -48,6 +49,7 @@ pub(super) struct Requests {
     pub(super) stop: StopHandle,
     pub(super) lanes: Lanes,
     pub(super) limits: Limits,
+    pub(super) heard: Heard,
     pub(super) memory: Memory,
     pub(super) statistics: Statistics,
     pub(super) pulse: Pulse,
@@ -129,6 +131,7 @@ impl Requests {
             }
             let taken = read(received.frames(), received.size(), &self.limits);
             let (asked, awaited) = (taken.asked, self.lanes.awaited());
+            self.heard.note(&mut received);
             self.take_request(taken, &mut received)?;
             let duration = stopwatch.lap();
             // What was handed over is answered by the storage thread, which measures it as well.
@@ -296,6 +299,7 @@ mod tests {
             stop: StopHandle(stop),
             lanes: Lanes::new(Limits::default()),
             limits: Limits::default(),
+            heard: Heard::default(),
             memory: Memory::new(Limits::default(), ProcessMemory::open()),
             statistics: Statistics::default(),
             pulse: Watch::default().over_clockwork("tested"),

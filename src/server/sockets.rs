@@ -1,6 +1,7 @@
 //! Opening and using the server's ZeroMQ sockets.
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::os::fd::RawFd;
 use std::str::FromStr;
 use std::{io, thread};
 
@@ -90,6 +91,11 @@ impl MessageSize {
 }
 
 impl Received {
+    /// The descriptor of the connection over which it came.
+    pub(super) fn connection(&mut self) -> Option<RawFd> {
+        self.property("__fd")
+    }
+
     /// Its frames, as far as they matter.
     pub(super) fn frames(&self) -> &[Message] {
         &self.frames
@@ -182,11 +188,7 @@ pub(super) fn bind(
 
 /// Waits until there is something to read from `socket`, unless that is not wanted, or from the
 /// descriptor of a mailbox.
-pub(super) fn wait(
-    socket: &Socket,
-    want_socket: bool,
-    mailbox: std::os::fd::RawFd,
-) -> Result<Ready, Failure> {
+pub(super) fn wait(socket: &Socket, want_socket: bool, mailbox: RawFd) -> Result<Ready, Failure> {
     let mut items = [PollItem::from_fd(mailbox, POLLIN), socket.as_poll_item(POLLIN)];
     let watched = if want_socket { &mut items[..] } else { &mut items[..1] };
     loop {

@@ -164,6 +164,11 @@ impl Statistics {
         self.untold().note(Refused { code: Code::LimitExceeded, limit: Some(limit) }, client);
     }
 
+    /// Counts a connection that was closed for the memory that it took.
+    pub(super) fn count_closed(&self) {
+        self.0.exceeded[Limit::MemoryBytes as usize].add(1);
+    }
+
     /// What the log is to tell of refusals now.
     pub(super) fn report(&self, now: ListeningTime) -> Option<Report> {
         self.untold().report(now)

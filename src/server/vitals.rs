@@ -17,6 +17,7 @@ use super::shared::SharedRegistry;
 
 /// The threads of a server, by their names.
 pub(super) const GATEKEEPER: &str = "gatekeeper";
+pub(super) const GUARD: &str = "guard";
 pub(super) const EVENTS: &str = "events";
 pub(super) const STORAGE: &str = "storage";
 pub(super) const HEARTBEATS: &str = "heartbeats";

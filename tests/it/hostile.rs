@@ -83,6 +83,11 @@ impl Besieged {
         assert!(highest < MEMORY_MAX, "it has taken {highest} KiB of memory");
     }
 
+    /// How many connections were closed because they filled the memory, and large replies refused.
+    fn closed_connections(&self) -> u64 {
+        self.client.info()["exceeded"]["memory_bytes"].as_u64().unwrap_or_default()
+    }
+
     /// How much memory it takes, or has taken, in KiB.
     #[track_caller]
     fn memory(&self, key: &str) -> u64 {

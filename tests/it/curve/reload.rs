@@ -1,11 +1,12 @@
 //! SIGHUP: the registry reads anew whom it lets in.
 
 use std::fs;
+use std::time::Instant;
 
 use serde_json::json;
 
-use super::{FILE, Lab, wait_for_line};
-use crate::support::{Registry, assert_refused, assert_success};
+use super::{FILE, Host, Lab, wait_for_line};
+use crate::support::{DEADLINE, Registry, assert_refused, assert_success, registration};
 
 /// Writes the file and sends SIGHUP; the line that says what came of it.
 #[track_caller]
@@ -33,6 +34,34 @@ fn a_key_that_is_added_gets_in_and_one_that_is_removed_is_refused_from_then_on()
     assert_refused(&early.request(&health), "not_allowed", &["Not allowed"]);
     assert_refused(&early.beat("dev"), "not_allowed", &["Not allowed"]);
     assert_eq!(lab.host("register", &registry).hears(), [false; 3]);
+}
+
+#[test]
+fn who_has_subscribed_and_whose_key_was_taken_away_is_disconnected() {
+    let Some(lab) = Lab::new() else { return };
+    fs::write(lab.launch.path(FILE), lab.settings(&["register", "read"])).unwrap();
+    let registry = lab.launch.start();
+    let [stays, goes] = ["register", "read"].map(|name| lab.host(name, &registry));
+    let register = |id: &str| assert_success(&stays.request(&registration(id, "")));
+    let wait_for_event = |host: &Host| {
+        let started = Instant::now();
+        while host.events.receive_within(20).is_none() {
+            assert!(started.elapsed() < DEADLINE, "no event comes");
+            register("probe");
+        }
+    };
+    wait_for_event(&stays);
+    wait_for_event(&goes);
+
+    reload(&registry, &lab.settings(&["register"]), "read anew");
+    // It was disconnected, and is refused when it comes again.
+    wait_for_line(&registry, "their keys are not in `curve`");
+    register("late");
+
+    wait_for_event(&stays);
+    while let Some(frames) = goes.events.receive_within(0) {
+        assert!(!String::from_utf8_lossy(&frames[1]).contains("late"), "it hears what happens");
+    }
 }
 
 #[test]

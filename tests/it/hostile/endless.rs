@@ -3,6 +3,7 @@
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::time::Duration;
 
 use super::Besieged;
 use super::raw::{frame, shake_hands};
@@ -42,21 +43,42 @@ fn a_message_of_many_frames_is_answered() {
 }
 
 #[test]
-#[ignore = "open: ZeroMQ keeps it all, see docs/security.md"]
 fn requests_that_never_end_are_cut_off() {
     assert_cut_off(0, "DEALER", 64_000);
 }
 
 #[test]
-#[ignore = "open: ZeroMQ keeps it all, see docs/security.md"]
 fn heartbeats_that_never_end_are_cut_off() {
     assert_cut_off(2, "DEALER", 64_000);
 }
 
 #[test]
-#[ignore = "open: ZeroMQ keeps it all, see docs/security.md"]
 fn subscriptions_that_never_end_are_cut_off() {
     assert_cut_off(1, "SUB", 200);
+}
+
+#[test]
+fn many_messages_that_never_end_and_have_nothing_in_them_are_cut_off() {
+    // Each frame takes two bytes on its way and sixty-four in memory.
+    let besieged = Besieged::start();
+    let requests = besieged.endpoints()[0];
+    let frames = frame(b"", true).repeat(256 << 10);
+
+    let crowd: Vec<TcpStream> = (0..60)
+        .map(|_| {
+            let mut stream = shake_hands(requests, "DEALER");
+            // Who is cut off is told, or hears nothing any more.
+            stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+            let _ = stream.write_all(&frames);
+            stream
+        })
+        .collect();
+
+    besieged.assert_answers();
+    besieged.assert_small();
+    assert!(besieged.closed_connections() > 0);
+    drop(crowd);
+    besieged.assert_survived();
 }
 
 #[track_caller]
@@ -68,6 +90,7 @@ fn assert_cut_off(endpoint: usize, socket_type: &str, frame_length: usize) {
 
     besieged.assert_answers();
     besieged.assert_small();
+    assert!(besieged.closed_connections() > 0);
     drop(stream);
     besieged.assert_survived();
 }

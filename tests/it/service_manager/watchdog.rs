@@ -22,7 +22,8 @@ use crate::support::{
 /// After this, systemd takes a registry for dead.
 const TIMEOUT: Duration = Duration::from_secs(4);
 
-const THREADS: [&str; 6] = ["gatekeeper", "events", "storage", "heartbeats", "requests", "timer"];
+const THREADS: [&str; 7] =
+    ["gatekeeper", "guard", "events", "storage", "heartbeats", "requests", "timer"];
 
 /// A thread of another process that does nothing until this is dropped.
 struct Stopped(Pid);
