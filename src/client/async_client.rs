@@ -41,7 +41,8 @@ use own::Own;
 /// executor offers. Where nothing was heard from the registry while a request waited, its
 /// connection is closed, so that a registry that comes back does not carry it out after all. What
 /// else was on its way is asked again if it changes nothing, and is
-/// [unreachable](ClientError::Unreachable), too, if it does.
+/// [unreachable](ClientError::Unreachable), too, if it does. Where there is
+/// [another registry](RegistryClientBuilder::fallback), all of it is asked of that one, in its order.
 ///
 /// **Cancelling** is dropping a future. A request that was not sent yet is never sent. One that
 /// is on its way may still be carried out; its reply answers nobody.
@@ -135,6 +136,23 @@ impl AsyncRegistryClient {
 
     fn settings(&self) -> &ClientSettings {
         &self.upkeep.settings
+    }
+
+    /// The registry that is asked first now. Of several, it is the first of the list until that is
+    /// silent, and then the one that answers in its place; there is no way back but by the silence
+    /// of the others.
+    ///
+    /// ```
+    #[doc = include_str!("registry_client/example_registry.txt")]
+    /// let builder = AsyncRegistryClient::builder().endpoints(endpoints.clone());
+    /// let client = builder.fallback(RegistryEndpoints::default()).build_async()?;
+    /// assert_eq!(client.current_registry(), endpoints);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn current_registry(&self) -> RegistryEndpoints {
+        let registries = &self.settings().registries;
+        registries.at(registries.first()).clone()
     }
 
     /// A living service of this type, picked at random where there are several.
@@ -250,7 +268,8 @@ impl AsyncRegistryClient {
         self.asking.ask(operation::status(), self.settings().request_timeout).await
     }
 
-    /// Asks the registry to end. It answers first; give it a moment to stop after that.
+    /// Asks the registry to end. It answers first; give it a moment to stop after that. Of several,
+    /// [the current one](Self::current_registry) is asked and no other.
     ///
     /// ```
     #[doc = include_str!("registry_client/example_registry.txt")]

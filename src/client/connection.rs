@@ -17,6 +17,7 @@ use crate::protocol::envelope::{REQUEST, RESPONSE};
 use super::Host;
 use super::curve_keys::CurveKeys;
 use super::endpoints::Endpoint;
+use super::registries::Place;
 use super::settings::ClientSettings;
 use super::socket::connect_dealer;
 use super::thread::{Stop, whole_milliseconds};
@@ -119,17 +120,17 @@ impl Connection {
         Self { keys: Some(keys), ..self }
     }
 
-    /// A connection to the request socket.
-    pub(super) fn for_requests(settings: &ClientSettings) -> Self {
-        let endpoint = settings.endpoints.requests.clone();
+    /// A connection to the request socket of the registry at `place`.
+    pub(super) fn for_requests(settings: &ClientSettings, place: Place) -> Self {
+        let endpoint = settings.registries.at(place).requests.clone();
         let timeout = settings.request_timeout;
         let keys = settings.keys.clone();
         Self { keys, ..Self::open_later(endpoint, &settings.client_id, Framing::Typed, timeout) }
     }
 
-    /// A connection to the heartbeat socket.
-    pub(super) fn for_heartbeats(settings: &ClientSettings) -> Self {
-        let endpoint = settings.endpoints.heartbeats.clone();
+    /// A connection to the heartbeat socket of the registry at `place`.
+    pub(super) fn for_heartbeats(settings: &ClientSettings, place: Place) -> Self {
+        let endpoint = settings.registries.at(place).heartbeats.clone();
         let timeout = settings.heartbeat_timeout;
         let keys = settings.keys.clone();
         Self { keys, ..Self::open_later(endpoint, &settings.client_id, Framing::Bare, timeout) }

@@ -1,15 +1,17 @@
-//! The connections of one client to the request socket: one for each thread that asks at this
-//! moment. So no thread waits for the answer to another's question; a discovery is not held up
-//! by a registration that waits for the registry's disk.
+//! The connections of one client to the sockets of one kind of its registries: one for each thread
+//! that asks at this moment. So no thread waits for the answer to another's question; a discovery
+//! is not held up by a registration that waits for the registry's disk.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::connection::Connection;
 use super::error::ClientError;
+use super::failover::{self, Answered};
 use super::heartbeat::{Registrar, Turn};
 use super::operation::{self, Operation};
 use super::registration::Registration;
+use super::registries::Place;
 use super::settings::ClientSettings;
 use super::thread::Stop;
 
@@ -20,13 +22,19 @@ const IDLE_MAX: usize = 4;
 /// See the module's page.
 pub(super) struct Connections {
     settings: ClientSettings,
-    idle: Mutex<Vec<Connection>>,
+    open: fn(&ClientSettings, Place) -> Connection,
+    idle: Mutex<Vec<(Place, Connection)>>,
 }
 
 impl Connections {
-    /// Opens nothing before the first question.
-    pub(super) fn new(settings: ClientSettings) -> Self {
-        Self { settings, idle: Mutex::default() }
+    /// Connections to the request sockets. Opens nothing before the first question.
+    pub(super) fn for_requests(settings: ClientSettings) -> Self {
+        Self { settings, open: Connection::for_requests, idle: Mutex::default() }
+    }
+
+    /// Connections to the heartbeat sockets. Opens nothing before the first heartbeat.
+    pub(super) fn for_heartbeats(settings: ClientSettings) -> Self {
+        Self { settings, open: Connection::for_heartbeats, idle: Mutex::default() }
     }
 
     pub(super) fn settings(&self) -> &ClientSettings {
@@ -44,33 +52,51 @@ impl Connections {
         timeout: Duration,
         operation: Operation<T>,
     ) -> Result<T, ClientError> {
-        let idle = self.idle().pop();
-        let mut connection = idle.unwrap_or_else(|| Connection::for_requests(&self.settings));
-        let reply = connection
-            .request_within(timeout, None, &operation.request)
-            // The others lead to the same registry, and would each fail once as well.
-            .inspect_err(|_| self.idle().clear())?;
-        let answer = operation.answer(reply, connection.endpoint());
-        self.keep(connection);
-        answer
+        self.ask_unless_stopped(timeout, None, operation).map(|answered| answered.answer)
     }
 
-    fn keep(&self, connection: Connection) {
+    /// As [`Self::ask_within`]. The word to `stop` ends the waiting.
+    pub(super) fn ask_unless_stopped<T>(
+        &self,
+        timeout: Duration,
+        stop: Option<&Stop>,
+        operation: Operation<T>,
+    ) -> Result<Answered<T>, ClientError> {
+        let request = operation.request.clone();
+        failover::ask(&self.settings.registries, operation, timeout, stop, |place, timeout| {
+            let idle = self.take(place);
+            let mut connection = idle.unwrap_or_else(|| (self.open)(&self.settings, place));
+            let reply = connection
+                .request_within(timeout, stop, &request)
+                // The others lead to the same registry, and would each fail once as well.
+                .inspect_err(|_| self.idle().clear())?;
+            self.keep(place, connection);
+            Ok(reply)
+        })
+    }
+
+    fn take(&self, place: Place) -> Option<Connection> {
+        let mut idle = self.idle();
+        let at = idle.iter().position(|(leads_to, _)| *leads_to == place)?;
+        Some(idle.swap_remove(at).1)
+    }
+
+    fn keep(&self, place: Place, connection: Connection) {
         let mut idle = self.idle();
         if idle.len() < IDLE_MAX {
-            idle.push(connection);
+            idle.push((place, connection));
         }
     }
 
     /// A connection is put in or taken out in one piece, so they are whole even where their last
     /// user panicked.
-    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<(Place, Connection)>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Registrar for Connections {
-    /// Over a connection of its own, which another may overtake, so the turn is kept to the end.
+    /// Over a connection that others may overtake, so the turn is kept to the end.
     fn register(
         &self,
         registration: &Registration,
@@ -78,10 +104,7 @@ impl Registrar for Connections {
         stop: &Stop,
     ) -> Result<(), ClientError> {
         let register = operation::register(registration);
-        let mut connection = Connection::for_requests(&self.settings);
-        let timeout = self.settings.request_timeout;
-        let reply = connection.request_within(timeout, Some(stop), &register.request)?;
-        register.answer(reply, connection.endpoint())?;
+        self.ask_unless_stopped(self.settings.request_timeout, Some(stop), register)?;
         Ok(())
     }
 }

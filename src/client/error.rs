@@ -35,7 +35,7 @@ pub enum ClientError {
         after.as_secs_f64()
     )]
     Unreachable {
-        /// Where the registry was asked.
+        /// Where the registry was asked; of several, all places.
         endpoint: String,
         /// How long the answer was waited for.
         after: Duration,
@@ -169,6 +169,12 @@ const KNOWN: [(RefusalCode, &str, Option<&str>); 14] = [
 ];
 
 impl ClientError {
+    /// Nothing came back from any of these `endpoints`.
+    pub(super) fn unreachable<E: fmt::Display>(endpoints: &[E], after: Duration) -> Self {
+        let all: Vec<String> = endpoints.iter().map(E::to_string).collect();
+        Self::Unreachable { endpoint: all.join(", "), after }
+    }
+
     /// What the registry said, where it refused. There is an example at [`Refusal`].
     #[must_use]
     pub const fn refusal(&self) -> Option<&Refusal> {

@@ -17,6 +17,7 @@ use super::thread::{Stop, Thread};
 
 mod continuity;
 mod event;
+mod feed;
 mod listener;
 mod pump;
 mod socket;
@@ -25,6 +26,7 @@ pub use event::{Event, EventKind, Missed, MissedReason, OtherEvent, ServiceEvent
 pub use listener::EventListener;
 pub(super) use socket::{EventSocket, Heard};
 
+use feed::Feed;
 use pump::{Pump, Queue, Wanted};
 
 /// A subscription to events, taken in by a thread of its own until this is dropped.
@@ -57,6 +59,10 @@ use pump::{Pump, Queue, Wanted};
 /// **What is lost on the way** is told as [`Event::Missed`] before the event that shows it, by
 /// the numbers of the events; and when a broken connection is up again, whether or not something
 /// was lost with it, because a registry that does not number its events could not tell.
+///
+/// **Where the registry goes**, and the client has [another](super::RegistryClientBuilder::fallback),
+/// the subscription moves there, which is an interrupted connection, too. Of registries that
+/// share their storage each event is told once; what happened during the move is missed.
 #[derive(Debug)]
 pub struct Subscription {
     events: channel::Receiver<Event>,
@@ -81,15 +87,8 @@ impl Subscription {
         let settings = settings.clone();
         let (queue, events) = Queue::new();
         let wanted = Wanted::new(kinds);
-        let set_up = move |stop: &Stop| {
-            let socket = EventSocket::connect(&settings)?;
-            let after = settings.request_timeout;
-            if socket.wait_until_connected(stop, after)? {
-                return Ok(Pump::new(socket, wanted, queue));
-            }
-            let endpoint = settings.endpoints.events;
-            Err(ClientError::Unreachable { endpoint: endpoint.to_string(), after })
-        };
+        let set_up =
+            move |stop: &Stop| Ok(Pump::new(Feed::connect(settings, stop)?, wanted, queue));
         starting::start("registry-events", set_up, Pump::run, |thread| Self {
             events,
             _thread: thread,

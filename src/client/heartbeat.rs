@@ -12,6 +12,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::endpoints::Endpoint;
 use super::error::{ClientError, Refusal};
 use super::registration::Registration;
 use super::settings::ClientSettings;
@@ -46,6 +47,14 @@ pub enum HeartbeatState {
     Starting,
     /// The registry answered the last one.
     Healthy,
+    /// Another registry answered than before, because that was silent or cut off. Heartbeats go
+    /// there from now on.
+    ChangedRegistry {
+        /// The one before.
+        from: Endpoint,
+        /// The one that answered.
+        to: Endpoint,
+    },
     /// The registry has been silent since its last answer, for less than the service's ttl.
     Late {
         /// When the registry answered last.

@@ -12,13 +12,23 @@ use super::service::{HealthReport, ServerStatus, Service, ServiceList};
 #[derive(Debug, Clone)]
 pub(super) struct Operation<T> {
     pub(super) request: Map<String, Value>,
-    /// Whether it changes nothing in the registry, so that asking it twice does no harm.
-    pub(super) is_read: bool,
+    pub(super) repetition: Repetition,
     read: fn(&Map<String, Value>) -> Option<T>,
     /// What is wrong with a reply that cannot be read.
     unreadable: &'static str,
     /// The refusal that only says that there is nothing, and the answer that it stands for.
     nothing: Option<(RefusalCode, T)>,
+}
+
+/// Whether a request may be asked again whose answer did not come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repetition {
+    /// Anywhere and at any time: it changes nothing.
+    Harmless,
+    /// By another registry: whether it is carried out once or twice, the outcome is the same.
+    Elsewhere,
+    /// By nobody: it is meant for the registry that is asked.
+    Never,
 }
 
 impl<T> Operation<T> {
@@ -45,7 +55,7 @@ impl<T> Operation<T> {
 pub(super) fn register(registration: &Registration) -> Operation<String> {
     Operation {
         request: registration.request(),
-        is_read: false,
+        repetition: Repetition::Elsewhere,
         read: |reply| reply.get("service_id")?.as_str().map(str::to_owned),
         unreadable: "its answer contains no service id",
         nothing: None,
@@ -56,7 +66,7 @@ pub(super) fn register(registration: &Registration) -> Operation<String> {
 pub(super) fn deregister(service_id: &str) -> Operation<bool> {
     Operation {
         request: request("deregister", &[("service_id", service_id)]),
-        is_read: false,
+        repetition: Repetition::Elsewhere,
         read: |_| Some(true),
         unreadable: "",
         nothing: Some((RefusalCode::ServiceNotFound, false)),
@@ -72,7 +82,7 @@ pub(super) fn renew(service_id: &str) -> Operation<bool> {
 pub(super) fn get(service_id: &str) -> Operation<Option<Service>> {
     Operation {
         request: request("get", &[("service_id", service_id)]),
-        is_read: true,
+        repetition: Repetition::Harmless,
         read: |reply| Service::from_json(reply.get("service")?).map(Some),
         unreadable: "its answer contains no service",
         nothing: Some((RefusalCode::ServiceNotFound, None)),
@@ -93,7 +103,7 @@ pub(super) fn list(service_type: Option<&str>) -> Operation<ServiceList> {
     let fields = service_type.map(|service_type| ("service_type", service_type));
     Operation {
         request: request("list", fields.as_slice()),
-        is_read: true,
+        repetition: Repetition::Harmless,
         read: ServiceList::from_reply,
         unreadable: "its answer contains no list of services",
         nothing: None,
@@ -104,7 +114,7 @@ pub(super) fn list(service_type: Option<&str>) -> Operation<ServiceList> {
 pub(super) fn health() -> Operation<HealthReport> {
     Operation {
         request: request("health", &[]),
-        is_read: true,
+        repetition: Repetition::Harmless,
         read: |reply| Some(HealthReport::from_reply(reply)),
         unreadable: "",
         nothing: None,
@@ -115,7 +125,7 @@ pub(super) fn health() -> Operation<HealthReport> {
 pub(super) fn status() -> Operation<ServerStatus> {
     Operation {
         request: request("info", &[]),
-        is_read: true,
+        repetition: Repetition::Harmless,
         read: ServerStatus::from_reply,
         unreadable: "its answer does not tell its ports and services",
         nothing: None,
@@ -126,7 +136,7 @@ pub(super) fn status() -> Operation<ServerStatus> {
 pub(super) fn terminate() -> Operation<()> {
     Operation {
         request: request("terminate", &[]),
-        is_read: false,
+        repetition: Repetition::Never,
         read: |_| Some(()),
         unreadable: "",
         nothing: None,

@@ -29,7 +29,8 @@ pub use builder::RegistryClientBuilder;
 /// client's own service (registering it, its heartbeats, deregistering it) is done one at a
 /// time.
 ///
-/// A request that is not answered in time is not repeated, and its connection is replaced, so an
+/// A request that is not answered in time is not repeated, unless there is
+/// [another registry](RegistryClientBuilder::fallback) to ask, and its connection is replaced, so an
 /// answer that comes late is nobody's. Dropping a client stops its heartbeats and never waits for
 /// a registry; its service expires unless it was deregistered.
 ///
@@ -101,12 +102,30 @@ impl RegistryClient {
 
     pub(super) fn on_host(settings: ClientSettings, addresses: Arc<dyn HostAddresses>) -> Self {
         Self {
-            connections: Arc::new(Connections::new(settings)),
+            connections: Arc::new(Connections::for_requests(settings)),
             addresses,
             attempts: Attempts::default(),
             own: Mutex::default(),
             monitor: Monitor::new(),
         }
+    }
+
+    /// The registry that is asked first now. Of several, it is the first of the list until that is
+    /// silent, and then the one that answers in its place; there is no way back but by the silence
+    /// of the others.
+    ///
+    /// ```
+    #[doc = include_str!("registry_client/example_two_registries.txt")]
+    /// let client = RegistryClient::builder().endpoints(first).fallback(second.clone()).build();
+    /// server.stop()?;
+    /// client.list_services(None)?;
+    /// assert_eq!(client.current_registry(), second);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn current_registry(&self) -> RegistryEndpoints {
+        let registries = &self.settings().registries;
+        registries.at(registries.first()).clone()
     }
 
     /// What the other parts of the client, events and watches, are set up with.
@@ -217,7 +236,8 @@ impl RegistryClient {
         self.connections.ask(operation::status())
     }
 
-    /// Asks the registry to end. It answers first; give it a moment to stop after that.
+    /// Asks the registry to end. It answers first; give it a moment to stop after that. Of several,
+    /// [the current one](Self::current_registry) is asked and no other.
     ///
     /// ```
     #[doc = include_str!("registry_client/example_registry.txt")]

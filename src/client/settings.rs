@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::curve_keys::CurveKeys;
-use super::endpoints::RegistryEndpoints;
+use super::registries::Registries;
 
 /// How long a request may take: a registry answers at once, so a program learns soon that it is
 /// gone.
@@ -23,9 +23,9 @@ pub(super) const TERMINATE_TIMEOUT: Duration = Duration::from_secs(10);
 const CLIENT_ID: &str = "registry-client";
 
 /// The settings of one client; each of its parts has a copy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct ClientSettings {
-    pub(crate) endpoints: RegistryEndpoints,
+    pub(crate) registries: Registries,
     pub(crate) request_timeout: Duration,
     pub(crate) health_timeout: Duration,
     pub(crate) heartbeat_timeout: Duration,
@@ -38,7 +38,7 @@ pub(crate) struct ClientSettings {
 impl Default for ClientSettings {
     fn default() -> Self {
         Self {
-            endpoints: RegistryEndpoints::default(),
+            registries: Registries::default(),
             request_timeout: REQUEST_TIMEOUT,
             health_timeout: HEALTH_TIMEOUT,
             heartbeat_timeout: HEARTBEAT_TIMEOUT,

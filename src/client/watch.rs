@@ -17,7 +17,9 @@ use crossbeam_channel::RecvTimeoutError;
 use fastrand::Rng;
 
 use super::channel::WakerSlot;
+use super::endpoints::RegistryEndpoints;
 use super::error::ClientError;
+use super::registries::{Place, Registries};
 use super::service::Service;
 use super::settings::ClientSettings;
 use super::starting::{self, Starting};
@@ -87,7 +89,10 @@ const LIST_INTERVAL_MIN: Duration = Duration::from_millis(20);
 /// at every check until the service has recovered or is gone.
 ///
 /// **A registry that is silent.** The picture stays as it was last known, so a program finds its
-/// services while the registry restarts. [`WatchStatus::silent_since`] tells.
+/// services while the registry restarts. [`WatchStatus::silent_since`] tells. Where the client has
+/// [another registry](super::RegistryClientBuilder::fallback), that is watched from then on:
+/// from the same place, where the two share their storage; else its list is taken, and what is
+/// different is told.
 ///
 /// **The Python registry** does not number its events. Then the list is taken every second and
 /// after every event, and what comes and goes between two lists is not seen.
@@ -159,6 +164,7 @@ pub struct Changes<'a>(&'a Watch);
 
 /// What the thread and the owner of a watch share.
 struct Shared {
+    registries: Registries,
     state: Mutex<State>,
     /// Rung when there are changes, and when there will be none.
     news: Condvar,
@@ -169,6 +175,8 @@ struct Shared {
 struct State {
     follower: Follower,
     backlog: Backlog,
+    /// Which registry is watched.
+    registry: Place,
     /// Whether the thread has ended, which it does only for its owner, or when it fails.
     ended: bool,
 }
@@ -197,8 +205,10 @@ impl Watch {
             list_timeout: settings.health_timeout.max(settings.request_timeout),
         };
         let follower = Follower::new(picture, pace, Rng::new(), Instant::now());
-        let state = State { follower, backlog: Backlog::default(), ended: false };
+        let registry = settings.registries.first();
+        let state = State { follower, backlog: Backlog::default(), registry, ended: false };
         let shared = Arc::new(Shared {
+            registries: settings.registries.clone(),
             state: Mutex::new(state),
             news: Condvar::new(),
             waker: WakerSlot::default(),
@@ -279,6 +289,19 @@ impl Watch {
             silent_since: state.follower.silent_since(),
             merged: state.backlog.merged(),
         }
+    }
+
+    /// Which registry is watched: one of those that the client has.
+    ///
+    /// ```
+    #[doc = include_str!("registry_client/example_two_registries.txt")]
+    /// let client = RegistryClient::builder().endpoints(first.clone()).fallback(second).build();
+    /// assert_eq!(client.watch()?.registry(), first);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn registry(&self) -> RegistryEndpoints {
+        self.shared.registries.at(self.shared.lock().registry).clone()
     }
 
     /// All changes, beginning with the services that were there, and waiting for the next.

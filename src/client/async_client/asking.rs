@@ -13,10 +13,11 @@ use super::super::connection::with_number;
 use super::super::heartbeat::{Registrar, Turn};
 use super::super::operation::{self, Operation};
 use super::super::registration::Registration;
+use super::super::registries::Registries;
 use super::super::settings::ClientSettings;
 use super::super::thread::{Stop, Thread};
 use super::io_thread::IoThread;
-use super::question::{Alarm, Order, Question};
+use super::question::{Alarm, Order, Question, Reply};
 
 /// How many orders are handed over before who asks must wait for the I/O thread. It takes them
 /// within microseconds, whatever the registry does, so this wait is no more than that for a lock.
@@ -37,7 +38,7 @@ pub(super) struct Asking {
 #[derive(Debug)]
 struct Line {
     orders: Postbox<Order>,
-    endpoint: String,
+    registries: Registries,
     request_timeout: Duration,
     next_number: AtomicU64,
 }
@@ -50,7 +51,7 @@ impl Asking {
         let thread = Thread::start("registry-io", move |stop| io_thread.run(stop))?;
         let line = Arc::new(Line {
             orders,
-            endpoint: settings.endpoints.requests.to_string(),
+            registries: settings.registries.clone(),
             request_timeout: settings.request_timeout,
             next_number: AtomicU64::new(1),
         });
@@ -96,17 +97,20 @@ impl Line {
         let (future, answer) = oneshot::channel();
         let number = self.next_number();
         let timeout = timeout.min(TIMEOUT_MAX);
+        let deadline = Instant::now() + timeout;
         self.orders.send(Order::Ask(Question {
             number,
             body: with_number(&operation.request, number),
-            is_read: operation.is_read,
+            repetition: operation.repetition,
             timeout,
-            deadline: Instant::now() + timeout,
+            deadline,
+            attempt_ends: deadline,
+            silent: Vec::new(),
             future,
         }));
         async move {
-            let reply = answer.await.map_err(closed)??;
-            operation.answer(reply, &self.endpoint)
+            let Reply { body, by } = answer.await.map_err(closed)??;
+            operation.answer(body, self.registries.at(by).requests.as_str())
         }
     }
 

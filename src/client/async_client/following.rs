@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_core::Stream;
 
+use super::super::endpoints::RegistryEndpoints;
 use super::super::error::ClientError;
 use super::super::events::{Event, EventKind, EventListener, Subscription};
 use super::super::service::Service;
@@ -166,10 +167,8 @@ impl AsyncRegistryClient {
     ) -> Result<Option<Service>, ClientError> {
         self.check_open()?;
         let mut end = pin!(self.asking.sleep(timeout.max(WAIT_MIN)));
-        let unreachable = || {
-            let endpoint = self.settings().endpoints.requests.to_string();
-            ClientError::Unreachable { endpoint, after: timeout }
-        };
+        let unreachable =
+            || ClientError::unreachable(&self.settings().registries.request_endpoints(), timeout);
         let watching = self.begin_watch(Some(service_type), WhenSilent::Wait)?;
         let watch = before(end.as_mut(), watching.wait_async()).await?;
         let mut watch = watch.ok_or_else(unreachable)?.map(AsyncWatch)?;
@@ -303,6 +302,21 @@ impl AsyncWatch {
     #[must_use]
     pub fn discover(&self, service_type: &str) -> Option<Arc<Service>> {
         self.0.discover(service_type)
+    }
+
+    /// Which registry is watched: one of those that the client has.
+    ///
+    /// ```
+    #[doc = include_str!("../registry_client/example_registry.txt")]
+    /// let builder = AsyncRegistryClient::builder().endpoints(endpoints.clone());
+    /// let client = builder.fallback(RegistryEndpoints::default()).build_async()?;
+    /// futures::executor::block_on(async {
+    ///     assert_eq!(client.watch().await?.registry(), endpoints);
+    #[doc = include_str!("example_end.txt")]
+    /// ```
+    #[must_use]
+    pub fn registry(&self) -> RegistryEndpoints {
+        self.0.registry()
     }
 
     /// How the watch is doing.

@@ -14,25 +14,32 @@
 //!   goes with it. So what was reported to have reached nobody is not carried out later, when the
 //!   registry is back. The others on their way over it are asked again if they change nothing;
 //!   else nobody can know whether they were carried out, which is what their futures are told.
+//!
+//! Where there are several registries, a request that is not answered within its share of the time
+//! closes the connection, and all that is on its way over it is asked of the next registry, in the
+//! order in which it was asked for: no registration may come after the deregistration behind it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsRawFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_channel::oneshot;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use zmq::{POLLIN, PollItem};
 
 use crate::mailbox::{Mailbox, Post};
 
 use super::super::ClientError;
 use super::super::connection::{REQUEST_ID, read_reply};
+use super::super::failover::is_cut_off;
+use super::super::operation::Repetition;
+use super::super::registries::Place;
 use super::super::settings::ClientSettings;
 use super::super::socket::connect_dealer;
 use super::super::thread::{Stop, whole_milliseconds};
 use super::exchange::Match;
 use super::link::Link;
-use super::question::{Alarm, Answer, Order, Question};
+use super::question::{Alarm, Answer, Order, Question, Reply};
 
 /// How many requests may wait for their turn, beside those on their way. One more is refused at
 /// once: it would come too late anyhow.
@@ -90,7 +97,8 @@ impl IoThread {
         match zmq::poll(&mut items, self.milliseconds_to_wait()) {
             Ok(_) | Err(zmq::Error::EINTR) => items[0].get_revents().is_empty(),
             Err(error) => {
-                log::error!("the client for {} cannot go on: {error}", self.endpoint());
+                let endpoint = self.endpoint(self.settings.registries.first());
+                log::error!("the client for {endpoint} cannot go on: {error}");
                 false
             }
         }
@@ -152,35 +160,41 @@ impl IoThread {
             }
         };
         let number = reply.remove(REQUEST_ID).as_ref().and_then(Value::as_u64);
-        let link = &mut self.links[link];
-        match link.exchange.replied(number) {
-            Match::Answers(question) => self.settle(question, Ok(reply)),
-            Match::TooLate => log::debug!("a reply from {} came too late", self.endpoint()),
-            Match::Doubtful => link.retire(),
+        let place = self.links[link].place;
+        match self.links[link].exchange.replied(number) {
+            Match::Answers(question) if self.is_to_be_passed_on(&question, &reply) => {
+                self.close(link);
+                self.ask_again(question, place);
+            }
+            Match::Answers(question) => self.settle(question, Ok(Reply { body: reply, by: place })),
+            Match::TooLate => log::debug!("a reply from {} came too late", self.endpoint(place)),
+            Match::Doubtful => self.links[link].retire(),
         }
+    }
+
+    /// Whether a reply only says that another registry should be asked.
+    fn is_to_be_passed_on(&self, question: &Question, reply: &Map<String, Value>) -> bool {
+        question.attempts_left(self.settings.registries.count()) > 1 && is_cut_off(reply)
     }
 
     /// Gives up on a connection, and on all requests on their way over it.
     fn fail(&mut self, link: usize, error: impl Fn(String) -> ClientError) {
         let link = &mut self.links[link];
         link.retire();
+        let place = link.place;
         for question in link.exchange.give_up_all() {
-            let error = error(self.endpoint());
+            let error = error(self.endpoint(place));
             self.settle(question, Err(error));
         }
     }
 
-    /// Answers all requests whose time is over.
+    /// Answers all requests whose time is over, and passes on those whose registry had its share.
     fn give_up_late(&mut self, now: Instant) {
-        while let Some(&(deadline, number)) = self.deadlines.first() {
-            if deadline > now {
-                break;
-            }
-            self.deadlines.pop_first();
-            if let Some(question) = self.give_up(number) {
-                let endpoint = self.endpoint();
-                let after = question.timeout;
-                question.answer(Err(ClientError::Unreachable { endpoint, after }));
+        while let Some(&(due, number)) = self.deadlines.first().filter(|(due, _)| *due <= now) {
+            self.deadlines.remove(&(due, number));
+            if let Some(question) = self.give_up(number, now) {
+                let unreachable = self.unreachable(&question, question.timeout);
+                question.answer(Err(unreachable));
             }
         }
     }
@@ -192,8 +206,9 @@ impl IoThread {
         }
     }
 
-    /// Takes a request away from where it waits, and gives up the connection that failed it.
-    fn give_up(&mut self, number: u64) -> Option<Question> {
+    /// Takes a request away from where it waits, and gives up the connection that failed it. None
+    /// where there is still time to ask another registry.
+    fn give_up(&mut self, number: u64, now: Instant) -> Option<Question> {
         if let Some(question) = self.waiting.remove(&number) {
             // It waited for its turn, all the time that it had, behind one that is not answered.
             let old = |link: &&mut Link| link.opened + question.timeout <= question.deadline;
@@ -202,25 +217,44 @@ impl IoThread {
         }
         let given_up = |(at, link): (usize, &mut Link)| Some((at, link.exchange.give_up(number)?));
         let (at, given_up) = self.links.iter_mut().enumerate().find_map(given_up)?;
+        let (mut question, place) = (given_up.request, self.links[at].place);
+        if question.deadline > now {
+            self.close(at);
+            self.ask_again(question, place);
+            return None;
+        }
+        question.end_attempt(place);
         if given_up.in_silence {
             self.close(at);
         } else {
             self.links[at].retire();
         }
-        Some(given_up.request)
+        Some(question)
     }
 
-    /// Closes a connection on which the registry has been silent.
+    /// Closes a connection whose registry failed. It goes at the end of the turn.
     fn close(&mut self, link: usize) {
-        let mut link = self.links.remove(link);
+        let link = &mut self.links[link];
+        link.retire();
+        let place = link.place;
+        self.settings.registries.failed(place);
         for question in link.exchange.give_up_all() {
-            if question.is_read {
-                self.waiting.insert(question.number, question);
-            } else {
-                let endpoint = self.endpoint();
-                let after = question.waited();
-                self.settle(question, Err(ClientError::Unreachable { endpoint, after }));
-            }
+            self.ask_again(question, place);
+        }
+    }
+
+    /// Lets a request wait for another registry, in the place that it had. Without one, what changes
+    /// something is not asked again.
+    fn ask_again(&mut self, mut question: Question, failed: Place) {
+        self.deadlines.remove(&question.due());
+        question.end_attempt(failed);
+        let is_harmless = question.repetition == Repetition::Harmless;
+        if is_harmless || question.attempts_left(self.settings.registries.count()) > 0 {
+            self.deadlines.insert(question.due());
+            self.waiting.insert(question.number, question);
+        } else {
+            let unreachable = self.unreachable(&question, question.waited());
+            question.answer(Err(unreachable));
         }
     }
 
@@ -232,33 +266,49 @@ impl IoThread {
                 continue;
             }
             match self.send(&question) {
-                Ok(Some(link)) => link.exchange.sent(number, question),
-                Ok(None) => {
+                Ok(true) => self.sent(question),
+                Ok(false) => {
                     self.waiting.insert(number, question);
                     return;
                 }
                 Err(source) => {
                     self.links.iter_mut().for_each(Link::retire);
-                    let endpoint = self.endpoint();
+                    let endpoint = self.endpoint(self.settings.registries.first());
                     self.settle(question, Err(ClientError::Socket { endpoint, source }));
                 }
             }
         }
     }
 
-    /// Sends a request over the connection in use, and gives that back. None where the request
-    /// must wait for its turn.
-    fn send(&mut self, question: &Question) -> zmq::Result<Option<&mut Link>> {
+    /// Sends a request over the connection in use. False where it must wait for its turn.
+    fn send(&mut self, question: &Question) -> zmq::Result<bool> {
+        let ClientSettings { registries, client_id, keys, .. } = &self.settings;
+        let place = registries.first();
+        // Another part of the client may have found out that its registry is gone. What is on its
+        // way must not be overtaken.
+        let is_left = |link: &&mut Link| link.place != place && link.exchange.is_idle();
+        if let Some(link) = self.links.last_mut().filter(is_left) {
+            link.retire();
+        }
         if self.links.last().is_none_or(Link::is_retired) {
-            let ClientSettings { endpoints, client_id, keys, .. } = &self.settings;
-            let socket = connect_dealer(&endpoints.requests, client_id, keys.as_ref())?;
-            self.links.push(Link::new(socket));
+            let endpoint = &registries.at(place).requests;
+            let socket = connect_dealer(endpoint, client_id, keys.as_ref())?;
+            self.links.push(Link::new(socket, place));
         }
-        let link = self.links.last_mut().filter(|link| link.exchange.has_room());
-        if let Some(link) = &link {
-            link.send(&question.body)?;
+        match self.links.last().filter(|link| link.exchange.has_room()) {
+            Some(link) => link.send(&question.body).map(|()| true),
+            None => Ok(false),
         }
-        Ok(link)
+    }
+
+    /// A request was sent over the connection in use.
+    fn sent(&mut self, mut question: Question) {
+        self.deadlines.remove(&question.due());
+        question.begin_attempt(self.settings.registries.count());
+        self.deadlines.insert(question.due());
+        if let Some(link) = self.links.last_mut() {
+            link.exchange.sent(question.number, question);
+        }
     }
 
     fn settle(&mut self, question: Question, answer: Answer) {
@@ -266,7 +316,21 @@ impl IoThread {
         question.answer(answer);
     }
 
-    fn endpoint(&self) -> String {
-        self.settings.endpoints.requests.to_string()
+    /// What is told of a request to which nothing came back.
+    fn unreachable(&self, question: &Question, after: Duration) -> ClientError {
+        match &question.silent[..] {
+            // It never had its turn.
+            [] => {
+                ClientError::unreachable(&[self.endpoint(self.settings.registries.first())], after)
+            }
+            silent => {
+                let all: Vec<String> = silent.iter().map(|place| self.endpoint(*place)).collect();
+                ClientError::unreachable(&all, after)
+            }
+        }
+    }
+
+    fn endpoint(&self, place: Place) -> String {
+        self.settings.registries.at(place).requests.to_string()
     }
 }

@@ -6,6 +6,7 @@ use zmq::{DONTWAIT, Socket};
 
 use crate::protocol::envelope::REQUEST;
 
+use super::super::registries::Place;
 use super::exchange::Exchange;
 use super::question::Question;
 
@@ -15,12 +16,15 @@ pub(super) struct Link {
     pub(super) socket: Socket,
     pub(super) exchange: Exchange<Question>,
     pub(super) opened: Instant,
+    /// The registry that it leads to.
+    pub(super) place: Place,
     is_retired: bool,
 }
 
 impl Link {
-    pub(super) fn new(socket: Socket) -> Self {
-        Self { socket, exchange: Exchange::new(), opened: Instant::now(), is_retired: false }
+    pub(super) fn new(socket: Socket, place: Place) -> Self {
+        let (exchange, opened) = (Exchange::new(), Instant::now());
+        Self { socket, exchange, opened, place, is_retired: false }
     }
 
     /// From now on it is only kept for the replies that may still come.

@@ -6,9 +6,19 @@ use futures_channel::oneshot;
 use serde_json::{Map, Value};
 
 use super::super::ClientError;
+use super::super::failover::share;
+use super::super::operation::Repetition;
+use super::super::registries::Place;
 
-/// A reply of the registry, or why there is none.
-pub(super) type Answer = Result<Map<String, Value>, ClientError>;
+/// A reply, or why there is none.
+pub(super) type Answer = Result<Reply, ClientError>;
+
+/// What a registry replied, and which.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) body: Map<String, Value>,
+    pub(super) by: Place,
+}
 
 /// A request, and who waits for its reply.
 #[derive(Debug)]
@@ -18,11 +28,16 @@ pub(super) struct Question {
     /// The request as it is sent, with its number.
     pub(super) body: String,
     /// Whether it may be asked twice.
-    pub(super) is_read: bool,
+    pub(super) repetition: Repetition,
     /// How long its reply is waited for, ...
     pub(super) timeout: Duration,
     /// ... and until when.
     pub(super) deadline: Instant,
+    /// Until when the reply of the registry that is being asked is waited for, where there are
+    /// others to ask.
+    pub(super) attempt_ends: Instant,
+    /// Which registries were asked in vain.
+    pub(super) silent: Vec<Place>,
     /// Wakes the future. Where that has been dropped, the answer goes nowhere.
     pub(super) future: oneshot::Sender<Answer>,
 }
@@ -45,9 +60,37 @@ pub(super) enum Order {
 }
 
 impl Question {
-    /// When to give it up, as the I/O thread keeps it.
+    /// When to give up waiting as it does now, as the I/O thread keeps it.
     pub(super) const fn due(&self) -> (Instant, u64) {
-        (self.deadline, self.number)
+        (self.attempt_ends, self.number)
+    }
+
+    /// How many of so many registries are left to ask.
+    pub(super) fn attempts_left(&self, registries: usize) -> usize {
+        match self.repetition {
+            Repetition::Never => 0,
+            Repetition::Harmless | Repetition::Elsewhere => {
+                registries.saturating_sub(self.silent.len())
+            }
+        }
+    }
+
+    /// It is being asked now, of one of so many registries, which shares the time with those that
+    /// are left.
+    pub(super) fn begin_attempt(&mut self, registries: usize) {
+        let now = Instant::now();
+        self.attempt_ends = match self.attempts_left(registries) {
+            0 | 1 => self.deadline,
+            left => now + share(self.deadline.saturating_duration_since(now), left),
+        };
+    }
+
+    /// It was asked in vain of the registry at `place`.
+    pub(super) fn end_attempt(&mut self, place: Place) {
+        self.attempt_ends = self.deadline;
+        if !self.silent.contains(&place) {
+            self.silent.push(place);
+        }
     }
 
     /// For how long its reply has been waited for.

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::client::{ClientError, RegistryEndpoints};
 
 use super::super::operation;
+use super::super::registries::Registries;
 use super::super::settings::ClientSettings;
 use super::asking::Asking;
 use super::io_thread::WAITING_MAX;
@@ -50,7 +51,8 @@ impl Stub {
     fn asking(&self) -> Asking {
         let endpoint = &self.endpoint;
         let endpoints = RegistryEndpoints::parse(endpoint, endpoint, endpoint).unwrap();
-        Asking::start(&ClientSettings { endpoints, ..ClientSettings::default() }).unwrap()
+        let registries = Registries::new(endpoints, []);
+        Asking::start(&ClientSettings { registries, ..ClientSettings::default() }).unwrap()
     }
 
     #[track_caller]

@@ -10,18 +10,37 @@ pub(super) struct Continuity {
     last: Option<Sequence>,
 }
 
+/// Where an event stands, seen from the one before.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// It is the next, or nobody can tell: a registry that numbers nothing hides what it loses, and
+    /// the first event hides what was before it.
+    Next,
+    /// Something is missing in between.
+    After(Missed),
+    /// It was seen already: the registry that tells it is behind the one that was listened to
+    /// before.
+    Before,
+}
+
 impl Continuity {
-    /// What was missed before the event that has the number `sequence`. A registry that numbers
-    /// nothing hides what it loses, and the first event hides what was before it.
-    pub(super) fn see(&mut self, sequence: Option<&Sequence>) -> Option<Missed> {
-        let next = sequence?;
-        let last = self.last.replace(next.clone())?;
+    /// Sees the event that has the number `sequence`.
+    pub(super) fn see(&mut self, sequence: Option<&Sequence>) -> Seen {
+        let Some(next) = sequence else { return Seen::Next };
+        if let Some(last) = self.last.as_ref().filter(|last| last.epoch == next.epoch)
+            && next.seq <= last.seq
+        {
+            return Seen::Before;
+        }
+        let Some(last) = self.last.replace(next.clone()) else { return Seen::Next };
         if last.epoch != next.epoch {
             // How far the epoch before went is not known.
-            return Some(Missed { reason: MissedReason::Restarted, events: None });
+            return Seen::After(Missed { reason: MissedReason::Restarted, events: None });
         }
-        let missing = next.seq.saturating_sub(last.seq).saturating_sub(1);
-        (missing > 0).then_some(Missed { reason: MissedReason::Lost, events: Some(missing) })
+        match next.seq - last.seq - 1 {
+            0 => Seen::Next,
+            missing => Seen::After(Missed { reason: MissedReason::Lost, events: Some(missing) }),
+        }
     }
 }
 
@@ -29,7 +48,7 @@ impl Continuity {
 mod tests {
     use super::*;
 
-    fn see(continuity: &mut Continuity, epoch: &str, seq: u64) -> Option<Missed> {
+    fn see(continuity: &mut Continuity, epoch: &str, seq: u64) -> Seen {
         continuity.see(Some(&Sequence { epoch: epoch.to_owned(), seq }))
     }
 
@@ -38,7 +57,7 @@ mod tests {
         let mut continuity = Continuity::default();
 
         for seq in 41..50 {
-            assert_eq!(see(&mut continuity, "e", seq), None);
+            assert_eq!(see(&mut continuity, "e", seq), Seen::Next);
         }
     }
 
@@ -49,8 +68,9 @@ mod tests {
 
         let missed = see(&mut continuity, "e", 5);
 
-        assert_eq!(missed, Some(Missed { reason: MissedReason::Lost, events: Some(3) }));
-        assert_eq!(see(&mut continuity, "e", 6), None);
+        let lost = Missed { reason: MissedReason::Lost, events: Some(3) };
+        assert_eq!(missed, Seen::After(lost));
+        assert_eq!(see(&mut continuity, "e", 6), Seen::Next);
     }
 
     #[test]
@@ -60,15 +80,27 @@ mod tests {
 
         let missed = see(&mut continuity, "f", 2);
 
-        assert_eq!(missed, Some(Missed { reason: MissedReason::Restarted, events: None }));
-        assert_eq!(see(&mut continuity, "f", 3), None);
+        let restarted = Missed { reason: MissedReason::Restarted, events: None };
+        assert_eq!(missed, Seen::After(restarted));
+        assert_eq!(see(&mut continuity, "f", 3), Seen::Next);
+    }
+
+    #[test]
+    fn what_a_registry_tells_again_that_is_behind_was_seen_before() {
+        let mut continuity = Continuity::default();
+        see(&mut continuity, "e", 5);
+
+        for seq in [4, 5] {
+            assert_eq!(see(&mut continuity, "e", seq), Seen::Before);
+        }
+        assert_eq!(see(&mut continuity, "e", 6), Seen::Next);
     }
 
     #[test]
     fn events_without_numbers_hide_their_gaps() {
         let mut continuity = Continuity::default();
 
-        assert_eq!(continuity.see(None), None);
-        assert_eq!(continuity.see(None), None);
+        assert_eq!(continuity.see(None), Seen::Next);
+        assert_eq!(continuity.see(None), Seen::Next);
     }
 }

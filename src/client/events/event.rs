@@ -159,7 +159,7 @@ pub enum MissedReason {
     TooSlow,
     /// The connection was interrupted and is up again. Maybe nothing happened meanwhile.
     Disconnected,
-    /// The registry was started anew. Maybe nothing happened meanwhile.
+    /// The registry was started anew, or another took its place. Maybe nothing happened meanwhile.
     Restarted,
 }
 

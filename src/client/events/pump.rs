@@ -1,6 +1,6 @@
 //! The thread of a subscription.
 //!
-//! *Owns* the event socket. *Receives* events. *Sends* those that are wanted to the subscriber,
+//! *Owns* the event sockets. *Receives* events. *Sends* those that are wanted to the subscriber,
 //! and what was missed. *Ends* when it is told to stop, or when ZeroMQ fails it, which it logs.
 
 use std::time::Duration;
@@ -11,9 +11,10 @@ use crate::client::channel::{Receiver, Sender, channel};
 use crate::client::error::ClientError;
 use crate::client::thread::Stop;
 
-use super::continuity::Continuity;
+use super::continuity::{Continuity, Seen};
 use super::event::{Event, EventKind, Missed, MissedReason};
-use super::socket::{EventSocket, Heard};
+use super::feed::Feed;
+use super::socket::Heard;
 
 /// How many events wait to be taken. As many as a registry can publish in a second or so.
 const EVENTS_WAITING_MAX: usize = 4_096;
@@ -30,7 +31,7 @@ pub(super) struct Wanted(Vec<EventKind>);
 
 /// See the module's page.
 pub(super) struct Pump {
-    socket: EventSocket,
+    feed: Feed,
     wanted: Wanted,
     continuity: Continuity,
     queue: Queue,
@@ -58,22 +59,22 @@ impl Wanted {
 }
 
 impl Pump {
-    pub(super) fn new(socket: EventSocket, wanted: Wanted, queue: Queue) -> Self {
-        Self { socket, wanted, continuity: Continuity::default(), queue, is_interrupted: false }
+    pub(super) fn new(feed: Feed, wanted: Wanted, queue: Queue) -> Self {
+        Self { feed, wanted, continuity: Continuity::default(), queue, is_interrupted: false }
     }
 
     /// Runs the thread.
     pub(super) fn run(mut self, stop: &Stop) {
         while !stop.is_told() {
             if let Err(error) = self.turn(stop) {
-                log::error!("the subscription to {} ends: {error}", self.socket.endpoint());
+                log::error!("the subscription to {} ends: {error}", self.feed.endpoint());
                 return;
             }
         }
     }
 
     fn turn(&mut self, stop: &Stop) -> Result<(), ClientError> {
-        match self.socket.take()? {
+        match self.feed.take()? {
             Heard::Event(frames) => self.on_event(&frames),
             Heard::Connected => {
                 if std::mem::take(&mut self.is_interrupted) {
@@ -85,7 +86,7 @@ impl Pump {
             Heard::Nothing => {
                 self.queue.tell_dropped();
                 let pause = if self.queue.dropped > 0 { FULL_QUEUE_PAUSE } else { FOREVER };
-                self.socket.wait(stop, pause)?;
+                self.feed.wait(stop, pause)?;
             }
         }
         Ok(())
@@ -96,12 +97,14 @@ impl Pump {
             Ok(event) => event,
             // Where it had a number, the next one shows that it is missing.
             Err(mistake) => {
-                log::warn!("an event from {}: {mistake}", self.socket.endpoint());
+                log::warn!("an event from {}: {mistake}", self.feed.endpoint());
                 return;
             }
         };
-        if let Some(missed) = self.continuity.see(event.sequence()) {
-            self.queue.push(Event::Missed(missed));
+        match self.continuity.see(event.sequence()) {
+            Seen::Next => {}
+            Seen::After(missed) => self.queue.push(Event::Missed(missed)),
+            Seen::Before => return,
         }
         if self.wanted.contains(&event) {
             self.queue.push(event);

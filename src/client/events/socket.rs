@@ -12,6 +12,7 @@ use zmq::{DONTWAIT, PollItem, SocketEvent};
 use crate::client::curve_keys::CurveKeys;
 use crate::client::endpoints::Endpoint;
 use crate::client::error::ClientError;
+use crate::client::registries::Place;
 use crate::client::settings::ClientSettings;
 use crate::client::socket;
 use crate::client::thread::{Stop, whole_milliseconds};
@@ -46,9 +47,13 @@ pub(in crate::client) enum Heard {
 }
 
 impl EventSocket {
-    /// Subscribes to the events of a registry. Nothing is heard before the connection is up.
-    pub(in crate::client) fn connect(settings: &ClientSettings) -> Result<Self, ClientError> {
-        let endpoint = &settings.endpoints.events;
+    /// Subscribes to the events of the registry at `place`. Nothing is heard before the connection
+    /// is up.
+    pub(in crate::client) fn connect(
+        settings: &ClientSettings,
+        place: Place,
+    ) -> Result<Self, ClientError> {
+        let endpoint = &settings.registries.at(place).events;
         Self::open(endpoint, settings.keys.as_ref()).map_err(|source| broken(endpoint, source))
     }
 
@@ -101,9 +106,14 @@ impl EventSocket {
     /// Takes what has come, if anything has: word of the connection before events.
     pub(in crate::client) fn take(&self) -> Result<Heard, ClientError> {
         match self.take_news()? {
-            Heard::Nothing => Ok(self.receive(&self.events)?.map_or(Heard::Nothing, Heard::Event)),
+            Heard::Nothing => self.take_event(),
             news => Ok(news),
         }
+    }
+
+    /// Takes an event that has come, if any has, whatever became of the connection since.
+    pub(in crate::client) fn take_event(&self) -> Result<Heard, ClientError> {
+        Ok(self.receive(&self.events)?.map_or(Heard::Nothing, Heard::Event))
     }
 
     /// Waits until there is something to take, or to stop for, at most for `timeout`.

@@ -1,6 +1,6 @@
 //! The heartbeat thread.
 //!
-//! *Owns* a connection to the registry's heartbeat socket. *Sends* a heartbeat at a time, and the
+//! *Owns* a connection to the heartbeat socket of a registry. *Sends* a heartbeat at a time, and the
 //! registration again where the registry has forgotten the service or the host has moved.
 //! *Receives* the answers. *Ends* at once when it is told to stop, whatever it waits for. Who must
 //! not be overtaken by a registration takes the turn before telling: see `Heartbeat::stop`.
@@ -8,10 +8,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::super::connection::Connection;
+use super::super::connections::Connections;
 use super::super::error::ClientError;
 use super::super::operation;
 use super::super::registration::Registration;
+use super::super::registries::Place;
+use super::super::settings::ClientSettings;
 use super::super::thread::Stop;
 use super::rhythm::Rhythm;
 use super::{Enrolment, HeartbeatState, ReRegistration, Turn, Upkeep, lock};
@@ -23,9 +25,11 @@ pub(super) struct Beating {
     turn: Arc<Mutex<Turn>>,
     rhythm: Rhythm,
     ttl: Duration,
-    connection: Connection,
-    /// When the registry answered last, whatever it said.
+    connections: Connections,
+    /// When a registry answered last, whatever it said.
     heard: Instant,
+    /// The one that answered last.
+    registry: Option<Place>,
 }
 
 impl Beating {
@@ -36,13 +40,14 @@ impl Beating {
     ) -> Self {
         let ttl_seconds = lock(&enrolment).registration.ttl_seconds();
         Self {
-            connection: Connection::for_heartbeats(&upkeep.settings),
+            connections: Connections::for_heartbeats(upkeep.settings.clone()),
             upkeep,
             enrolment,
             turn,
             rhythm: Rhythm::new(ttl_seconds),
             ttl: Duration::from_secs(ttl_seconds.into()),
             heard: Instant::now(),
+            registry: None,
         }
     }
 
@@ -85,10 +90,23 @@ impl Beating {
     /// Whether the registry knows the service.
     fn renew(&mut self, stop: &Stop) -> Result<bool, ClientError> {
         let renew = operation::renew(lock(&self.enrolment).service_id());
+        let ClientSettings { registries, heartbeat_timeout, .. } = &self.upkeep.settings;
+        let registries_count = u32::try_from(registries.count()).unwrap_or(u32::MAX);
         // A second one is never on its way while the first is.
-        let timeout = self.upkeep.settings.heartbeat_timeout.min(self.rhythm.interval());
-        let reply = self.connection.request_within(timeout, Some(stop), &renew.request)?;
-        renew.answer(reply, self.connection.endpoint())
+        let timeout =
+            heartbeat_timeout.saturating_mul(registries_count).min(self.rhythm.interval());
+        let renewed = self.connections.ask_unless_stopped(timeout, Some(stop), renew)?;
+        self.note_registry(renewed.by);
+        Ok(renewed.answer)
+    }
+
+    /// Tells where another registry answered than before.
+    fn note_registry(&mut self, by: Place) {
+        let Some(before) = self.registry.replace(by).filter(|before| *before != by) else { return };
+        let endpoint = |place| self.upkeep.settings.registries.at(place).heartbeats.clone();
+        let (from, to) = (endpoint(before), endpoint(by));
+        log::info!("heartbeats go to {to} from now on, in place of {from}");
+        self.upkeep.monitor.note(HeartbeatState::ChangedRegistry { from, to });
     }
 
     /// Registers the service, if it is the turn of heartbeats to do so. Tells whether it was.

@@ -6,6 +6,7 @@ use super::super::async_client::AsyncRegistryClient;
 use super::super::curve_keys::CurveKeys;
 use super::super::endpoints::RegistryEndpoints;
 use super::super::error::ClientError;
+use super::super::registries::Registries;
 use super::super::settings::ClientSettings;
 use super::RegistryClient;
 
@@ -26,27 +27,65 @@ use super::RegistryClient;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct RegistryClientBuilder(ClientSettings);
+pub struct RegistryClientBuilder {
+    endpoints: RegistryEndpoints,
+    fallbacks: Vec<RegistryEndpoints>,
+    settings: ClientSettings,
+}
 
 impl RegistryClientBuilder {
     /// Where the registry is. By default on this host, with the usual ports 6100 to 6102.
     #[must_use]
     pub fn endpoints(mut self, endpoints: RegistryEndpoints) -> Self {
-        self.0.endpoints = endpoints;
+        self.endpoints = endpoints;
+        self
+    }
+
+    /// Another registry, to be asked where those that were named before it are silent; may be
+    /// repeated. By default there is none.
+    ///
+    /// ```
+    /// use service_registry::client::{RegistryClient, RegistryEndpoints};
+    ///
+    /// // The registry on this host, and those on two others while it is gone.
+    /// let client = RegistryClient::builder()
+    ///     .fallback(RegistryEndpoints::on_host(&"lab-2".parse()?))
+    ///     .fallback(RegistryEndpoints::on_host(&"lab-3".parse()?))
+    ///     .build();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Requests, heartbeats, subscriptions and watches all move to the next registry when theirs is
+    /// silent, or is cut off from its storage, and stay there. One that was silent is the last to
+    /// be tried again.
+    ///
+    /// **Requests** share their timeout out among the registries, so a caller waits no longer than
+    /// for one. A registration is repeated under the same id. A deregistration that is repeated may
+    /// be answered by a registry that has already heard of it, and `false` then means no more than
+    /// that the service is gone.
+    ///
+    /// **Registries that know of each other's services**, because they share their storage, go on
+    /// as one. Any others are as good as a registry that has forgotten everything: heartbeats
+    /// register the service again under its id, and a watch tells what is different.
+    ///
+    /// With [`Self::curve`], all of them have the same keys.
+    #[must_use]
+    pub fn fallback(mut self, endpoints: RegistryEndpoints) -> Self {
+        self.fallbacks.push(endpoints);
         self
     }
 
     /// How long the answer to a request may take. By default 0.5 s.
     #[must_use]
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
-        self.0.request_timeout = timeout;
+        self.settings.request_timeout = timeout;
         self
     }
 
     /// How long the answer to a health check may take. By default 2 s.
     #[must_use]
     pub fn health_timeout(mut self, timeout: Duration) -> Self {
-        self.0.health_timeout = timeout;
+        self.settings.health_timeout = timeout;
         self
     }
 
@@ -54,7 +93,7 @@ impl RegistryClientBuilder {
     /// interval between two heartbeats.
     #[must_use]
     pub fn heartbeat_timeout(mut self, timeout: Duration) -> Self {
-        self.0.heartbeat_timeout = timeout;
+        self.settings.heartbeat_timeout = timeout;
         self
     }
 
@@ -62,21 +101,21 @@ impl RegistryClientBuilder {
     /// `registry-client`. What tells clients apart is added.
     #[must_use]
     pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
-        self.0.client_id = client_id.into();
+        self.settings.client_id = client_id.into();
         self
     }
 
     /// The keys for a registry that asks for them. By default none.
     #[must_use]
     pub fn curve(mut self, keys: CurveKeys) -> Self {
-        self.0.keys = Some(keys);
+        self.settings.keys = Some(keys);
         self
     }
 
     /// The client. Nothing is connected before it is used.
     #[must_use]
     pub fn build(self) -> RegistryClient {
-        RegistryClient::with_settings(self.0)
+        RegistryClient::with_settings(self.into_settings())
     }
 
     /// The client for asynchronous programs. Nothing is connected before it is used.
@@ -84,6 +123,12 @@ impl RegistryClientBuilder {
     /// # Errors
     /// [`ClientError::Resources`], where there can be no I/O thread.
     pub fn build_async(self) -> Result<AsyncRegistryClient, ClientError> {
-        AsyncRegistryClient::with_settings(self.0)
+        AsyncRegistryClient::with_settings(self.into_settings())
+    }
+
+    /// What clients that were set up alike learn of their registries is each one's own.
+    fn into_settings(self) -> ClientSettings {
+        let registries = Registries::new(self.endpoints, self.fallbacks);
+        ClientSettings { registries, ..self.settings }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::heartbeat::home::tests::Moving;
+use crate::client::registries::Registries;
 use crate::client::{HeartbeatState, ReRegistration, Registration, RegistryEndpoints};
 use crate::config::{BackendKind, Config};
 use crate::server::Server;
@@ -27,7 +28,10 @@ fn server() -> Server {
 fn client_on(host: &Arc<Moving>, server: &Server) -> RegistryClient {
     let at = server.endpoints();
     let settings = ClientSettings {
-        endpoints: RegistryEndpoints::parse(&at.requests, &at.events, &at.heartbeats).unwrap(),
+        registries: Registries::new(
+            RegistryEndpoints::parse(&at.requests, &at.events, &at.heartbeats).unwrap(),
+            [],
+        ),
         request_timeout: DEADLINE,
         ..ClientSettings::default()
     };

@@ -155,7 +155,9 @@ impl Follower {
         change
     }
 
-    /// Takes over a list that took so long to get, and returns the changes.
+    /// Takes over a list that took so long to get, and returns the changes. One that is older than
+    /// the picture comes from a registry that is behind the one that was asked before, and is
+    /// passed over.
     pub(super) fn on_list(
         &mut self,
         list: ServiceList,
@@ -164,10 +166,14 @@ impl Follower {
     ) -> Vec<Change> {
         self.on_answer(now);
         self.has_begun = true;
-        self.needs_list = false;
         self.set_list_timeout(2 * took);
-        self.expected = None;
         self.next_list = now + self.pace.list.max(took * LIST_SHARE);
+        if self.is_behind(&list) {
+            self.next_list = self.next_list.max(now + self.pace.grace);
+            return Vec::new();
+        }
+        self.needs_list = false;
+        self.expected = None;
         self.picture.replace(list)
     }
 
@@ -195,9 +201,9 @@ impl Follower {
         self.next_check = now + self.pace.check.mul_f64(0.5 + self.random.f64());
     }
 
-    /// Learns that the connection for events is up again. What was missed meanwhile is not waited
-    /// for until the next check.
-    pub(super) fn on_connected(&mut self, now: Instant) {
+    /// Learns that the connection for events is up again, or lost, or that another registry is
+    /// asked from now on. What was missed meanwhile is not waited for until the next check.
+    pub(super) fn check_now(&mut self, now: Instant) {
         self.next_check = now;
     }
 
@@ -205,6 +211,14 @@ impl Follower {
         self.is_heard = true;
         self.silent_since = None;
         self.next_check = now + self.pace.check;
+    }
+
+    /// Whether a list shows what was before the picture.
+    fn is_behind(&self, list: &ServiceList) -> bool {
+        let (Some(here), Some(there)) = (self.picture.sequence(), &list.sequence) else {
+            return false;
+        };
+        here.epoch == there.epoch && there.seq < here.seq
     }
 
     fn set_list_timeout(&mut self, timeout: Duration) {

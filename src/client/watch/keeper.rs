@@ -1,6 +1,7 @@
 //! The thread that keeps a watch.
 //!
-//! *Owns* the event socket and a connection for requests. *Receives* events and answers. *Sends*
+//! *Owns* the event socket of a registry and a connection for requests to it, and those of the next
+//! registry in their place when the one they lead to does not answer. *Receives* events and answers. *Sends*
 //! what they change to the owner of the watch. *Ends* when it is told to stop, or when ZeroMQ
 //! fails it, which it logs.
 
@@ -10,7 +11,9 @@ use std::time::{Duration, Instant};
 use crate::client::connection::Connection;
 use crate::client::error::ClientError;
 use crate::client::events::{Event, EventSocket, Heard};
+use crate::client::failover::share;
 use crate::client::operation::{self, Operation};
+use crate::client::registries::Place;
 use crate::client::service::ServiceList;
 use crate::client::settings::ClientSettings;
 use crate::client::thread::Stop;
@@ -24,11 +27,20 @@ const EVENTS_PER_TURN: usize = 1_000;
 /// See the module's page.
 pub(super) struct Keeper {
     settings: ClientSettings,
-    events: EventSocket,
-    connection: Connection,
+    registry: Followed,
     shared: Arc<Shared>,
+    /// Where nobody answered since somebody did.
+    silent: Vec<String>,
     /// Whether it was said that the registry does not number its events.
     has_warned: bool,
+}
+
+/// A registry, and the ways to it. Its events and its answers are compared with each other, so
+/// they must not be those of two.
+struct Followed {
+    place: Place,
+    events: EventSocket,
+    connection: Connection,
 }
 
 /// What a watch does where its registry is silent from the beginning.
@@ -40,6 +52,15 @@ pub(in crate::client) enum WhenSilent {
     Wait,
 }
 
+impl Followed {
+    /// The registry that is asked first.
+    fn first(settings: &ClientSettings) -> Result<Self, ClientError> {
+        let place = settings.registries.first();
+        let events = EventSocket::connect(settings, place)?;
+        Ok(Self { place, events, connection: Connection::for_requests(settings, place) })
+    }
+}
+
 impl Keeper {
     /// Subscribes and takes the first list. What is wrong with the registry, but that it is
     /// silent, is an error in any case.
@@ -49,19 +70,19 @@ impl Keeper {
         when_silent: WhenSilent,
         stop: &Stop,
     ) -> Result<Self, ClientError> {
-        let events = EventSocket::connect(&settings)?;
-        if !events.wait_until_connected(stop, settings.request_timeout)? {
+        let registry = Followed::first(&settings)?;
+        let mut keeper = Self { settings, registry, shared, silent: Vec::new(), has_warned: false };
+        if !keeper.registry.events.wait_until_connected(stop, keeper.first_timeout())? {
             // The checks make up for it, and for a subscription that is slower than the list.
-            log::warn!("no events yet from {}", settings.endpoints.events);
+            log::warn!("no events yet from {}", keeper.registry.events.endpoint());
         }
-        let connection = Connection::for_requests(&settings);
-        let mut keeper = Self { settings, events, connection, shared, has_warned: false };
         while !keeper.has_begun() {
             match keeper.turn(stop)? {
                 // Whoever would hear of it has gone.
                 _ if stop.is_told() => return Err(ClientError::Closed),
-                Some(error) if when_silent == WhenSilent::Fail || !error.is_unreachable() => {
-                    return Err(error);
+                Some(error) if !error.is_unreachable() => return Err(error),
+                Some(error) if when_silent == WhenSilent::Fail && keeper.has_asked_all() => {
+                    return Err(keeper.unreachable(error));
                 }
                 _ => {}
             }
@@ -74,7 +95,7 @@ impl Keeper {
         let _ended = Ended(Arc::clone(&self.shared));
         while !stop.is_told() {
             if let Err(error) = self.turn(stop) {
-                log::error!("the watch of {} ends: {error}", self.connection.endpoint());
+                log::error!("the watch of {} ends: {error}", self.registry.connection.endpoint());
                 return;
             }
         }
@@ -84,14 +105,33 @@ impl Keeper {
         self.shared.lock().follower.has_begun()
     }
 
+    /// Whether all registries were silent in turn.
+    fn has_asked_all(&self) -> bool {
+        self.silent.len() >= self.settings.registries.count()
+    }
+
+    /// What is told where all registries were silent, the last one with this `error`.
+    fn unreachable(&self, error: ClientError) -> ClientError {
+        match &self.silent[..] {
+            [_] => error,
+            silent => ClientError::unreachable(silent, self.settings.request_timeout),
+        }
+    }
+
+    /// How long a registry may take to show that it is there, when a watch is started: who does
+    /// that wants to know soon.
+    fn first_timeout(&self) -> Duration {
+        share(self.settings.request_timeout, self.settings.registries.count())
+    }
+
     /// Takes the events that have come; then asks, or waits. Returns why there is no answer to
     /// what was asked, and fails where it cannot go on.
     fn turn(&mut self, stop: &Stop) -> Result<Option<ClientError>, ClientError> {
         for _ in 0..EVENTS_PER_TURN {
-            match self.events.take()? {
+            match self.registry.events.take()? {
                 Heard::Event(frames) => self.on_event(&frames),
-                Heard::Connected => self.shared.lock().follower.on_connected(Instant::now()),
-                Heard::Disconnected => log::info!("no events from {}", self.events.endpoint()),
+                Heard::Connected => self.shared.lock().follower.check_now(Instant::now()),
+                Heard::Disconnected => self.on_disconnected(),
                 Heard::Nothing => break,
             }
         }
@@ -100,16 +140,52 @@ impl Keeper {
         let ask = match next {
             Next::Ask(ask) => ask,
             Next::WaitUntil(until) => {
-                self.events.wait(stop, until.saturating_duration_since(now))?;
+                self.registry.events.wait(stop, until.saturating_duration_since(now))?;
                 return Ok(None);
             }
         };
         let silence = self.ask(ask, stop).err();
-        if let Some(error) = &silence {
-            log::debug!("the watch waits for its registry: {error}");
-            self.shared.lock().follower.on_silence(ask, now, Instant::now());
+        match &silence {
+            None => self.silent.clear(),
+            Some(error) => {
+                log::debug!("the watch waits for its registry: {error}");
+                self.shared.lock().follower.on_silence(ask, now, Instant::now());
+                if !stop.is_told() {
+                    self.turn_to_the_next()?;
+                }
+            }
         }
         Ok(silence)
+    }
+
+    /// The registry did not answer, or not as registries do. The next one is asked at once, unless
+    /// each has had its turn: then after the pause that a silent registry is given.
+    fn turn_to_the_next(&mut self) -> Result<(), ClientError> {
+        if self.has_asked_all() {
+            self.silent.clear();
+        }
+        self.silent.push(self.registry.connection.endpoint().to_owned());
+        let registries = &self.settings.registries;
+        if registries.count() == 1 {
+            return Ok(());
+        }
+        registries.failed(self.registry.place);
+        self.registry = Followed::first(&self.settings)?;
+        log::info!("watching {} from now on, if it is there", self.registry.connection.endpoint());
+        let mut state = self.shared.lock();
+        state.registry = self.registry.place;
+        if self.silent.len() < registries.count() {
+            state.follower.check_now(Instant::now());
+        }
+        Ok(())
+    }
+
+    fn on_disconnected(&self) {
+        log::info!("no events from {}", self.registry.events.endpoint());
+        // With another to go to, whether this one is still there is worth a question.
+        if self.settings.registries.count() > 1 {
+            self.shared.lock().follower.check_now(Instant::now());
+        }
     }
 
     fn on_event(&self, frames: &[Vec<u8>]) {
@@ -123,7 +199,9 @@ impl Keeper {
                 }
             }
             // Where it had a number, the next one shows that it is missing.
-            Err(mistake) => log::warn!("an event from {}: {mistake}", self.events.endpoint()),
+            Err(mistake) => {
+                log::warn!("an event from {}: {mistake}", self.registry.events.endpoint())
+            }
         }
     }
 
@@ -139,11 +217,11 @@ impl Keeper {
                 self.on_list(list, asked);
             }
             Ask::Health => {
-                let timeout = if self.has_begun() {
-                    self.settings.health_timeout
-                } else {
-                    // Who starts a watch wants to know soon.
-                    self.settings.request_timeout
+                let timeout = match (self.has_begun(), self.settings.registries.count()) {
+                    (false, _) => self.first_timeout(),
+                    (true, 1) => self.settings.health_timeout,
+                    // The next one is there already.
+                    (true, _) => self.settings.request_timeout,
                 };
                 let report = self.request(operation::health(), timeout, stop)?;
                 self.shared.lock().follower.on_health(report, Instant::now());
@@ -158,8 +236,9 @@ impl Keeper {
         timeout: Duration,
         stop: &Stop,
     ) -> Result<T, ClientError> {
-        let reply = self.connection.request_within(timeout, Some(stop), &operation.request)?;
-        operation.answer(reply, self.connection.endpoint())
+        let connection = &mut self.registry.connection;
+        let reply = connection.request_within(timeout, Some(stop), &operation.request)?;
+        operation.answer(reply, connection.endpoint())
     }
 
     fn on_list(&mut self, list: ServiceList, asked: Instant) {
@@ -174,7 +253,7 @@ impl Keeper {
             log::warn!(
                 "the registry at {} does not number its events; its list is taken every {} s, \
                  and what comes and goes in between is not seen",
-                self.connection.endpoint(),
+                self.registry.connection.endpoint(),
                 interval.as_secs_f64()
             );
         }

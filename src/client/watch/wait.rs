@@ -23,10 +23,8 @@ pub(in crate::client) fn wait_for_service(
 ) -> Result<Option<Service>, ClientError> {
     let started = Instant::now();
     let remaining = || timeout.max(WAIT_MIN).saturating_sub(started.elapsed());
-    let unreachable = || {
-        let endpoint = settings.endpoints.requests.to_string();
-        ClientError::Unreachable { endpoint, after: timeout }
-    };
+    let unreachable =
+        || ClientError::unreachable(&settings.registries.request_endpoints(), timeout);
     let watching = Watch::begin(settings.clone(), Some(service_type.to_owned()), WhenSilent::Wait)?;
     let watch = watching.wait_timeout(remaining())?.ok_or_else(unreachable)?;
     loop {

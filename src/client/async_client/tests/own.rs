@@ -10,6 +10,7 @@ use crate::client::{
     AsyncRegistryClient, ClientError, HeartbeatState, Registration, RegistryEndpoints,
 };
 
+use super::super::super::registries::Registries;
 use super::super::super::settings::ClientSettings;
 use super::{Asked, LONG, Stub, is_pending};
 
@@ -29,8 +30,9 @@ impl Lab {
         heartbeats.bind("tcp://127.0.0.1:*").unwrap();
         let at = heartbeats.get_last_endpoint().unwrap().unwrap();
         let endpoints = RegistryEndpoints::parse(&stub.endpoint, &at, &at).unwrap();
+        let registries = Registries::new(endpoints, []);
         let settings =
-            ClientSettings { endpoints, request_timeout: LONG, ..ClientSettings::default() };
+            ClientSettings { registries, request_timeout: LONG, ..ClientSettings::default() };
         let client = AsyncRegistryClient::with_settings(settings).unwrap();
         let lab = Self { stub, heartbeats, client };
         lab.settle();

@@ -12,6 +12,7 @@ use super::*;
 use crate::client::connections::Connections;
 use crate::client::endpoints::RegistryEndpoints;
 use crate::client::error::RefusalCode;
+use crate::client::registries::Registries;
 use crate::client::settings::ClientSettings;
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -41,7 +42,7 @@ impl Played {
         let endpoints =
             RegistryEndpoints::parse(&at(&requests), "tcp://localhost:1", &at(&heartbeats));
         let settings = ClientSettings {
-            endpoints: endpoints.unwrap(),
+            registries: Registries::new(endpoints.unwrap(), []),
             request_timeout: DEADLINE,
             heartbeat_timeout: DEADLINE,
             ..ClientSettings::default()
@@ -61,7 +62,7 @@ impl Played {
         let enrolment = Arc::new(Mutex::new(enrolment));
         let upkeep = Upkeep {
             settings: self.settings.clone(),
-            registrar: Arc::new(Connections::new(self.settings.clone())),
+            registrar: Arc::new(Connections::for_requests(self.settings.clone())),
             addresses,
             monitor,
         };

@@ -293,7 +293,7 @@ fn a_registry_without_numbers_is_listed_at_every_check_and_after_every_event() {
 fn an_event_connection_that_is_up_again_is_followed_by_a_check_at_once() {
     let mut lab = Lab::following();
 
-    lab.follower.on_connected(lab.now);
+    lab.follower.check_now(lab.now);
 
     lab.assert_asks(Ask::Health);
 }

@@ -1,0 +1,186 @@
+//! Asking one registry after another, until one answers.
+//!
+//! The time that a request may take is shared out among the registries that are left, so the
+//! caller waits no longer than for one. Only silence leads to the next registry, and the refusal of
+//! one that is cut off from its storage; any other answer is an answer.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value};
+
+use super::connection::ConnectionError;
+use super::error::{ClientError, Refusal, RefusalCode};
+use super::operation::{Operation, Repetition};
+use super::registries::{Place, Registries};
+use super::thread::Stop;
+
+/// An answer, and whose it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Answered<T> {
+    pub(super) answer: T,
+    pub(super) by: Place,
+}
+
+/// Asks, within `timeout`, by means of `exchange`, which has one registry answer in the time that
+/// it is given. The word to `stop` ends it, as [`ClientError::Closed`].
+pub(super) fn ask<T>(
+    registries: &Registries,
+    operation: Operation<T>,
+    timeout: Duration,
+    stop: Option<&Stop>,
+    mut exchange: impl FnMut(Place, Duration) -> Result<Map<String, Value>, ConnectionError>,
+) -> Result<Answered<T>, ClientError> {
+    let started = Instant::now();
+    let mut places = registries.order();
+    if operation.repetition == Repetition::Never {
+        places.truncate(1);
+    }
+    let mut silent = Vec::new();
+    for (tried, place) in places.iter().copied().enumerate() {
+        let left = places.len() - tried;
+        let remaining = timeout.saturating_sub(started.elapsed());
+        match exchange(place, share(remaining, left)) {
+            Ok(reply) if left > 1 && is_cut_off(&reply) => {
+                log::debug!("{} is cut off", registries.at(place).requests);
+                registries.failed(place);
+            }
+            Ok(reply) => {
+                let answer = operation.answer(reply, registries.at(place).requests.as_str())?;
+                return Ok(Answered { answer, by: place });
+            }
+            Err(_) if stop.is_some_and(Stop::is_told) => return Err(ClientError::Closed),
+            Err(ConnectionError::Unreachable { endpoint, .. }) => {
+                registries.failed(place);
+                silent.push(endpoint);
+            }
+            Err(other) => return Err(other.into()),
+        }
+    }
+    Err(ClientError::unreachable(&silent, timeout))
+}
+
+/// What one of the registries that are `left` is given of the time that remains.
+pub(super) fn share(remaining: Duration, left: usize) -> Duration {
+    remaining / u32::try_from(left.max(1)).unwrap_or(u32::MAX)
+}
+
+/// Whether a registry says that it cannot do now what another one may.
+pub(super) fn is_cut_off(reply: &Map<String, Value>) -> bool {
+    reply.get("success") == Some(&Value::Bool(false))
+        && Refusal::from_reply(reply.clone()).code == RefusalCode::StorageFailed
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::client::endpoints::RegistryEndpoints;
+    use crate::client::operation;
+
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(30);
+
+    fn three() -> Registries {
+        let on = |host: &str| RegistryEndpoints::on_host(&host.parse().unwrap());
+        Registries::new(on("a"), [on("b"), on("c")])
+    }
+
+    fn silence(registries: &Registries, place: Place) -> ConnectionError {
+        let endpoint = registries.at(place).requests.to_string();
+        ConnectionError::Unreachable { endpoint, after: TIMEOUT }
+    }
+
+    fn reply(body: Value) -> Map<String, Value> {
+        let Value::Object(reply) = body else { panic!("a reply is an object") };
+        reply
+    }
+
+    fn well() -> Map<String, Value> {
+        reply(json!({"success": true, "status": "ok", "service_id": "a"}))
+    }
+
+    fn cut_off() -> Map<String, Value> {
+        reply(json!({"success": false, "error": "no etcd", "code": "storage_failed"}))
+    }
+
+    /// Who was asked of three registries, and what came of it, where these reply so, each asked
+    /// after the one before.
+    fn asked<T>(
+        operation: Operation<T>,
+        replies: &[Option<Map<String, Value>>],
+    ) -> (Vec<Place>, Result<Answered<T>, ClientError>) {
+        let registries = three();
+        let mut asked = Vec::new();
+        let outcome = ask(&registries, operation, TIMEOUT, None, |place, _| {
+            asked.push(place);
+            replies[asked.len() - 1].clone().ok_or_else(|| silence(&registries, place))
+        });
+        (asked, outcome)
+    }
+
+    #[test]
+    fn the_next_registry_is_asked_where_one_is_silent_and_stays_the_first() {
+        let registries = three();
+        let [a, b, c] = registries.order()[..] else { panic!("there are three") };
+
+        for expected in [vec![a, b], vec![b]] {
+            let mut asked = Vec::new();
+            let outcome = ask(&registries, operation::health(), TIMEOUT, None, |place, _| {
+                asked.push(place);
+                if place == a { Err(silence(&registries, a)) } else { Ok(well()) }
+            });
+            assert_eq!(outcome.unwrap().by, b);
+            assert_eq!(asked, expected);
+        }
+        assert_eq!(registries.order(), [b, c, a]);
+    }
+
+    #[test]
+    fn the_time_is_shared_out_among_those_that_are_left() {
+        let registries = three();
+        let mut shares = Vec::new();
+
+        let error = ask(&registries, operation::health(), TIMEOUT, None, |place, share| {
+            shares.push(share.as_secs_f64().round());
+            Err(silence(&registries, place))
+        });
+
+        // No time passes here, so each is given its part of the whole.
+        assert_eq!(shares, [10.0, 15.0, 30.0]);
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "no answer from tcp://a:6100, tcp://b:6100, tcp://c:6100 within 30 s; check that the \
+             registry runs there"
+        );
+    }
+
+    #[test]
+    fn a_registry_that_is_cut_off_from_its_storage_is_passed_over() {
+        let (_, outcome) =
+            asked(operation::deregister("a"), &[Some(cut_off()), None, Some(well())]);
+        assert!(outcome.unwrap().answer);
+
+        let (_, outcome) =
+            asked(operation::renew("a"), &[Some(cut_off()), Some(cut_off()), Some(cut_off())]);
+        assert!(outcome.unwrap_err().is_refused_as(&RefusalCode::StorageFailed));
+    }
+
+    #[test]
+    fn any_other_answer_is_an_answer() {
+        let taken = reply(json!({"success": false, "error": "duplicate_service_type"}));
+
+        let (asked, outcome) = asked(operation::deregister("a"), &[Some(taken)]);
+
+        assert!(outcome.unwrap_err().is_refused_as(&RefusalCode::DuplicateServiceType));
+        assert_eq!(asked.len(), 1);
+    }
+
+    #[test]
+    fn what_is_about_one_registry_is_never_asked_of_another() {
+        let (asked, outcome) = asked(operation::terminate(), &[None]);
+
+        assert!(outcome.unwrap_err().is_unreachable());
+        assert_eq!(asked.len(), 1);
+    }
+}
