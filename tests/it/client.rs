@@ -4,6 +4,7 @@ mod asynchronous;
 mod blocking;
 mod counting_proxy;
 mod events;
+mod failover;
 mod guard;
 mod heartbeats;
 mod lost_registry;

@@ -22,7 +22,7 @@ const LONG: Duration = Duration::from_secs(60);
 
 /// Lets `story` happen twice: in this thread, and as a task of a runtime with several threads.
 #[track_caller]
-fn on_two_executors<F: Future<Output = ()> + Send + 'static>(story: impl Fn() -> F) {
+pub(crate) fn on_two_executors<F: Future<Output = ()> + Send + 'static>(story: impl Fn() -> F) {
     block_on(story());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     runtime.block_on(runtime.spawn(story())).expect("the task does not panic");

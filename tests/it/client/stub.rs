@@ -30,11 +30,21 @@ impl Stub {
         Self { requests, heartbeats }
     }
 
-    pub(crate) fn builder(&self) -> RegistryClientBuilder {
+    pub(crate) fn endpoints(&self) -> RegistryEndpoints {
         let at = |socket: &zmq::Socket| socket.get_last_endpoint().unwrap().unwrap();
         let (requests, heartbeats) = (at(&self.requests), at(&self.heartbeats));
-        let endpoints = RegistryEndpoints::parse(&requests, "tcp://127.0.0.1:1", &heartbeats);
-        RegistryClient::builder().endpoints(endpoints.unwrap())
+        RegistryEndpoints::parse(&requests, "tcp://127.0.0.1:1", &heartbeats).unwrap()
+    }
+
+    pub(crate) fn builder(&self) -> RegistryClientBuilder {
+        RegistryClient::builder().endpoints(self.endpoints())
+    }
+
+    /// Whether there are requests or heartbeats that nobody took.
+    pub(crate) fn has_more(&self) -> bool {
+        [&self.requests, &self.heartbeats]
+            .iter()
+            .any(|socket| socket.poll(zmq::POLLIN, 0).unwrap() > 0)
     }
 
     /// The next request.

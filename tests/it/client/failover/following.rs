@@ -1,0 +1,168 @@
+//! Watches and subscriptions whose registry goes.
+
+use std::time::Duration;
+
+use service_registry::client::{
+    Change, Event, EventKind, MissedReason, Registration, RegistryClient, Removal, Sequence,
+    Subscription, Watch,
+};
+
+use super::doors::Door;
+use super::{builder_for, start_registry};
+use crate::support::{DEADLINE, Place};
+
+fn device(id: &str) -> Registration {
+    let device = Registration::new("Device", "localhost", 6_110).service_type("DEVICE");
+    device.service_id(id).allow_duplicate_service_type()
+}
+
+/// What a watch tells next, in short.
+#[track_caller]
+fn told(watch: &Watch) -> String {
+    match watch.next_change(DEADLINE).expect("a change is told within the deadline") {
+        Change::Registered(service) => format!("+{}", service.id),
+        Change::Removed { service, how: Removal::Missing } => format!("?{}", service.id),
+        Change::Removed { service, .. } => format!("-{}", service.id),
+        other => panic!("{other:?} is no change that is expected"),
+    }
+}
+
+#[track_caller]
+fn next(events: &Subscription) -> Event {
+    events.recv_timeout(DEADLINE).expect("an event comes within the deadline")
+}
+
+#[track_caller]
+fn sequence_of(event: &Event) -> &Sequence {
+    event.sequence().unwrap_or_else(|| panic!("{event:?} has a number"))
+}
+
+/// Two doors to one registry, and who changes what is behind them.
+fn two_doors(place: &Place) -> ([Door; 2], RegistryClient) {
+    let registrar = place.client();
+    let doors = [(); 2].map(|()| Door::open(place.endpoints()));
+    // Their ways to the registry's events are up when one has come through.
+    let mut number = 0;
+    while doors.iter().any(|door| door.passed() == 0) {
+        registrar.register(&device("first")).unwrap();
+        number += 1;
+        assert!(number < 100_000, "an event comes through");
+    }
+    (doors, registrar)
+}
+
+#[test]
+fn a_watch_goes_on_where_it_was_at_a_registry_that_shares_what_the_first_knew() {
+    let (place, _registry) = start_registry();
+    let ([first, second], registrar) = two_doors(&place);
+    let watch = builder_for(first.endpoints(), second.endpoints()).build().watch().unwrap();
+    assert_eq!((told(&watch), watch.registry()), ("+first".to_owned(), first.endpoints()));
+    registrar.register(&device("before")).unwrap();
+    assert_eq!(told(&watch), "+before");
+
+    drop(first);
+    for id in ["during-1", "during-2"] {
+        registrar.register(&device(id)).unwrap();
+    }
+    assert_eq!([told(&watch), told(&watch)], ["+during-1", "+during-2"]);
+    assert_eq!(watch.registry(), second.endpoints());
+    registrar.deregister_service("before").unwrap();
+
+    assert_eq!(told(&watch), "-before");
+    assert_eq!(watch.try_next_change(), None);
+    assert_eq!(watch.status().silent_since, None);
+}
+
+#[test]
+fn a_watch_tells_each_difference_once_where_the_next_registry_knows_others() {
+    let ((first, registry), (second, _other)) = (start_registry(), start_registry());
+    for id in ["common", "first"] {
+        first.client().register(&device(id)).unwrap();
+    }
+    for id in ["common", "second"] {
+        second.client().register(&device(id)).unwrap();
+    }
+    let client = builder_for(first.client_endpoints(), second.client_endpoints()).build();
+    let watch = client.watch().unwrap();
+    assert_eq!([told(&watch), told(&watch)], ["+common", "+first"]);
+
+    registry.kill();
+
+    assert_eq!([told(&watch), told(&watch)], ["?first", "+second"]);
+    second.client().register(&device("later")).unwrap();
+    assert_eq!(told(&watch), "+later");
+    assert_eq!(watch.try_next_change(), None);
+}
+
+#[test]
+fn a_watch_begins_with_a_registry_that_is_there() {
+    let ((first, registry), (second, _other)) = (start_registry(), start_registry());
+    second.client().register(&device("second")).unwrap();
+    registry.kill();
+
+    let client = builder_for(first.client_endpoints(), second.client_endpoints()).build();
+    let watch = client.watch().unwrap();
+
+    assert_eq!(told(&watch), "+second");
+    assert_eq!(client.current_registry(), second.client_endpoints());
+}
+
+#[test]
+fn a_subscription_moves_without_telling_anything_twice() {
+    let (place, _registry) = start_registry();
+    let ([first, second], registrar) = two_doors(&place);
+    let client = builder_for(first.endpoints(), second.endpoints()).build();
+    let events = client.subscribe(&[EventKind::Register]).unwrap();
+    let mut numbers = Vec::new();
+    for _ in 0..3 {
+        registrar.register(&device("a")).unwrap();
+        numbers.push(sequence_of(&next(&events)).clone());
+    }
+
+    drop(first);
+    let Event::Missed(missed) = next(&events) else { panic!("the interruption is told") };
+    for _ in 0..3 {
+        registrar.register(&device("a")).unwrap();
+        numbers.push(sequence_of(&next(&events)).clone());
+    }
+
+    assert_eq!(missed.reason, MissedReason::Disconnected);
+    let from = numbers[0].seq;
+    let seqs: Vec<u64> = numbers.iter().map(|sequence| sequence.seq).collect();
+    assert_eq!(seqs, (from..from + 6).collect::<Vec<_>>());
+    assert!(numbers.iter().all(|sequence| sequence.epoch == numbers[0].epoch));
+}
+
+#[test]
+fn a_subscription_finds_the_registry_that_is_there() {
+    let ((first, registry), (second, _other)) = (start_registry(), start_registry());
+    registry.kill();
+    let client = builder_for(first.client_endpoints(), second.client_endpoints()).build();
+
+    let events = client.subscribe(&[]).unwrap();
+    second.client().register(&device("a")).unwrap();
+
+    assert_eq!(next(&events).kind(), Some(EventKind::Register));
+}
+
+#[test]
+fn without_any_registry_there_is_neither_a_watch_nor_a_subscription_and_all_are_named() {
+    let ((first, registry), (second, other)) = (start_registry(), start_registry());
+    let (one, two) = (first.client_endpoints(), second.client_endpoints());
+    registry.kill();
+    other.kill();
+    let timeout = Duration::from_millis(200);
+    let client = builder_for(one.clone(), two.clone()).request_timeout(timeout).build();
+
+    let watching = client.watch().unwrap_err().to_string();
+    let subscribing = client.subscribe(&[]).unwrap_err().to_string();
+    let waiting = client.wait_for_service("DEVICE", timeout).unwrap_err().to_string();
+
+    for (told, names) in [
+        (watching, [&one.requests, &two.requests]),
+        (subscribing, [&one.events, &two.events]),
+        (waiting, [&one.requests, &two.requests]),
+    ] {
+        assert!(names.iter().all(|name| told.contains(name.as_str())), "{told}");
+    }
+}
