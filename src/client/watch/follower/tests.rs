@@ -129,6 +129,23 @@ fn a_hole_calls_for_a_list_at_once_and_what_comes_until_then_is_left_to_it() {
 }
 
 #[test]
+fn a_list_of_a_registry_that_is_behind_is_passed_over_and_asked_for_again() {
+    let mut lab = Lab::following();
+    lab.follower.on_event(&register("e", 6, &service("a", "A")));
+    lab.follower.on_event(&register("e", 8, &service("c", "C")));
+    lab.assert_asks(Ask::List);
+
+    assert_eq!(lab.list("e", 5, Vec::new()), []);
+    assert_eq!(lab.follower.picture().services().count(), 1);
+    lab.assert_waits(PACE.grace);
+    lab.elapse(PACE.grace);
+    lab.assert_asks(Ask::List);
+
+    let services = ["a", "b", "c"].map(|id| service(id, "A")).to_vec();
+    assert_eq!(lab.list("e", 8, services).len(), 2);
+}
+
+#[test]
 fn another_epoch_calls_for_a_list() {
     let mut lab = Lab::following();
 
