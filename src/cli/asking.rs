@@ -1,17 +1,20 @@
 //! What the commands share that ask a running registry: their arguments, the way to it, and
 //! how its answers are told.
 
+use std::collections::VecDeque;
+use std::mem;
 use std::num::NonZeroU16;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use service_registry::client::{Connection, ConnectionError, Host};
+use service_registry::client::{Connection, ConnectionError};
 use service_registry::clock::WallTime;
 
 use super::configuration::{self, Source};
 use super::failure::Failure;
+use super::hosts::{Asked, Hosts};
 use super::keys::Keys;
 use super::{Exit, output};
 
@@ -33,9 +36,10 @@ macro_rules! asking_command {
         pub(super) struct $command {
             $($arguments)*
 
-            /// where the registry runs: a host name or an address (default: localhost)
-            #[argh(option, default = "service_registry::client::Host::localhost()")]
-            host: service_registry::client::Host,
+            /// where the registry runs: a host name or an address; of several, with commas between
+            /// them, the first that answers (default: $SERVICE_REGISTRY_HOST, or localhost)
+            #[argh(option)]
+            host: Option<super::hosts::Hosts>,
 
             /// its request port (default: as in registry.yaml, or 6100)
             #[argh(option, from_str_fn(super::asking::port))]
@@ -65,7 +69,7 @@ macro_rules! asking_command {
         impl $command {
             fn asking(&self) -> super::asking::Asking<'_> {
                 super::asking::Asking {
-                    host: &self.host,
+                    hosts: self.host.as_ref(),
                     req_port: self.req_port,
                     timeout: self.timeout.unwrap_or_default(),
                     json: self.json,
@@ -84,7 +88,7 @@ pub(super) use asking_command;
 
 /// The arguments that all asking commands have.
 pub(super) struct Asking<'a> {
-    pub(super) host: &'a Host,
+    pub(super) hosts: Option<&'a Hosts>,
     pub(super) req_port: Option<NonZeroU16>,
     pub(super) timeout: Timeout,
     pub(super) json: bool,
@@ -96,8 +100,11 @@ pub(super) struct Asking<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Timeout(Duration);
 
-/// A registry that is asked.
-pub(super) struct Registry(Connection);
+/// A registry that is asked, the first of those that may be. One that is silent becomes the last.
+pub(super) struct Registry {
+    asked: Connection,
+    others: VecDeque<Connection>,
+}
 
 /// What a command has to say.
 pub(super) struct Answer {
@@ -164,11 +171,30 @@ impl Asking<'_> {
 
     /// The way to the registry, on which nothing is sent yet.
     pub(super) fn registry(&self) -> Result<Registry, Failure> {
-        let connection = Connection::new(self.host, self.port()?, self.timeout.0);
-        Ok(Registry(match self.keys.load()? {
-            Some(keys) => connection.with_keys(keys),
-            None => connection,
-        }))
+        let keys = self.keys.load()?;
+        let connect = |asked: Asked| {
+            let connection = Connection::new(&asked.host, asked.port, self.timeout.0);
+            match &keys {
+                Some(keys) => connection.with_keys(keys.clone()),
+                None => connection,
+            }
+        };
+        let (first, others) = self.asked()?;
+        let others = others.into_iter().map(connect).collect();
+        Ok(Registry { asked: connect(first), others })
+    }
+
+    /// Where the registries are asked: the first, and the others.
+    pub(super) fn asked(&self) -> Result<(Asked, Vec<Asked>), Failure> {
+        Hosts::given(self.hosts)?.at(|| self.port())
+    }
+
+    /// Where the registry is asked, for a command that is about one.
+    pub(super) fn only(&self) -> Result<Asked, Failure> {
+        match self.asked()? {
+            (only, others) if others.is_empty() => Ok(only),
+            _ => Err(Failure::Usage("this is about one registry; name it with --host".to_owned())),
+        }
     }
 
     /// The port to ask at. A file that somebody named is read in any case, because its mistakes
@@ -192,7 +218,7 @@ impl Asking<'_> {
 impl Registry {
     /// Where it is asked.
     pub(super) fn endpoint(&self) -> &str {
-        self.0.endpoint()
+        self.asked.endpoint()
     }
 
     /// Asks for `action` and returns the reply, unless it is a refusal.
@@ -203,8 +229,36 @@ impl Registry {
 
     /// Sends `request` and returns the reply, unless it is a refusal.
     pub(super) fn send(&mut self, request: Map<String, Value>) -> Result<Value, Failure> {
-        let reply = Value::Object(self.0.request(&request)?);
+        let reply = Value::Object(self.first_reply(&request)?);
         if reply["success"] == true { Ok(reply) } else { Err(Failure::Refused(reply)) }
+    }
+
+    /// The reply of the first registry that answers. What the commands send does no harm where one
+    /// that is silent carries it out as well.
+    fn first_reply(
+        &mut self,
+        request: &Map<String, Value>,
+    ) -> Result<Map<String, Value>, ConnectionError> {
+        let mut silent = Vec::new();
+        loop {
+            match self.asked.request(request) {
+                Err(ConnectionError::Unreachable { endpoint, after }) => {
+                    silent.push(endpoint);
+                    if silent.len() > self.others.len() {
+                        let endpoint = silent.join(", ");
+                        return Err(ConnectionError::Unreachable { endpoint, after });
+                    }
+                    self.turn_to_the_next();
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn turn_to_the_next(&mut self) {
+        if let Some(next) = self.others.pop_front() {
+            self.others.push_back(mem::replace(&mut self.asked, next));
+        }
     }
 
     /// The time on the registry's clock, by which the age of its time stamps is told: the clock

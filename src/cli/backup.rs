@@ -32,7 +32,10 @@ asking_command! {
 impl Backup {
     pub(super) fn run(&self) -> Exit {
         let timeout = self.timeout.unwrap_or(Timeout::FOR_BACKUP);
-        Asking { timeout, ..self.asking() }.run(|registry| {
+        let asking = Asking { timeout, ..self.asking() };
+        asking.run(|registry| {
+            // The file is written by one of them, on its host.
+            asking.only()?;
             let destination = absolute(&self.destination)?;
             let reply = registry.send(request(&destination, self.force))?;
             let text = format!(

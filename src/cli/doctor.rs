@@ -14,6 +14,7 @@ use service_registry::config::Config;
 use super::asking::{Asking, Registry, asking_command, print_json};
 use super::configuration;
 use super::failure::Failure;
+use super::hosts::Asked;
 use super::{Exit, output};
 
 mod answers;
@@ -81,14 +82,14 @@ fn examine(asking: Asking<'_>) -> Vec<Finding> {
             Asking { req_port: asking.req_port.or(usual), config: None, ..asking }
         }
     };
-    let port = match asking.port() {
-        Ok(port) => port.get(),
+    let Asked { host, port } = match asking.only() {
+        Ok(asked) => asked,
         Err(failure) => {
             findings.push(no_port(&failure));
             return findings;
         }
     };
-    let (addresses, name) = host::resolve(asking.host, port);
+    let (addresses, name) = host::resolve(&host, port.get());
     findings.push(name);
     let Some(address) = addresses.first().copied() else { return findings };
     let patient = Patient { asking, config, address, is_here: host::is_own(address.ip()) };

@@ -60,9 +60,10 @@ macro_rules! registering_command {
             #[argh(switch)]
             allow_duplicate_service_type: bool,
 
-            /// where the registry runs: a host name or an address (default: localhost)
-            #[argh(option, default = "service_registry::client::Host::localhost()")]
-            registry: service_registry::client::Host,
+            /// where the registry runs: a host name or an address; of several, with commas between
+            /// them, the first that answers (default: $SERVICE_REGISTRY_HOST, or localhost)
+            #[argh(option)]
+            registry: Option<super::hosts::Hosts>,
 
             /// its request port (default: as in registry.yaml, or 6100)
             #[argh(option, from_str_fn(super::asking::port))]
@@ -105,7 +106,7 @@ macro_rules! registering_command {
 
             fn asking(&self, json: bool) -> super::asking::Asking<'_> {
                 super::asking::Asking {
-                    host: &self.registry,
+                    hosts: self.registry.as_ref(),
                     req_port: self.req_port,
                     timeout: self.timeout,
                     json,
@@ -204,11 +205,18 @@ impl Said<'_> {
 }
 
 /// The address from which this host reaches the registry: where the registry is, others reach it
-/// there.
+/// there. Where there are several registries, the way to one on another host tells more than that
+/// to one on this host.
 fn own_address(asking: &Asking<'_>) -> Result<String, Failure> {
-    let (registry, port) = (asking.host.to_string(), asking.port()?.get());
-    let address = address_towards((registry.as_str(), port));
-    address.map(|address| address.to_string()).map_err(|error| {
+    let (first, others) = asking.asked()?;
+    let mut own = address_towards(&first.endpoint());
+    for other in others {
+        if own.as_ref().is_ok_and(|address| !address.is_loopback()) {
+            break;
+        }
+        own = address_towards(&other.endpoint()).or(own);
+    }
+    own.map(|address| address.to_string()).map_err(|error| {
         Failure::Usage(format!("cannot find this host's address, give it with --host: {error}"))
     })
 }

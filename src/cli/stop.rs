@@ -11,7 +11,10 @@ asking_command! {
 
 impl Stop {
     pub(super) fn run(&self) -> Exit {
-        self.asking().run(|registry| {
+        let asking = self.asking();
+        asking.run(|registry| {
+            // Who asks one of several in turn could end one too many.
+            asking.only()?;
             let reply = registry.ask("terminate", &[])?;
             let text = format!("the registry at {} acknowledged and stops", registry.endpoint());
             Ok(Answer { reply, text })

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use argh::FromArgs;
 use serde_json::json;
-use service_registry::client::{ConnectionError, Host, Service};
+use service_registry::client::{ConnectionError, Service};
 use service_registry::curve::PublicKey;
 
 use super::asking::{Answer, Asking, Timeout, tell};
 use super::client::json_of;
 use super::failure::Failure;
+use super::hosts::Hosts;
 use super::keys::Keys;
 use super::{Exit, output};
 
@@ -40,9 +41,10 @@ pub(super) struct Wait {
     #[argh(option)]
     timeout: Option<Timeout>,
 
-    /// where the registry runs: a host name or an address (default: localhost)
-    #[argh(option, default = "Host::localhost()")]
-    host: Host,
+    /// where the registry runs: a host name or an address; of several, with commas between them,
+    /// the first that answers (default: $SERVICE_REGISTRY_HOST, or localhost)
+    #[argh(option)]
+    host: Option<Hosts>,
 
     /// its request port (default: as in registry.yaml, or 6100)
     #[argh(option, from_str_fn(super::asking::port))]
@@ -87,7 +89,7 @@ impl Wait {
 
     fn attempt(&self, remaining: Duration) -> Result<Option<Service>, Failure> {
         let asking = Asking {
-            host: &self.host,
+            hosts: self.host.as_ref(),
             req_port: self.req_port,
             timeout: Timeout::at_most(ANSWER_TIMEOUT, remaining),
             json: self.json,

@@ -1,8 +1,9 @@
 //! Asking one registry after another, until one answers.
 //!
 //! The time that a request may take is shared out among the registries that are left, so the
-//! caller waits no longer than for one. Only silence leads to the next registry, and the refusal of
-//! one that is cut off from its storage; any other answer is an answer.
+//! caller waits no longer than for one. Only silence leads to the next registry, and the word of one
+//! that it is cut off from the storage that it shares with the others; any other answer is an answer.
+//! That word is taken for one, too, where no registry can do better.
 
 use std::time::{Duration, Instant};
 
@@ -35,18 +36,15 @@ pub(super) fn ask<T>(
     if operation.repetition == Repetition::Never {
         places.truncate(1);
     }
-    let mut silent = Vec::new();
+    let (mut silent, mut cut_off) = (Vec::new(), Vec::new());
     for (tried, place) in places.iter().copied().enumerate() {
         let left = places.len() - tried;
         let remaining = timeout.saturating_sub(started.elapsed());
         match exchange(place, share(remaining, left)) {
-            Ok(reply) if left > 1 && is_cut_off(&reply) => {
-                log::debug!("{} is cut off", registries.at(place).requests);
-                registries.failed(place);
-            }
+            Ok(reply) if is_cut_off(&reply) => cut_off.push((place, reply)),
             Ok(reply) => {
-                let answer = operation.answer(reply, registries.at(place).requests.as_str())?;
-                return Ok(Answered { answer, by: place });
+                cut_off.iter().for_each(|(place, _)| registries.failed(*place));
+                return answered(registries, operation, place, reply);
             }
             Err(_) if stop.is_some_and(Stop::is_told) => return Err(ClientError::Closed),
             Err(ConnectionError::Unreachable { endpoint, .. }) => {
@@ -56,7 +54,22 @@ pub(super) fn ask<T>(
             Err(other) => return Err(other.into()),
         }
     }
-    Err(ClientError::unreachable(&silent, timeout))
+    // A refusal tells nothing of what the silent ones did.
+    let is_told = |reply: &Map<String, Value>| silent.is_empty() || is_success(reply);
+    match cut_off.into_iter().find(|(_, reply)| is_told(reply)) {
+        Some((place, reply)) => answered(registries, operation, place, reply),
+        None => Err(ClientError::unreachable(&silent, timeout)),
+    }
+}
+
+fn answered<T>(
+    registries: &Registries,
+    operation: Operation<T>,
+    by: Place,
+    reply: Map<String, Value>,
+) -> Result<Answered<T>, ClientError> {
+    let answer = operation.answer(reply, registries.at(by).requests.as_str())?;
+    Ok(Answered { answer, by })
 }
 
 /// What one of the registries that are `left` is given of the time that remains.
@@ -66,8 +79,19 @@ pub(super) fn share(remaining: Duration, left: usize) -> Duration {
 
 /// Whether a registry says that it cannot do now what another one may.
 pub(super) fn is_cut_off(reply: &Map<String, Value>) -> bool {
-    reply.get("success") == Some(&Value::Bool(false))
-        && Refusal::from_reply(reply.clone()).code == RefusalCode::StorageFailed
+    !is_in_contact(reply)
+        || !is_success(reply)
+            && Refusal::from_reply(reply.clone()).code == RefusalCode::StorageFailed
+}
+
+/// Whether a registry has contact to the storage that it shares with others. One that shares none
+/// says nothing of it.
+pub(super) fn is_in_contact(reply: &Map<String, Value>) -> bool {
+    reply.get("in_contact") != Some(&Value::Bool(false))
+}
+
+fn is_success(reply: &Map<String, Value>) -> bool {
+    reply.get("success") == Some(&Value::Bool(true))
 }
 
 #[cfg(test)]
@@ -102,6 +126,10 @@ mod tests {
 
     fn cut_off() -> Map<String, Value> {
         reply(json!({"success": false, "error": "no etcd", "code": "storage_failed"}))
+    }
+
+    fn out_of_contact() -> Map<String, Value> {
+        reply(json!({"success": true, "in_contact": false}))
     }
 
     /// Who was asked of three registries, and what came of it, where these reply so, each asked
@@ -161,9 +189,33 @@ mod tests {
             asked(operation::deregister("a"), &[Some(cut_off()), None, Some(well())]);
         assert!(outcome.unwrap().answer);
 
-        let (_, outcome) =
-            asked(operation::renew("a"), &[Some(cut_off()), Some(cut_off()), Some(cut_off())]);
-        assert!(outcome.unwrap_err().is_refused_as(&RefusalCode::StorageFailed));
+        let (asked, outcome) =
+            asked(operation::renew("a"), &[Some(out_of_contact()), Some(well())]);
+        assert_eq!(outcome.unwrap().by, asked[1]);
+    }
+
+    #[test]
+    fn where_all_are_cut_off_the_answer_of_the_first_counts_and_the_order_stays() {
+        let registries = three();
+        let order = registries.order();
+        for told in [cut_off(), out_of_contact()] {
+            let renew = operation::renew("a");
+            let outcome = ask(&registries, renew, TIMEOUT, None, |_, _| Ok(told.clone()));
+            match outcome {
+                Ok(answered) => assert_eq!(answered.by, order[0]),
+                Err(error) => assert!(error.is_refused_as(&RefusalCode::StorageFailed)),
+            }
+            assert_eq!(registries.order(), order);
+        }
+    }
+
+    #[test]
+    fn an_answer_from_out_of_contact_is_better_than_silence_and_a_refusal_is_not() {
+        let (_, outcome) = asked(operation::renew("a"), &[None, Some(out_of_contact()), None]);
+        assert!(outcome.unwrap().answer);
+
+        let (_, outcome) = asked(operation::renew("a"), &[None, Some(cut_off()), None]);
+        assert!(outcome.unwrap_err().is_unreachable());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::cli::asking::{Registry, Timeout};
 use crate::cli::failure::Failure;
+use crate::cli::hosts::Asked;
 use crate::cli::output;
 
 use super::Bench;
@@ -55,6 +56,7 @@ impl<'a> Run<'a> {
             let problem = "these actions are about services, so --services must not be 0";
             return Err(Failure::Usage(problem.to_owned()));
         }
+        bench.asking().only()?;
         let mut registry = bench.asking().registry()?;
         registry.ask("health", &[])?;
         let targets = targets(bench, &mut registry)?;
@@ -184,7 +186,8 @@ fn targets(bench: &Bench, registry: &mut Registry) -> Result<Targets, Failure> {
         hb_port = hb_port.or_else(|| port_in(&info));
     }
     let keys = bench.asking().keys.load()?;
-    let at = |port, purpose| Target::new(&bench.host, port, keys.clone(), purpose);
+    let Asked { host, port } = bench.asking().only()?;
+    let at = |port, purpose| Target::new(&host, port, keys.clone(), purpose);
     let heartbeats = match (needs_port, hb_port) {
         (false, _) => None,
         (true, Some(port)) => Some(at(port, Purpose::Heartbeats)),
@@ -192,7 +195,7 @@ fn targets(bench: &Bench, registry: &mut Registry) -> Result<Targets, Failure> {
             return Err(registry.no_registry("its answer does not tell its heartbeat port"));
         }
     };
-    Ok(Targets { requests: at(bench.asking().port()?, Purpose::Requests), heartbeats })
+    Ok(Targets { requests: at(port, Purpose::Requests), heartbeats })
 }
 
 fn port_in(info: &Value) -> Option<NonZeroU16> {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::client::connection::Connection;
 use crate::client::error::ClientError;
 use crate::client::events::{Event, EventSocket, Heard};
-use crate::client::failover::share;
+use crate::client::failover::{is_in_contact, share};
 use crate::client::operation::{self, Operation};
 use crate::client::registries::Place;
 use crate::client::service::ServiceList;
@@ -21,6 +21,10 @@ use crate::client::thread::Stop;
 use super::follower::{Ask, Next};
 use super::{Shared, WatchMode};
 
+/// How long a watch stays with a registry that is cut off from its storage, where all the others
+/// were, too.
+const CUT_OFF_PAUSE: Duration = Duration::from_secs(10);
+
 /// How many events are taken before the time is looked at again.
 const EVENTS_PER_TURN: usize = 1_000;
 
@@ -29,8 +33,12 @@ pub(super) struct Keeper {
     settings: ClientSettings,
     registry: Followed,
     shared: Arc<Shared>,
-    /// Where nobody answered since somebody did.
+    /// Where nobody answered since somebody did, or one that is cut off from its storage.
     silent: Vec<String>,
+    /// Whether the registry said that it is cut off from its storage, so that no events come.
+    is_cut_off: bool,
+    /// When the next one is tried, if so.
+    next_leave: Instant,
     /// Whether it was said that the registry does not number its events.
     has_warned: bool,
 }
@@ -71,7 +79,15 @@ impl Keeper {
         stop: &Stop,
     ) -> Result<Self, ClientError> {
         let registry = Followed::first(&settings)?;
-        let mut keeper = Self { settings, registry, shared, silent: Vec::new(), has_warned: false };
+        let mut keeper = Self {
+            settings,
+            registry,
+            shared,
+            silent: Vec::new(),
+            is_cut_off: false,
+            next_leave: Instant::now(),
+            has_warned: false,
+        };
         if !keeper.registry.events.wait_until_connected(stop, keeper.first_timeout())? {
             // The checks make up for it, and for a subscription that is slower than the list.
             log::warn!("no events yet from {}", keeper.registry.events.endpoint());
@@ -144,8 +160,10 @@ impl Keeper {
                 return Ok(None);
             }
         };
+        self.is_cut_off = false;
         let silence = self.ask(ask, stop).err();
         match &silence {
+            None if self.is_cut_off => self.leave_if_there_is_another()?,
             None => self.silent.clear(),
             Some(error) => {
                 log::debug!("the watch waits for its registry: {error}");
@@ -176,6 +194,18 @@ impl Keeper {
         state.registry = self.registry.place;
         if self.silent.len() < registries.count() {
             state.follower.check_now(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// The registry answers, but has nothing new to tell.
+    fn leave_if_there_is_another(&mut self) -> Result<(), ClientError> {
+        let now = Instant::now();
+        if self.settings.registries.count() > 1 && now >= self.next_leave {
+            self.turn_to_the_next()?;
+            if self.has_asked_all() {
+                self.next_leave = now + CUT_OFF_PAUSE;
+            }
         }
         Ok(())
     }
@@ -238,6 +268,7 @@ impl Keeper {
     ) -> Result<T, ClientError> {
         let connection = &mut self.registry.connection;
         let reply = connection.request_within(timeout, Some(stop), &operation.request)?;
+        self.is_cut_off = !is_in_contact(&reply);
         operation.answer(reply, connection.endpoint())
     }
 

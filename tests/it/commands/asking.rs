@@ -186,6 +186,43 @@ fn the_registry_is_asked_at_the_host_that_is_named() {
 }
 
 #[test]
+fn of_several_registries_the_first_that_answers_is_asked() {
+    let (gone, registry) = (lab(), lab());
+    let at = |registry: &Registry| registry.endpoints().requests.replace("tcp://", "");
+    let hosts = format!("{},{}", at(&gone), at(&registry));
+    let neither = format!("{},127.0.0.1:1", at(&gone));
+    gone.kill();
+    let launch = registry.launch();
+    let quickly = ["--timeout", "0.5"];
+
+    launch.run(&[&["get", "psu-1", "--host", &hosts], &quickly[..]].concat()).assert_code(0);
+    let wait = ["wait", "PSU", "--host", &hosts, "--timeout", "20"];
+    launch.run(&wait).assert_code(0);
+    let variable = launch.clone().variable("SERVICE_REGISTRY_HOST", &hosts);
+    variable.run(&[&["list-services"], &quickly[..]].concat()).assert_code(0);
+    let run = ["run", "--registry", &hosts, "--name", "n", "--port", "1", "--", "true"];
+    launch.run(&run).assert_code(0);
+
+    let unreachable = launch.run(&[&["health", "--host", &neither], &quickly[..]].concat());
+    unreachable.assert_code(3);
+    assert!(unreachable.stderr.contains("127.0.0.1:1 within 0.5 s"), "{unreachable:?}");
+}
+
+#[test]
+fn a_command_that_is_about_one_registry_takes_no_other_in_its_place() {
+    let registry = Registry::start();
+    let hosts = format!("127.0.0.1:1,{}", registry.endpoints().requests.replace("tcp://", ""));
+
+    for command in [&["stop"] as &[&str], &["backup", "/no/where"], &["bench"], &["doctor"]] {
+        let finished = registry.launch().run(&[command, &["--host", &hosts]].concat());
+        assert_ne!(finished.code(), Some(0), "{command:?}");
+        let told = format!("{}{}", finished.stdout, finished.stderr);
+        assert!(told.contains("one registry"), "{told}");
+    }
+    registry.run(&["health"]).assert_code(0);
+}
+
+#[test]
 fn what_a_service_says_of_itself_cannot_move_the_cursor() {
     let registry = Registry::start();
     registry.client().register("dev\u{1b}[2J\n\u{9b}31m", "DEV");
