@@ -42,7 +42,7 @@ use own::Own;
 /// connection is closed, so that a registry that comes back does not carry it out after all. What
 /// else was on its way is asked again if it changes nothing, and is
 /// [unreachable](ClientError::Unreachable), too, if it does. Where there is
-/// [another registry](RegistryClientBuilder::fallback), all of it is asked of that one, in its order.
+/// [another registry](RegistryClientBuilder::fallback), that one is asked all of it, in its order.
 ///
 /// **Cancelling** is dropping a future. A request that was not sent yet is never sent. One that
 /// is on its way may still be carried out; its reply answers nobody.

@@ -60,9 +60,10 @@ use pump::{Pump, Queue, Wanted};
 /// the numbers of the events; and when a broken connection is up again, whether or not something
 /// was lost with it, because a registry that does not number its events could not tell.
 ///
-/// **Where the registry goes**, and the client has [another](super::RegistryClientBuilder::fallback),
-/// the subscription moves there, which is an interrupted connection, too. Of registries that
-/// share their storage each event is told once; what happened during the move is missed.
+/// **Where the registry goes**, and the client has
+/// [another](super::RegistryClientBuilder::fallback), the subscription moves there, which is an
+/// interrupted connection, too. Of registries that share their storage each event is told once;
+/// what happened during the move is missed.
 #[derive(Debug)]
 pub struct Subscription {
     events: channel::Receiver<Event>,

@@ -1,9 +1,9 @@
 //! Asking one registry after another, until one answers.
 //!
 //! The time that a request may take is shared out among the registries that are left, so the
-//! caller waits no longer than for one. Only silence leads to the next registry, and the word of one
-//! that it is cut off from the storage that it shares with the others; any other answer is an answer.
-//! That word is taken for one, too, where no registry can do better.
+//! caller waits no longer than for one. Only silence leads to the next registry, and the word of
+//! one that it is cut off from the storage that it shares with the others; any other answer is an
+//! answer. That word is taken for one, too, where no registry can do better.
 
 use std::time::{Duration, Instant};
 

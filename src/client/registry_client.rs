@@ -30,8 +30,8 @@ pub use builder::RegistryClientBuilder;
 /// time.
 ///
 /// A request that is not answered in time is not repeated, unless there is
-/// [another registry](RegistryClientBuilder::fallback) to ask, and its connection is replaced, so an
-/// answer that comes late is nobody's. Dropping a client stops its heartbeats and never waits for
+/// [another registry](RegistryClientBuilder::fallback) to ask, and its connection is replaced, so
+/// an answer that comes late is nobody's. Dropping a client stops its heartbeats and never waits for
 /// a registry; its service expires unless it was deregistered.
 ///
 /// ```

@@ -243,8 +243,8 @@ impl IoThread {
         }
     }
 
-    /// Lets a request wait for another registry, in the place that it had. Without one, what changes
-    /// something is not asked again.
+    /// Lets a request wait for another registry, in the place that it had. Without one, what
+    /// changes something is not asked again.
     fn ask_again(&mut self, mut question: Question, failed: Place) {
         self.deadlines.remove(&question.due());
         question.end_attempt(failed);

@@ -1,7 +1,7 @@
 //! The heartbeat thread.
 //!
-//! *Owns* a connection to the heartbeat socket of a registry. *Sends* a heartbeat at a time, and the
-//! registration again where the registry has forgotten the service or the host has moved.
+//! *Owns* a connection to the heartbeat socket of a registry. *Sends* a heartbeat at a time, and
+//! the registration again where the registry has forgotten the service or the host has moved.
 //! *Receives* the answers. *Ends* at once when it is told to stop, whatever it waits for. Who must
 //! not be overtaken by a registration takes the turn before telling: see `Heartbeat::stop`.
 

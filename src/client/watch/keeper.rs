@@ -1,9 +1,9 @@
 //! The thread that keeps a watch.
 //!
-//! *Owns* the event socket of a registry and a connection for requests to it, and those of the next
-//! registry in their place when the one they lead to does not answer. *Receives* events and answers. *Sends*
-//! what they change to the owner of the watch. *Ends* when it is told to stop, or when ZeroMQ
-//! fails it, which it logs.
+//! *Owns* the event socket of a registry and a connection for requests to it, and those of the
+//! next registry in their place when the one they lead to does not answer. *Receives* events and
+//! answers. *Sends* what they change to the owner of the watch. *Ends* when it is told to stop, or
+//! when ZeroMQ fails it, which it logs.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

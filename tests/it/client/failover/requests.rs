@@ -10,7 +10,7 @@ use super::super::stub::Stub;
 use super::{builder_for, start_registry};
 use crate::support::DEADLINE;
 
-/// Long enough for one registry on a busy machine, and no more than half of it is spent on the other.
+/// Half of it is spent on the one that is silent; the rest is enough for one on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(4);
 
 fn camera() -> Registration {
