@@ -31,8 +31,8 @@ pub use builder::RegistryClientBuilder;
 ///
 /// A request that is not answered in time is not repeated, unless there is
 /// [another registry](RegistryClientBuilder::fallback) to ask, and its connection is replaced, so
-/// an answer that comes late is nobody's. Dropping a client stops its heartbeats and never waits for
-/// a registry; its service expires unless it was deregistered.
+/// an answer that comes late is nobody's. Dropping a client stops its heartbeats and never waits
+/// for a registry; its service expires unless it was deregistered.
 ///
 /// ```
 #[doc = include_str!("registry_client/example_registry.txt")]
