@@ -22,6 +22,8 @@ mod clock;
 mod database;
 mod finding;
 mod host;
+mod http;
+mod keys;
 mod limits;
 mod ports;
 mod settings;
@@ -29,8 +31,9 @@ mod system;
 mod telling;
 
 use finding::{Finding, Verdict};
+use keys::Home;
 use ports::Reached;
-use system::Listener;
+use system::{Listener, Process};
 
 asking_command! {
     /// Check what can be wrong with a registry and the way to it, and tell what to do.
@@ -99,8 +102,13 @@ fn examine(asking: Asking<'_>) -> Vec<Finding> {
     }
     let reached = ports::check("request port", address, patient.timeout());
     findings.push(reached.finding);
-    if matches!(reached.is, Reached::Zmtp { .. }) {
-        findings.extend(patient.ask());
+    if let Reached::Zmtp { encrypted } = reached.is {
+        let keys = patient.check_keys(encrypted, listener.as_ref());
+        let they_fit = keys.verdict != Verdict::Problem;
+        findings.push(keys);
+        if they_fit {
+            findings.extend(patient.ask());
+        }
     }
     if patient.is_here {
         findings.extend(patient.look_at_home(listener.as_ref()));
@@ -115,6 +123,17 @@ fn no_port(failure: &Failure) -> Finding {
 impl Patient<'_> {
     fn timeout(&self) -> Duration {
         self.asking.timeout.duration()
+    }
+
+    /// The keys of the registry on this host, where it has some.
+    fn keys_at_home(&self, listener: Option<&Listener>) -> Option<Home<'_>> {
+        let curve = self.config.as_ref().filter(|_| self.is_here)?.curve.as_ref()?;
+        let process = listener.and_then(|listener| listener.process.as_ref());
+        Some(Home::new(curve, &process.and_then(Process::folder).unwrap_or_default()))
+    }
+
+    fn check_keys(&self, encrypted: bool, listener: Option<&Listener>) -> Finding {
+        keys::check(&self.asking.keys.given(), encrypted, self.keys_at_home(listener).as_ref())
     }
 
     /// What a registry that speaks can be asked.
@@ -157,7 +176,11 @@ impl Patient<'_> {
     fn look_at_home(&self, listener: Option<&Listener>) -> Vec<Finding> {
         let process = listener.and_then(|listener| listener.process.as_ref());
         let mut findings = vec![clock::check_own(), limits::check(process)];
+        findings.extend(self.keys_at_home(listener).map(|keys| keys.check()));
         if let Some(config) = &self.config {
+            // Where nobody listens nobody answers over HTTP either; port 0 may be any.
+            let http = config.http.filter(|http| listener.is_some() && http.port() != 0);
+            findings.extend(http.map(|http| http::check(http, self.timeout())));
             findings.extend(database::check(config, listener));
         }
         findings

@@ -187,7 +187,7 @@ fn refusal(reply: &Value) -> String {
 }
 
 /// The error with its causes, each once: some errors repeat theirs.
-fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -21,9 +21,22 @@ pub(super) struct Keys<'a> {
     pub(super) key_file: Option<&'a Path>,
 }
 
+/// The keys that somebody gave.
+pub(super) struct Given {
+    /// By which the registry is known.
+    pub(super) server: PublicKey,
+    pub(super) own: KeyPair,
+}
+
 impl Keys<'_> {
-    /// The keys, if some are given by arguments or by the environment. An argument wins.
+    /// What to ask with, if keys are given.
     pub(super) fn load(self) -> Result<Option<CurveKeys>, Failure> {
+        let Some(Given { server, own }) = self.given()? else { return Ok(None) };
+        Ok(Some(CurveKeys::new(server, own)?))
+    }
+
+    /// The keys, if some are given by arguments or by the environment. An argument wins.
+    pub(super) fn given(self) -> Result<Option<Given>, Failure> {
         let server_key = match self.server_key {
             Some(key) => Some(key),
             None => variable(SERVER_KEY).map(|text| public_key(&text)).transpose()?,
@@ -31,9 +44,7 @@ impl Keys<'_> {
         let key_file = self.key_file.map(Path::to_owned);
         match (server_key, key_file.or_else(|| variable(KEY_FILE).map(PathBuf::from))) {
             (None, None) => Ok(None),
-            (Some(server_key), Some(file)) => {
-                Ok(Some(CurveKeys::new(server_key, KeyPair::load(&file)?)?))
-            }
+            (Some(server), Some(file)) => Ok(Some(Given { server, own: KeyPair::load(&file)? })),
             _ => {
                 let problem = format!(
                     "keys come in twos: give the registry's public key with --server-key or \

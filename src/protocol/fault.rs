@@ -15,6 +15,8 @@ use super::code::Code;
 use super::reply::encode;
 
 const OVERLOADED: &str = "The registry is overloaded";
+const NOT_REGISTERED: &str = "Failed to register service";
+const NOT_DEREGISTERED: &str = "Service not found or could not be deregistered";
 
 /// What is wrong with a request, before the registry's rules are asked.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -217,9 +219,6 @@ impl Failure {
     /// The body of the reply.
     #[must_use]
     pub fn body(&self) -> Vec<u8> {
-        const NOT_DEREGISTERED: &str = "Service not found or could not be deregistered";
-        const NOT_REGISTERED: &str = "Failed to register service";
-
         let code = self.code();
         let body = match self {
             Self::ServiceNotFound => failure(code, "Service not found"),
@@ -228,34 +227,7 @@ impl Failure {
                 let error = format!("No healthy service of type {service_type} found");
                 return encode(&failure(code, &error));
             }
-            Self::Refused(Refusal::NotRegistered) => failure(code, NOT_DEREGISTERED),
-            Self::Refused(Refusal::NotOwner { owner }) => {
-                let message = format!(
-                    "The service is alive and was registered from {owner}; only from there can it \
-                     be deregistered or replaced."
-                );
-                return encode(&FailureBody {
-                    message: Some(&message),
-                    ..failure(code, "Not allowed")
-                });
-            }
-            Self::Refused(Refusal::DuplicateServiceType { service_type, existing }) => {
-                let message = format!(
-                    "Service type '{service_type}' is already registered by service_id \
-                     '{existing}'."
-                );
-                return encode(&FailureBody {
-                    message: Some(&message),
-                    service_type: Some(service_type.as_str()),
-                    existing_service_id: Some(existing.as_str()),
-                    ..failure(code, "duplicate_service_type")
-                });
-            }
-            Self::Refused(Refusal::InvalidService(error)) => {
-                let message = format!("The service's metadata {error}.");
-                let body = failure(code, NOT_REGISTERED);
-                return encode(&FailureBody { message: Some(&message), ..body });
-            }
+            Self::Refused(refusal) => return refused(refusal, code),
             Self::RegistrationNotStored { reason } => {
                 FailureBody { message: Some(reason), ..failure(code, NOT_REGISTERED) }
             }
@@ -275,9 +247,7 @@ impl Failure {
                 let body = failure(code, "Not allowed");
                 return encode(&FailureBody { message: Some(&denial.to_string()), ..body });
             }
-            Self::Exceeded(exceeded) | Self::Refused(Refusal::Exceeded(exceeded)) => {
-                return RequestFault::Exceeded(*exceeded).body();
-            }
+            Self::Exceeded(exceeded) => return RequestFault::Exceeded(*exceeded).body(),
             Self::Overloaded(overload) => return overload.body(code),
             Self::ShortOfMemory(exceeded) => {
                 let message = format!(
@@ -308,6 +278,38 @@ impl Overload {
             limit: Some(exceeded.limit.name()),
             ..failure(code, OVERLOADED)
         })
+    }
+}
+
+/// The body of a reply that says why the rules of the registry refuse something.
+fn refused(refusal: &Refusal, code: Code) -> Vec<u8> {
+    match refusal {
+        Refusal::NotRegistered => encode(&failure(code, NOT_DEREGISTERED)),
+        Refusal::NotOwner { owner } => {
+            let message = format!(
+                "The service is alive and was registered from {owner}; only from there can it be \
+                 deregistered or replaced."
+            );
+            let body = failure(code, "Not allowed");
+            encode(&FailureBody { message: Some(&message), ..body })
+        }
+        Refusal::DuplicateServiceType { service_type, existing } => {
+            let message = format!(
+                "Service type '{service_type}' is already registered by service_id '{existing}'."
+            );
+            encode(&FailureBody {
+                message: Some(&message),
+                service_type: Some(service_type.as_str()),
+                existing_service_id: Some(existing.as_str()),
+                ..failure(code, "duplicate_service_type")
+            })
+        }
+        Refusal::InvalidService(error) => {
+            let message = format!("The service's metadata {error}.");
+            let body = failure(code, NOT_REGISTERED);
+            encode(&FailureBody { message: Some(&message), ..body })
+        }
+        Refusal::Exceeded(exceeded) => RequestFault::Exceeded(*exceeded).body(),
     }
 }
 

@@ -27,6 +27,7 @@ mod cached;
 mod connection;
 mod exposition;
 mod metrics;
+mod names;
 mod page;
 mod pages;
 mod request;

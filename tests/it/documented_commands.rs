@@ -86,6 +86,37 @@ fn every_command_line_that_is_told_can_be_typed() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The names behind `scripts/` in a text.
+fn scripts_in(text: &str) -> BTreeSet<String> {
+    let names = text.split("scripts/").skip(1);
+    let names = names.map(|rest| {
+        let is_of_name = |character: char| character.is_ascii_lowercase() || character == '-';
+        rest.chars().take_while(|character| is_of_name(*character)).collect::<String>()
+    });
+    names.filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn every_script_that_is_told_is_there_and_every_one_that_is_there_is_told() {
+    let scripts: Vec<PathBuf> =
+        fs::read_dir(root().join("scripts")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let name = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+    // What a script uses of another need not be known to people.
+    let texts = pages().into_iter().chain(scripts.clone()).chain([root().join(".ci/run")]);
+
+    let told: BTreeSet<String> = texts
+        .flat_map(|path| {
+            let mut told = scripts_in(&fs::read_to_string(&path).unwrap());
+            if scripts.contains(&path) {
+                told.remove(&name(&path));
+            }
+            told
+        })
+        .collect();
+
+    assert_eq!(told, scripts.iter().map(name).collect());
+}
+
 #[test]
 fn every_command_is_in_the_readme() {
     let told = command_lines(&root().join("README.md"));

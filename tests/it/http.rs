@@ -3,7 +3,7 @@
 
 mod access;
 mod dashboard;
-mod exchange;
+pub(crate) mod exchange;
 mod exposition;
 mod hostile;
 mod metrics;

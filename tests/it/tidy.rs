@@ -5,6 +5,10 @@ use std::path::{Path, PathBuf};
 
 const LINE_LENGTH_MAX: usize = 100;
 const FILE_LENGTH_MAX: usize = 400;
+const FUNCTION_LENGTH_MAX: usize = 70;
+
+/// Functions that are longer: the list of all threads, each with what joins it to the others.
+const LONGER_FUNCTIONS: [(&str, &str); 1] = [("src/server/pipeline.rs", "start")];
 
 const ACTIONS: [&str; 10] = [
     "register",
@@ -40,9 +44,39 @@ impl Source {
         lines.filter(|(_, line)| !line.trim_start().starts_with("//"))
     }
 
+    /// The functions outside the tests: the number of the first line, the name, and how many lines
+    /// there are.
+    fn functions(&self) -> Vec<(usize, &str, usize)> {
+        let lines: Vec<&str> = self.without_tests().collect();
+        let mut functions = Vec::new();
+        for (number, line) in lines.iter().enumerate() {
+            let Some(name) = function_begun_by(line) else { continue };
+            let depth = depth(line);
+            // What rustfmt has formatted ends with a line as far left as it began.
+            let ends = |line: &&str| self::depth(line) == depth && line.ends_with(['}', ';']);
+            let last = lines[number..].iter().position(ends).expect("a function ends");
+            functions.push((number + 1, name, last + 1));
+        }
+        functions
+    }
+
     fn is_in(&self, places: &[&str]) -> bool {
         places.iter().any(|place| self.path.starts_with(place))
     }
+}
+
+/// The name of the function whose first line this is.
+fn function_begun_by(line: &str) -> Option<&str> {
+    let (before, rest) = line.trim_start().split_once("fn ")?;
+    let is_keyword = |word: &str| matches!(word, "const" | "async") || word.starts_with("pub");
+    let is_function = before.split_whitespace().all(is_keyword);
+    let end = rest.find(['(', '<']).filter(|_| is_function)?;
+    Some(&rest[..end])
+}
+
+/// How far a line is indented.
+fn depth(line: &str) -> usize {
+    line.len() - line.trim_start().len()
 }
 
 fn root() -> &'static Path {
@@ -208,6 +242,25 @@ fn no_file_is_longer_than_four_hundred_lines_without_its_tests() {
         }
     }
 
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn no_function_is_longer_than_seventy_lines() {
+    let sources = sources(&["src", "examples", "benches"]);
+    let functions = sources.iter().flat_map(|source| {
+        source.functions().into_iter().map(move |function| (source.path.as_str(), function))
+    });
+    let (mut seen, mut found) = (0, Vec::new());
+
+    for (path, (number, name, length)) in functions {
+        seen += 1;
+        if length > FUNCTION_LENGTH_MAX && !LONGER_FUNCTIONS.contains(&(path, name)) {
+            found.push(format!("{path}:{number}: {name} has {length} lines"));
+        }
+    }
+
+    assert!(seen > 1_000, "only {seen} functions are seen; do they still look like this?");
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 

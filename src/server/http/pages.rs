@@ -15,6 +15,7 @@ use crate::server::storage_health::StorageHealth;
 
 use super::cached::Cached;
 use super::metrics::{self, Measured};
+use super::names::Names;
 use super::page::page;
 use super::request::{Fault, Request};
 use super::response::{Response, Status};
@@ -30,6 +31,7 @@ pub(in crate::server) struct Pages {
     storage: StorageHealth,
     events: RecentEvents,
     started: Now,
+    names: Names,
     services: Cached,
     metrics: Cached,
 }
@@ -44,7 +46,8 @@ impl Pages {
         started: Now,
     ) -> Self {
         let (services, metrics) = (Cached::default(), Cached::default());
-        Self { registry, doors, statistics, storage, events, started, services, metrics }
+        let names = Names::of_this_host();
+        Self { registry, doors, statistics, storage, events, started, names, services, metrics }
     }
 
     /// The answer to a request, or to what is none, and whether its body is wanted.
@@ -53,6 +56,9 @@ impl Pages {
             Ok(request) => request,
             Err(fault) => return (refusal(fault), true),
         };
+        if !request.host.as_deref().is_none_or(|host| self.names.include(host)) {
+            return (refusal(Fault::Name), true);
+        }
         let response = match request.path.as_str() {
             "/" => page(),
             "/metrics" => self.metrics(now),
@@ -122,6 +128,11 @@ fn refusal(fault: Fault) -> Response {
         Fault::Method => {
             let text = "nothing can be changed here; GET and HEAD show what there is\n";
             Response::text(Status::MethodNotAllowed, text)
+        }
+        Fault::Name => {
+            let text = "ask by address, by a name without a dot, or by this host's own name; \
+                any other may belong to somebody who reads along\n";
+            Response::text(Status::Misdirected, text)
         }
     }
 }

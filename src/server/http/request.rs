@@ -15,6 +15,8 @@ const HEADERS_MAX: usize = 64;
 pub(super) struct Request {
     /// Whether the answer has a body: not to HEAD.
     pub(super) wants_body: bool,
+    /// By which name the peer asks, where it says so, and at which port.
+    pub(super) host: Option<String>,
     pub(super) path: String,
     pub(super) query: Option<String>,
 }
@@ -28,6 +30,8 @@ pub(super) enum Fault {
     TooLarge,
     /// It asks for more than to look.
     Method,
+    /// It asks under a name that may be anybody's.
+    Name,
 }
 
 /// Reads the head of a request; none, while it has not arrived as a whole.
@@ -47,31 +51,33 @@ fn understand(head: &httparse::Request<'_, '_>) -> Result<Request, Fault> {
     let (Some(method), Some(target), Some(version)) = (head.method, head.path, head.version) else {
         return Err(Fault::Malformed);
     };
-    let hosts = head.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("host"));
-    match (version, hosts.count()) {
-        (0, 0) | (_, 1) => {}
+    let mut hosts = head.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("host"));
+    let host = match (version, hosts.next(), hosts.next()) {
+        (0, None, _) => None,
+        (_, Some(host), None) => Some(str::from_utf8(host.value).map_err(|_| Fault::Malformed)?),
         // HTTP/1.1 wants it refused.
         _ => return Err(Fault::Malformed),
-    }
+    };
     let wants_body = match method {
         "GET" => true,
         "HEAD" => false,
         _ => return Err(Fault::Method),
     };
-    let target = within_host(target);
+    let (named, target) = split_host(target);
+    let host = named.or(host).map(str::to_owned);
     let (path, query) = match target.split_once('?') {
         Some((path, query)) => (path, Some(query.to_owned())),
         None => (target, None),
     };
-    Ok(Request { wants_body, path: path.to_owned(), query })
+    Ok(Request { wants_body, host, path: path.to_owned(), query })
 }
 
-/// What is asked for of the host, where the host stands in the target as well.
-fn within_host(target: &str) -> &str {
-    match target.strip_prefix("http://") {
-        Some(rest) => rest.find('/').map_or("/", |start| &rest[start..]),
-        None => target,
-    }
+/// The host, where it stands in the target as well and counts before the header, and what is
+/// asked for of it.
+fn split_host(target: &str) -> (Option<&str>, &str) {
+    let Some(rest) = target.strip_prefix("http://") else { return (None, target) };
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    (Some(host), if path.is_empty() { "/" } else { path })
 }
 
 impl Request {
@@ -102,8 +108,8 @@ mod tests {
         for end in 0..head.len() {
             assert_eq!(read(&head[..end]), None, "{end}");
         }
-        let path = "/metrics".to_owned();
-        let request = Request { wants_body: true, path, query: None };
+        let (host, path) = (Some("registry:6103".to_owned()), "/metrics".to_owned());
+        let request = Request { wants_body: true, host, path, query: None };
         assert_eq!(read(head), Some(Ok(request)));
     }
 
@@ -132,6 +138,7 @@ mod tests {
             "GET / HTTP/1.1\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nno header\r\n\r\n",
+            "GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n",
         ] {
             assert_eq!(read(head), Some(Err(Fault::Malformed)), "{head:?}");
         }
@@ -148,9 +155,13 @@ mod tests {
     }
 
     #[test]
-    fn a_target_may_name_the_host() {
-        assert_eq!(asked("http://registry:6103/metrics").path, "/metrics");
-        assert_eq!(asked("http://registry:6103").path, "/");
+    fn a_target_may_name_the_host_and_then_overrides_the_header() {
+        for (target, path) in [("http://lab:6103/metrics", "/metrics"), ("http://lab:6103", "/")] {
+            let request = asked(target);
+
+            assert_eq!((request.host.as_deref(), request.path.as_str()), (Some("lab:6103"), path));
+        }
+        assert_eq!(asked("/metrics").host.as_deref(), Some("a"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::http::exchange::address;
 use crate::support::{Finished, Launch, Place, Registry, port_of};
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -82,6 +83,7 @@ fn a_healthy_registry_has_no_problem() {
     for port in ["request port", "event port", "heartbeat port"] {
         found.assert(port, "ok", "speaks ZeroMQ");
     }
+    found.assert("keys", "ok", "none are asked for");
     found.assert("protocol", "ok", "is ok").assert("version", "ok", env!("CARGO_PKG_VERSION"));
     found.assert("clock", "ok", "agree").assert("own clock", "ok", "set");
     found.assert("critical services", "ok", "none of 1").assert("late heartbeats", "ok", "none");
@@ -150,6 +152,55 @@ fn a_port_that_is_silent_is_a_problem() {
     let found = findings_at(&Launch::new(), port, &[]);
 
     found.assert_code(1).assert("request port", "problem", "does not speak");
+}
+
+#[test]
+fn a_registry_that_asks_for_keys_is_told_from_one_that_does_not_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 64]).unwrap();
+        stream.write_all(b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\x01CURVE\0\0\0\0\0").unwrap();
+        stream.write_all(&[0; 32]).unwrap();
+    });
+
+    let found = findings_at(&Launch::new(), port, &[]);
+
+    server.join().unwrap();
+    found.assert_code(1).assert("request port", "ok", "it asks for keys");
+    found.assert("keys", "problem", "the registry asks for keys, and none are given");
+}
+
+#[test]
+fn keys_that_are_of_no_use_are_told() {
+    let registry = Registry::start();
+    let launch = registry.launch();
+    let port = port_of(&registry.endpoints().requests);
+    // From the documentation of libzmq: everybody knows it.
+    let server_key = "--server-key=Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID";
+
+    let missing = findings_at(launch, port, &[server_key, "--key-file=missing.key"]);
+    let half = findings_at(launch, port, &["--key-file=own.key"]);
+
+    missing.assert_code(1).assert("keys", "problem", "cannot read the key file missing.key");
+    half.assert_code(1).assert("keys", "problem", "keys come in twos");
+}
+
+#[test]
+fn what_is_served_over_http_is_looked_at() {
+    let settings = "http: 127.0.0.1:0\n";
+    let served = Launch::new().file("registry.yaml", settings).start();
+    let address = address(&served).to_string();
+    let port = port_of(&served.endpoints().requests);
+    let told = |http: &str, name: &str| {
+        let launch = served.launch().clone().file(name, format!("http: {http}\n"));
+        findings_at(&launch, port, &["--config", name])
+    };
+
+    told(&address, "same.yaml").assert_code(0).assert("http", "ok", "is well");
+    let elsewhere = told(&format!("127.0.0.1:{}", free_port()), "other.yaml");
+    elsewhere.assert_code(1).assert("http", "problem", "nobody answers");
 }
 
 #[test]

@@ -115,3 +115,22 @@ fn the_environment_gives_keys_to_every_command() {
     launch.run(&flag).assert_code(0);
     registry.wait().assert_code(0);
 }
+
+#[test]
+fn the_doctor_says_whose_keys_are_wrong() {
+    let Some(lab) = Lab::new() else { return };
+    let registry = lab.launch.start();
+    let examine = |name: &str| {
+        let flags = lab.flags(name);
+        let finished = registry.run(&["doctor", flags[0].as_str(), &flags[1], "--timeout=0.5"]);
+        finished.stdout.lines().filter(|line| line.contains(" key")).collect::<String>()
+    };
+
+    let [admin, stranger] = ["admin", "stranger"].map(examine);
+    let without = registry.run(&["doctor", "--timeout=0.5"]).stdout;
+
+    assert!(admin.contains("with the right to admin"), "{admin}");
+    assert!(admin.contains(&format!("public key is {}; it lets in 3 keys", lab.server)), "{admin}");
+    assert!(stranger.contains("not among the clients of `curve`"), "{stranger}");
+    assert!(without.contains("asks for keys, and none are given"), "{without}");
+}

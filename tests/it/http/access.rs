@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::exchange::{address, connect, get, launch, wait_until};
+use super::exchange::{address, connect, get, launch, send, wait_until};
 use crate::support::Launch;
 
 #[test]
@@ -24,6 +24,27 @@ fn who_may_connect_may_look() {
     let registry = launch().flag("--allow", "127.0.0.1").start();
 
     assert_eq!(get(address(&registry), "/health").status, 200);
+}
+
+/// A page can give its own name the address of a registry, and lets a browser ask there.
+#[test]
+fn who_asks_under_a_name_that_may_be_anybodys_sees_nothing() {
+    let registry = launch().start();
+    registry.client().register("secret-device", "DEV");
+    let address = address(&registry);
+    let ask = |host: &str, target: &str| {
+        send(address, &format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"))
+    };
+
+    for path in ["/", "/metrics", "/health", "/api/services", "/api/events", "/nothing"] {
+        let answer = ask(&format!("rebinding.example.com:{}", address.port()), path);
+
+        assert_eq!(answer.status, 421, "{path}");
+        assert!(answer.body.contains("by address"), "{}", answer.body);
+        assert_ne!(ask(&address.to_string(), path).status, 421, "{path}");
+    }
+    assert_eq!(ask("localhost", "http://rebinding.example.com/api/services").status, 421);
+    assert_eq!(send(address, "GET /health HTTP/1.0\r\n\r\n").status, 200);
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub(super) fn launch() -> Launch {
 
 /// Where the log says that it can be looked at.
 #[track_caller]
-pub(super) fn address(registry: &Registry) -> SocketAddr {
+pub(crate) fn address(registry: &Registry) -> SocketAddr {
     let mut address = None;
     wait_until(|| {
         let log = registry.log();
@@ -96,10 +96,16 @@ pub(super) fn receive(stream: &mut TcpStream) -> Answer {
 
 /// Looks again and again until a condition holds; one that never does fails the test.
 #[track_caller]
-pub(super) fn wait_until(mut condition: impl FnMut() -> bool) {
+pub(super) fn wait_until(condition: impl FnMut() -> bool) {
+    wait_for(DEADLINE, condition);
+}
+
+/// The same for a condition that takes its time.
+#[track_caller]
+pub(super) fn wait_for(patience: Duration, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {
-        assert!(started.elapsed() < DEADLINE, "it does not come true within {DEADLINE:?}");
+        assert!(started.elapsed() < patience, "it does not come true within {patience:?}");
         thread::sleep(GLANCE);
     }
 }

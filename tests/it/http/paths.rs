@@ -8,8 +8,11 @@ use serde_json::{Value, json};
 use service_registry::backend::BackendError;
 use service_registry::config::Config;
 
-use super::exchange::{address, ask, connect, get, launch, receive, send, wait_until};
-use crate::support::{Embedded, Launch, ScriptedBackend, embedded_config, ids, short_lived};
+use super::exchange::{address, ask, connect, get, launch, receive, send, wait_for, wait_until};
+use crate::support::{
+    DEADLINE, Embedded, Gate, Launch, ScriptedBackend, assert_success, embedded_config, ids,
+    short_lived,
+};
 
 const PATHS: [&str; 5] = ["/", "/metrics", "/health", "/api/services", "/api/events"];
 
@@ -168,6 +171,26 @@ fn a_probe_hears_of_a_backend_that_does_not_store_until_it_does() {
 
     fails.store(false, Ordering::SeqCst);
     client.register("dev", "DEV");
+    assert_eq!(get(server.http(), "/health").status, 200);
+}
+
+#[test]
+fn a_probe_hears_of_a_disk_that_does_not_answer_until_it_does() {
+    let disk = Gate::default();
+    let http = Some("127.0.0.1:0".parse().unwrap());
+    let config = Config { http, ..embedded_config() };
+    let server = Embedded::start_with(config, ScriptedBackend::behind(&disk));
+    let client = server.client();
+
+    disk.close();
+    client.send(&short_lived("dev", "DEV", 60));
+    disk.wait_for_arrival();
+    wait_for(DEADLINE * 4, || get(server.http(), "/health").status == 503);
+    let error = get(server.http(), "/health").json()["error"].clone();
+    assert!(error.as_str().unwrap().contains("waiting for the disk for"), "{error}");
+
+    disk.open();
+    assert_success(&client.receive());
     assert_eq!(get(server.http(), "/health").status, 200);
 }
 
