@@ -27,6 +27,8 @@ files() {
         "$share/zsh/site-functions/_service-registry 644"
     fish=fish/vendor_completions.d/service-registry.fish
     echo "share/$fish $share/$fish 644"
+    dashboard=grafana-dashboard.json
+    echo "$dashboard $share/service-registry/$dashboard 644"
     for unit in service-registry.service service-registry-run@.service; do
         echo "systemd/$unit $units/$unit 644"
     done
