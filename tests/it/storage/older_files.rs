@@ -1,11 +1,12 @@
-//! Files that the Python registry wrote, under the real binary: served, and kept as they were.
+//! Files that the Python registry or an earlier version wrote, under the real binary: served, and
+//! kept as they were.
 
 use std::fs;
 
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::support::{Launch, assert_refused, assert_success, ids};
+use crate::support::{Launch, assert_refused, assert_success, ids, registration};
 
 const FILE: &str = "service_registry.db";
 const COPY: &str = "service_registry.db.before-version-2";
@@ -81,18 +82,41 @@ fn a_file_whose_copy_does_not_fit_on_the_disk_is_refused_and_left_alone() {
 }
 
 #[test]
+fn a_file_of_the_first_release_is_served_with_its_services_policies_and_owners() {
+    let launch = Launch::new();
+    let connection = Connection::open(launch.path(FILE)).unwrap();
+    connection.execute_batch(include_str!("first_release.sql")).unwrap();
+    connection.close().unwrap();
+
+    let options = launch.clone().switch("--allow-duplicate-service-types");
+    let registry = options.flag("--ownership", "host").start();
+
+    let client = registry.client();
+    let list = client.list();
+    assert_eq!(ids(&list), ["psu-1", "cam-1", "chopper-1"]);
+    let camera = &list["services"][1];
+    assert_eq!((&camera["host"], &camera["port"]), (&json!("192.168.7.22"), &json!(40_124)));
+    assert_eq!((&camera["ttl"], &camera["tags"]), (&json!(30), &json!(["CAMERA"])));
+    assert_success(&client.renew("cam-1"));
+    assert_refused(&client.deregister("cam-1"), "not_owner", &["Not allowed"]);
+    assert_success(&client.request(&registration("psu-2", "PSU")));
+    let singleton = client.request(&registration("psu-1", "PSU"));
+    assert_refused(&singleton, "duplicate_service_type", &[]);
+}
+
+#[test]
 fn policies_outlive_a_start_on_a_file_that_had_no_place_for_them() {
     let launch = launch_with_python_file(0);
     let registry = launch.start();
-    let mut singleton = crate::support::registration("alone", "ALONE");
+    let mut singleton = registration("alone", "ALONE");
     singleton["service_info"]["singleton"] = json!(true);
     assert_success(&registry.client().request(&singleton));
 
     registry.kill();
     let registry = launch.switch("--allow-duplicate-service-types").start();
 
-    let another = registry.client().request(&crate::support::registration("another", "ALONE"));
+    let another = registry.client().request(&registration("another", "ALONE"));
     assert_success(&another);
-    let again = registry.client().request(&crate::support::registration("alone", "ALONE"));
+    let again = registry.client().request(&registration("alone", "ALONE"));
     assert_refused(&again, "duplicate_service_type", &[]);
 }
