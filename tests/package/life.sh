@@ -49,6 +49,7 @@ echo '127.0.0.1 localhost' >/etc/hosts # which installing Debian makes
 
 echo '-- install'
 . /install.sh
+[ -s /usr/share/service-registry/grafana-dashboard.json ] || fail 'there is no dashboard'
 getent passwd service-registry >/dev/null || fail 'there is no user'
 [ -z "$(find /etc/systemd/system -name 'service-registry*')" ] || fail 'it is enabled'
 has_property ActiveState inactive || fail 'it was started'

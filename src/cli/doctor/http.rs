@@ -85,13 +85,10 @@ mod tests {
     #[test]
     fn each_answer_has_its_meaning() {
         let address = "127.0.0.1:6103".parse().unwrap();
+        let unwell = "{\"status\":\"failing\",\"error\":\"slow\"}";
         for (answer, verdict, word) in [
             ("HTTP/1.1 200 OK\r\n\r\n{\"status\":\"ok\"}", Verdict::Ok, "well"),
-            (
-                "HTTP/1.1 503 Service Unavailable\r\n\r\n{\"status\":\"failing\",\"error\":\"slow\"}",
-                Verdict::Problem,
-                "slow",
-            ),
+            (&format!("HTTP/1.1 503 Unavailable\r\n\r\n{unwell}"), Verdict::Problem, "slow"),
             ("", Verdict::Warning, "closes"),
             ("HTTP/1.1 200 OK\r\n\r\nIt works!", Verdict::Problem, "no registry"),
             ("SSH-2.0-OpenSSH", Verdict::Problem, "no registry"),

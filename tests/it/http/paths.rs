@@ -191,7 +191,7 @@ fn a_probe_hears_of_a_disk_that_does_not_answer_until_it_does() {
 
     disk.open();
     assert_success(&client.receive());
-    assert_eq!(get(server.http(), "/health").status, 200);
+    wait_until(|| get(server.http(), "/health").status == 200);
 }
 
 #[test]
