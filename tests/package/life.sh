@@ -1,6 +1,7 @@
 # The life of the Debian package on a host that systemd runs: installed and started as README.md
-# says, supervised, upgraded over changed settings, removed, purged. Nothing but loopback is
-# reached. In / lie README.md's commands in install.sh and start.sh, the package, and the next one.
+# says, supervised, upgraded over changed settings, removed, purged. Then the tarball. Nothing but
+# loopback is reached. In / lie README.md's commands in install.sh and start.sh, the package, the
+# next one, and what the tarball has in it, in tarball.
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 settings=/etc/service-registry/registry.yaml
@@ -58,6 +59,7 @@ echo '-- start, register, discover'
 . /start.sh
 is_found 'Power Supply' || fail 'the service is not found'
 systemctl is-enabled service-registry
+[ -z "$(journalctl --quiet --unit service-registry --priority warning)" ] || fail 'it warns'
 [ "$(stat --format '%U %a' "$state")" = 'service-registry 750' ] || fail 'others see the database'
 wait_until tells_status '1 service registered, 0 connections refused'
 
@@ -118,3 +120,16 @@ echo '-- purge'
 apt-get purge --yes service-registry
 left="$(find /etc /usr /var/lib -xdev -name 'service-registry*' -not -path '/var/lib/dpkg/*')"
 [ -z "$left" ] || fail "left behind: $left"
+
+echo '-- the tarball'
+userdel service-registry
+/tarball/install.sh
+hash -r # the program has another place now
+systemctl enable --now service-registry
+exe="$(readlink "/proc/$(property MainPID)/exe")"
+[ "$exe" = /usr/local/bin/service-registry ] || fail "$exe runs"
+service-registry register --name 'Power Supply' --type PSU --host 127.0.0.1 --port 40123
+is_found 'Power Supply' || fail 'the service is not found'
+/tarball/install.sh --uninstall
+has_property ActiveState inactive || fail 'it still runs'
+[ ! -e "$exe" ] || fail 'the program is still there'
