@@ -1,7 +1,7 @@
 # The life of the Debian package on a host that systemd runs: installed and started as README.md
 # says, supervised, upgraded over changed settings, removed, purged. Then the tarball. Nothing but
 # loopback is reached. In / lie README.md's commands in install.sh and start.sh, the package, the
-# next one, and what the tarball has in it, in tarball.
+# next two, and what the tarball has in it, in tarball.
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 settings=/etc/service-registry/registry.yaml
@@ -100,12 +100,14 @@ systemctl --quiet is-failed service-registry-run@psu && fail 'its end is taken f
 rm -r "$state-run" "${state%/*}/private/service-registry-run"
 rm -r "${settings%/*}/run"
 
-echo '-- upgrade over changed settings'
-echo '# Of this host.' >>"$settings"
+echo '-- upgrade over settings as they came, then over changed ones'
 before="$(property MainPID)"
-dpkg --install --force-confold /next.deb
+dpkg --install /next.deb
+grep --quiet '# Of upgrade 1.' "$settings" || fail 'the settings are old'
+echo '# Of this host.' >>"$settings"
+dpkg --install --force-confold /later.deb
 grep --quiet '# Of this host.' "$settings" || fail 'the settings were overwritten'
-grep --quiet '# Of the next version.' "$settings.dpkg-dist" || fail 'the new settings are lost'
+grep --quiet '# Of upgrade 2.' "$settings.dpkg-dist" || fail 'the new settings are lost'
 has_property ActiveState active || fail 'the upgrade has ended it'
 [ "$(property MainPID)" != "$before" ] || fail 'the old version still runs'
 is_found 'Power Supply' || fail 'the upgrade has lost a service'
