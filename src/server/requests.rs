@@ -78,14 +78,7 @@ impl Requests {
     pub(super) fn run(mut self) -> Result<(), Failure> {
         let mut state = State::Running;
         while state == State::Running {
-            let ready = wait(&self.socket, true, self.mailbox.descriptor())?;
-            if ready.mailbox {
-                state = self.empty_mailbox()?;
-            }
-            if ready.socket {
-                self.take_requests(self.limits.count(Limit::RequestsPerTurn))?;
-            }
-            self.pulse.beat();
+            state = self.take_turn()?;
         }
         if state == State::Stopping {
             self.take_requests(LAST_REQUESTS_MAX)?;
@@ -100,6 +93,18 @@ impl Requests {
             log::warn!("{report}");
         }
         Ok(())
+    }
+
+    /// Waits for something to do, and does it; no more requests are taken than a turn may have, so
+    /// that replies that are ready meanwhile can leave.
+    fn take_turn(&mut self) -> Result<State, Failure> {
+        let ready = wait(&self.socket, true, self.mailbox.descriptor())?;
+        let state = if ready.mailbox { self.empty_mailbox()? } else { State::Running };
+        if ready.socket {
+            self.take_requests(self.limits.count(Limit::RequestsPerTurn))?;
+        }
+        self.pulse.beat();
+        Ok(state)
     }
 
     fn empty_mailbox(&mut self) -> Result<State, Failure> {
@@ -322,6 +327,29 @@ mod tests {
             let job = taken.try_recv().ok();
             assert_eq!(job.is_some(), allowed, "{peer:?}");
             assert!(job.is_none_or(|job| matches!(job.task, Task::Backup(_))));
+        }
+    }
+
+    #[test]
+    fn no_more_requests_are_taken_in_a_turn_than_the_limit_says() {
+        let (mut requests, _taken) = thread();
+        let (_postbox, mailbox) = mailbox(1).unwrap();
+        let context = Context::new();
+        requests.mailbox = mailbox;
+        requests.socket = context.socket(SocketType::ROUTER).unwrap();
+        requests.limits = requests.limits.with(Limit::RequestsPerTurn, 3).unwrap();
+        requests.socket.bind("inproc://requests").unwrap();
+        let flood = context.socket(SocketType::DEALER).unwrap();
+        flood.connect("inproc://requests").unwrap();
+        for _ in 0..7 {
+            flood.send_multipart([b"REQ".as_slice(), br#"{"action": "health"}"#], 0).unwrap();
+        }
+
+        for expected in [3, 3, 1] {
+            assert!(requests.take_turn().unwrap() == State::Running);
+
+            let answers = || flood.recv_multipart(zmq::DONTWAIT).ok();
+            assert_eq!(std::iter::from_fn(answers).count(), expected);
         }
     }
 }

@@ -319,6 +319,7 @@ mod tests {
         assert_eq!(frames[1..], [b"REQ".as_slice(), b"", b"{}"]);
         assert_eq!(received.address(), "127.0.0.1".parse().ok());
         assert_eq!(received.key(), None);
+        assert!(received.connection().is_some());
         assert!(!receive(&router.socket, &mut received).unwrap());
     }
 
