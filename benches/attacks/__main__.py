@@ -1,0 +1,107 @@
+"""How long polite clients wait while others attack: see `scripts/attacks`."""
+
+import argparse
+import json
+import multiprocessing
+import pathlib
+import re
+import subprocess
+import tempfile
+import time
+
+import peers
+
+SERVICES = 10_000
+ACTIONS = ["discover", "renew", "register"]
+
+# What counts as a disturbance: so many times what it was.
+FACTOR_MAX = 3
+MEMORY_MAX_MIB = 256
+
+
+class Registry:
+    """A registry on a file, with services, in a folder of its own."""
+
+    def __init__(self, program, folder):
+        start = [program, "start", "--db-path", f"{folder}/registry.db", "--log-level", "warn"]
+        start += ["--req-port=0", "--pub-port=0", "--hb-port=0"]
+        log = open(f"{folder}/log", "w")
+        self.process = subprocess.Popen(start, stdout=subprocess.PIPE, stderr=log, text=True)
+        ready = self.process.stdout.readline()
+        self.ports = [int(port) for port in re.findall(r"tcp://[^,\s]*:(\d+)", ready)]
+        self.register_services()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+    def register_services(self):
+        connection = peers.shake_hands(self.ports[0], "DEALER")
+        connection.settimeout(60)
+        for number in range(SERVICES):
+            service = {"id": f"attacked-{number}", "name": "attacked", "host": "h", "port": 1}
+            register = {"action": "register", "service_info": service, "ttl": 3_600}
+            connection.sendall(peers.request(json.dumps(register).encode()))
+            # `RESPONSE` in a frame, and the answer in another one of less than 256 bytes.
+            head = peers.read(connection, 12)
+            peers.read(connection, head[11])
+        connection.close()
+
+    def mebibytes(self, key):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(rf"{key}:\s+(\d+)", status)[1]) // 1_024
+
+
+def p99_ms(program, registry, seconds):
+    bench = [program, "bench", "--json", "--allow-foreign", "--rate=400", f"--seconds={seconds}"]
+    bench += ["--host=127.0.0.1", f"--req-port={registry.ports[0]}"]
+    bench += [f"--hb-port={registry.ports[2]}", f"--actions={','.join(ACTIONS)}", "--timeout=10"]
+    output = subprocess.run(bench, capture_output=True, text=True).stdout
+    results = json.loads(output).get("results", [])
+    return {result["action"]: (result["p99_us"] or 0) / 1_000 for result in results}
+
+
+def measure(program, attack, seconds):
+    with tempfile.TemporaryDirectory() as folder, Registry(program, folder) as registry:
+        attacker = None
+        if attack:
+            attacker = multiprocessing.Process(target=attack, args=(registry.ports,), daemon=True)
+            attacker.start()
+            time.sleep(0.5)
+        waits = p99_ms(program, registry, seconds)
+        highest = registry.mebibytes("VmHWM")
+        if attacker:
+            attacker.kill()
+            attacker.join()
+        time.sleep(1)
+        return waits, highest, registry.mebibytes("VmRSS")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/attacks")
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--seconds", type=float, default=3)
+    arguments = parser.parse_args()
+
+    print("p99 in ms; memory in MiB, at the most and a second behind the attack")
+    print("| attack | " + " | ".join(ACTIONS) + " | memory | left |")
+    print("|---|" + "---|" * (len(ACTIONS) + 2))
+    quiet = None
+    for name, attack in peers.ATTACKS.items():
+        waits, highest, left = measure(arguments.program, attack, arguments.seconds)
+        quiet = quiet or waits
+        cells = []
+        for action in ACTIONS:
+            wait = waits.get(action)
+            text = "unanswered" if wait is None else f"{wait:.2g}"
+            is_fine = wait is not None and wait <= FACTOR_MAX * quiet[action]
+            cells.append(text if is_fine else f"**{text}**")
+        memory = f"{highest}" if highest < MEMORY_MAX_MIB else f"**{highest}**"
+        print(f"| {name} | {' | '.join(cells)} | {memory} | {left} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
