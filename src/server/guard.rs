@@ -40,6 +40,11 @@ const WAIT_MAX: Duration = Duration::from_millis(200);
 /// A look must not take more than a fifth of the time.
 const WAIT_PER_LOOK: u32 = 4;
 
+/// By how much the memory must have grown until the kernel is asked again, or how much time passed:
+/// with thousands of connections its answer takes milliseconds.
+const GROWTH: u64 = 1 << 20;
+const ASK_AFTER: Duration = Duration::from_millis(250);
+
 /// After how many looks that found enough memory it sees whether anybody is connected at all.
 const LOOKS_UNTIL_COUNTED: u32 = 64;
 
@@ -72,6 +77,13 @@ struct Watch {
     closed: RefusedPeers,
     /// How many looks found enough memory, one after the other.
     calm_looks: u32,
+    last_asked: Option<Asked>,
+}
+
+/// When the kernel was asked, and how much memory was used then.
+struct Asked {
+    at: ListeningTime,
+    used: u64,
 }
 
 impl Guard {
@@ -84,7 +96,8 @@ impl Guard {
         let message_bytes = self.limits.get(Limit::MessageBytes);
         let suspects = Suspects::new(message_bytes.saturating_mul(MESSAGES_UNHEARD_MAX));
         let closed = RefusedPeers::default();
-        let mut watch = Watch { guard: self, kernel, suspects, closed, calm_looks: 0 };
+        let mut watch =
+            Watch { guard: self, kernel, suspects, closed, calm_looks: 0, last_asked: None };
         let ended = watch.run();
         watch.guard.heard.want(false);
         log_closed(watch.closed.rest().as_ref());
@@ -143,7 +156,9 @@ impl Watch {
             return self.rest(limit - used);
         }
         self.calm_looks = 0;
-        self.suspect(need(used, limit), now)?;
+        if self.is_due(used, now) && !self.suspect(need(used, limit), now)? {
+            return Ok(None);
+        }
         let wait = wait(limit.saturating_sub(used));
         Ok(Some(wait.max(stopwatch.lap() * WAIT_PER_LOOK)))
     }
@@ -151,6 +166,7 @@ impl Watch {
     /// There is enough memory.
     fn rest(&mut self, free: u64) -> io::Result<Option<Duration>> {
         if self.calm_looks == 0 {
+            self.last_asked = None;
             self.guard.heard.want(false);
             self.guard.heard.take();
             self.suspects.clear();
@@ -162,8 +178,22 @@ impl Watch {
         Ok(Some(wait(free)))
     }
 
-    /// Closes connections of those who fill the memory, if it is needed.
-    fn suspect(&mut self, need: Need, now: ListeningTime) -> io::Result<()> {
+    /// Whether it is time to ask the kernel, where so much memory is used.
+    fn is_due(&mut self, used: u64, now: ListeningTime) -> bool {
+        if let Some(last) = &mut self.last_asked
+            && used < last.used.saturating_add(GROWTH)
+            && now.since(last.at) < ASK_AFTER
+        {
+            last.used = last.used.min(used);
+            return false;
+        }
+        self.last_asked = Some(Asked { at: now, used });
+        true
+    }
+
+    /// Closes connections of those who fill the memory, if it is needed; false where nobody is
+    /// connected.
+    fn suspect(&mut self, need: Need, now: ListeningTime) -> io::Result<bool> {
         self.guard.heard.want(true);
         // First what was taken, then what was read: what is read in between is taken the next time.
         let heard: HashMap<Inode, u64> = self
@@ -189,7 +219,8 @@ impl Watch {
             self.closed.note(Some(connection.peer));
             self.guard.statistics.count_closed();
         }
-        close(&peers)
+        close(&peers)?;
+        Ok(!readings.is_empty())
     }
 
     /// Closes connections of those who may not connect any more. Whose key made a connection the
