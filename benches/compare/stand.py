@@ -72,6 +72,7 @@ class Stand:
     """Starts servers and puts load on them."""
 
     def __init__(self, target_directory, rounds, seconds):
+        target_directory = target_directory.resolve()
         release = target_directory / "release"
         self.binary = release / "service-registry"
         self._echo = release / "examples" / "echo"
