@@ -5,6 +5,7 @@ import time
 from client import ask, connected, wait_for_services
 from report import AtLeast, AtMost
 from stand import median
+from storms import store
 
 ACTIONS = ("discover", "get", "health", "renew", "heartbeat")
 SHAPES = (
@@ -132,16 +133,18 @@ def totals(socket):
 
 
 def lists(stand, report):
-    shape = {"clients": 1, "in_flight": 1, "services": LISTED_SERVICES}
-    asking = {"clients": 4, "services": 0, "rate": 500, "warm_up": 0.5}
+    listing = {"clients": 1, "in_flight": 1, "services": 0}
+    asking = {"clients": 4, "in_flight": 1, "services": 0, "rate": 500, "warm_up": 0.5}
     pairs, waits = [], []
-    with stand.ours() as ours, stand.python() as python:
-        for _ in range(stand.rounds):
-            with stand.benching(ours, "list", stand.seconds + 2, **shape) as finish:
-                wait_for_services(ours, LISTED_SERVICES)
-                waits.append(stand.bench(ours, "health", **asking))
-                mine = finish()[-1]["rate"]
-            pairs.append((mine, stand.bench(python, "list", **shape)["rate"]))
+    with stand.folder() as folder:
+        # The Python registry takes many minutes to register so many.
+        mine, other = (with_services(stand, folder / name) for name in ("ours.db", "python.db"))
+        with stand.ours(mine) as ours, stand.python(other) as python:
+            for _ in range(stand.rounds):
+                with stand.benching(ours, "list", stand.seconds + 2, **listing) as finish:
+                    waits.append(stand.bench(ours, "health", **asking))
+                    mine = finish()[-1]["rate"]
+                pairs.append((mine, stand.bench(python, "list", **listing)["rate"]))
     mine, other = medians(pairs)
     report.add(
         f"`list` of {LISTED_SERVICES:,} services, to the Python registry",
@@ -153,6 +156,14 @@ def lists(stand, report):
     longest = max(wait["max_us"] for wait in waits) / 1000
     note = f"p99 {median(wait['p99_us'] for wait in waits) / 1000:.1f} ms"
     report.add("longest wait of others beside it", longest, "ms", AtMost(20), note)
+
+
+def with_services(stand, database):
+    """A database in which there are many, all of them passing."""
+    with stand.ours(database):
+        pass
+    store(database, LISTED_SERVICES, ttl=86_400)
+    return database
 
 
 def many_services(stand, report):

@@ -114,14 +114,13 @@ class Stand:
             yield server
 
     @contextlib.contextmanager
-    def python(self):
-        """The Python registry of cgse-core."""
+    def python(self, database=None):
+        """The Python registry of cgse-core; on a new database unless there is one already."""
         requests, events, heartbeats = free_ports()
-        with self.folder() as folder:
-            log = (folder / "log").open("w+")
+        with self.folder() as folder, (folder / "log").open("w+") as log:
             command = [
                 *(sys.executable, "-m", "egse.registry.server", "start"),
-                f"--db-path={folder / 'registry.db'}",
+                f"--db-path={database or folder / 'registry.db'}",
                 f"--req-port={requests}",
                 f"--pub-port={events}",
                 f"--hb-port={heartbeats}",
