@@ -15,9 +15,11 @@ use crate::clock::{Now, WallTime};
 use crate::limits::Limits;
 use crate::service::{Service, ServiceId, TypePolicy};
 
+mod elsewhere;
 mod entry;
 mod event;
 mod expiry;
+mod home;
 mod index;
 mod lease;
 mod plan;
@@ -25,12 +27,14 @@ mod policies;
 mod roster;
 
 pub use entry::{Entry, Snapshot};
-pub use event::{Change, Epoch, Event, EventKind, Sequence};
+pub use event::{Change, Epoch, Event, EventKind, Fact, Sequence};
+pub use home::Home;
 pub use lease::{Health, Lease, Silence};
 pub use plan::{Outcome, Plan, Planned, Refusal};
 pub use policies::POLICIES_MAX;
 
 use expiry::Expiry;
+use home::Horizon;
 use index::Index;
 use policies::Policies;
 
@@ -48,6 +52,7 @@ pub struct Registry {
     expiry: Mutex<Expiry>,
     /// Entries with a heartbeat that is not stored yet, each once.
     unsaved: Mutex<Vec<Arc<Entry>>>,
+    horizon: Horizon,
 }
 
 impl Registry {
@@ -64,6 +69,7 @@ impl Registry {
             sequence: Sequence { epoch, seq: 0 },
             expiry: Mutex::default(),
             unsaved: Mutex::default(),
+            horizon: Horizon::movable(),
         }
     }
 

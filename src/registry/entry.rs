@@ -3,6 +3,7 @@
 use crate::clock::{ListeningTime, Now, WallTime};
 use crate::service::Service;
 
+use super::home::{Home, Horizon};
 use super::lease::{Health, Lease};
 use super::roster::Position;
 
@@ -42,6 +43,11 @@ impl Entry {
     ) -> Self {
         let lease = Lease::restored(service.ttl, last_heartbeat, now);
         Self { service, lease, position }
+    }
+
+    /// The same, of a service that `home` watches over.
+    pub(super) fn watched_by(self, home: Home, horizon: &Horizon) -> Self {
+        Self { lease: self.lease.watched_by(home, horizon), ..self }
     }
 
     /// The entry as it stands at `now`.

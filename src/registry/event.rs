@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::clock::Now;
-use crate::service::{ServiceId, TypePolicy};
+use crate::service::{Service, ServiceId, TypePolicy};
 
 use super::entry::Entry;
 use super::lease::Silence;
@@ -53,7 +54,48 @@ pub enum Change {
     },
 }
 
-/// One life of a registry, from start to stop. Event numbers count within it.
+/// A change that another registry stored, as far as it must be told: what it did to a service that
+/// all of them know.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fact {
+    /// It registered, or registered again.
+    Registered {
+        /// The service.
+        service: Service,
+        /// What the client sent, with the id.
+        service_info: Map<String, Value>,
+    },
+    /// Its client took it out.
+    Deregistered {
+        /// Which service.
+        id: ServiceId,
+    },
+    /// It was silent for too long.
+    Expired {
+        /// Which service.
+        id: ServiceId,
+        /// For how long.
+        silent: Duration,
+        /// See [`Silence::restarted`].
+        restarted: bool,
+        /// See [`Silence::paused`].
+        paused: bool,
+    },
+    /// It said whether it shares its type.
+    PolicyRemembered {
+        /// Who said so.
+        id: ServiceId,
+        /// What it said.
+        policy: TypePolicy,
+    },
+    /// What it said no longer matters.
+    PolicyForgotten {
+        /// Whose policy.
+        id: ServiceId,
+    },
+}
+
+/// One life of a registry, from start to stop, or of a list that several share. Event numbers count within it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Epoch(Arc<str>);
@@ -63,6 +105,12 @@ impl Epoch {
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self(name.into())
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

@@ -6,17 +6,22 @@
 //! and for all. A heartbeat before the closing keeps the service; one after it is told that the
 //! service is gone, and its client registers again.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::clock::{ListeningTime, Now, WallTime};
 use crate::service::Ttl;
+
+use super::home::{Home, Horizon};
 
 /// Stands in `passing_until` of a lease that is closed.
 const CLOSED: u64 = 0;
 
 /// Stands in `passing_until` of a lease that was over before the listening clock started.
 const OVER: u64 = 1;
+
+/// When a lease is over that another registry watches over.
+const NEVER: ListeningTime = ListeningTime::from_milliseconds(u64::MAX);
 
 /// Whether a service may be handed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +42,12 @@ pub struct Lease {
     pauses: AtomicU64,
     /// When the registry could hear it first: when it registered, or when it was restored.
     since: ListeningTime,
-    /// Not expired before this, heard or not: a service that was restored gets a full ttl in
-    /// which it can be heard.
-    kept_until: ListeningTime,
+    /// Not expired before this, heard or not, in milliseconds: a service that was restored gets
+    /// a full ttl in which it can be heard.
+    kept_until: AtomicU64,
+    /// Who watches over it, as a number.
+    home: AtomicU32,
+    horizon: Horizon,
     /// It was restored, and not heard since.
     unproven: AtomicBool,
     /// A heartbeat came that no backend knows of yet.
@@ -80,10 +88,17 @@ impl Lease {
             passing_until: AtomicU64::new(end.milliseconds()),
             pauses: AtomicU64::new(now.pauses),
             since: now.listening,
-            kept_until: ListeningTime::START,
+            kept_until: AtomicU64::new(ListeningTime::START.milliseconds()),
+            home: AtomicU32::new(Home::HERE.number()),
+            horizon: Horizon::default(),
             unproven: AtomicBool::new(false),
             unsaved: AtomicBool::new(false),
         }
+    }
+
+    /// The same, of a service that `home` watches over.
+    pub(super) fn watched_by(self, home: Home, horizon: &Horizon) -> Self {
+        Self { home: AtomicU32::new(home.number()), horizon: horizon.clone(), ..self }
     }
 
     /// The lease of a service that was restored at `now` and last heard at `last_heartbeat`. As
@@ -100,7 +115,9 @@ impl Lease {
             passing_until: AtomicU64::new(passing_until),
             pauses: AtomicU64::new(now.pauses),
             since: now.listening,
-            kept_until: now.listening.plus(length(ttl)),
+            kept_until: AtomicU64::new(now.listening.plus(length(ttl)).milliseconds()),
+            home: AtomicU32::new(Home::HERE.number()),
+            horizon: Horizon::default(),
             unproven: AtomicBool::new(true),
             unsaved: AtomicBool::new(false),
         }
@@ -116,18 +133,62 @@ impl Lease {
     #[must_use]
     pub fn health(&self, now: ListeningTime) -> Health {
         let passing_until = self.passing_until.load(Ordering::Acquire);
-        if now.milliseconds() <= passing_until { Health::Passing } else { Health::Critical }
+        let time = self.time(now).milliseconds();
+        if time <= passing_until { Health::Passing } else { Health::Critical }
     }
 
     /// The time after which this lease can be closed, as things stand.
     #[must_use]
     pub fn over_after(&self) -> ListeningTime {
+        if self.home() != Home::HERE {
+            return NEVER;
+        }
         let passing_until = self.passing_until.load(Ordering::Acquire);
-        ListeningTime::from_milliseconds(passing_until).max(self.kept_until)
+        ListeningTime::from_milliseconds(passing_until.max(self.kept_until.load(Ordering::Acquire)))
+    }
+
+    /// Which registry watches over it.
+    #[must_use]
+    pub fn home(&self) -> Home {
+        Home::from_number(self.home.load(Ordering::Acquire))
+    }
+
+    /// Says who watches over it from now on.
+    pub(super) fn set_home(&self, home: Home) {
+        self.home.store(home.number(), Ordering::Release);
+    }
+
+    /// Does not let it be over before one more ttl.
+    pub(super) fn keep(&self, now: ListeningTime) {
+        let until = now.plus(length(self.ttl)).milliseconds();
+        self.kept_until.fetch_max(until, Ordering::AcqRel);
+    }
+
+    /// How late it is for this lease.
+    fn time(&self, now: ListeningTime) -> ListeningTime {
+        if self.home() == Home::HERE { now } else { self.horizon.time(now) }
     }
 
     /// Starts the lease anew for one more ttl. False, and nothing done, if it is closed.
     pub fn renew(&self, now: Now) -> bool {
+        if !self.extend(now) {
+            return false;
+        }
+        self.last_heartbeat.store(now.wall.unix_seconds(), Ordering::Release);
+        true
+    }
+
+    /// The same for a heartbeat that another registry heard, and told of only now.
+    pub(super) fn renew_late(&self, heard: WallTime, now: Now) -> bool {
+        if !self.extend(now) {
+            return false;
+        }
+        // The service may have been heard here meanwhile.
+        self.last_heartbeat.fetch_max(heard.unix_seconds(), Ordering::AcqRel);
+        true
+    }
+
+    fn extend(&self, now: Now) -> bool {
         let end = now.listening.plus(length(self.ttl)).milliseconds();
         let renewed = self.passing_until.fetch_update(Ordering::AcqRel, Ordering::Acquire, |old| {
             // Never shortened: another thread may have read a later time.
@@ -136,7 +197,6 @@ impl Lease {
         if renewed.is_err() {
             return false;
         }
-        self.last_heartbeat.store(now.wall.unix_seconds(), Ordering::Release);
         self.pauses.store(now.pauses, Ordering::Release);
         self.unproven.store(false, Ordering::Release);
         true
@@ -155,13 +215,13 @@ impl Lease {
 
     /// Closes the lease if it is over: from here on it cannot be renewed.
     pub fn close_if_over(&self, now: Now) -> Option<Closed> {
-        if now.listening <= self.kept_until { None } else { self.close_if_critical(now) }
+        if now.listening <= self.over_after() { None } else { self.close_if_critical(now) }
     }
 
     /// Closes the lease if it is no longer passing, although it might still be kept: its service
     /// stands in the way of one that is alive.
     pub fn close_if_critical(&self, now: Now) -> Option<Closed> {
-        let over_before = now.listening.milliseconds();
+        let over_before = self.time(now.listening).milliseconds();
         let close = |old: u64| (old != CLOSED && old < over_before).then_some(CLOSED);
         let passing_until =
             self.passing_until.fetch_update(Ordering::AcqRel, Ordering::Acquire, close).ok()?;

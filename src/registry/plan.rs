@@ -18,6 +18,7 @@ use crate::service::{InvalidValue, Registration, Service, ServiceId, ServiceType
 
 use super::entry::Entry;
 use super::event::Change;
+use super::home::Home;
 use super::lease::{Closed, Health};
 use super::roster::Position;
 use super::{Registry, lock};
@@ -147,7 +148,8 @@ impl Plan {
             }
             None => self.new_position(),
         };
-        let entry = Arc::new(Entry::new(service, position, self.now));
+        let entry = Entry::new(service, position, self.now);
+        let entry = Arc::new(entry.watched_by(Home::HERE, &registry.horizon));
         self.remember(&entry);
         let mut service_info = registration.received;
         service_info.insert("id".to_owned(), Value::String(id.as_str().to_owned()));
