@@ -58,14 +58,14 @@ fn encode_service(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn encode_renewed(bencher: Bencher<'_, '_>) {
-    bencher.bench(reply::renewed);
+    bencher.bench(|| reply::renewed(true.into()));
 }
 
 #[divan::bench]
 fn encode_health(bencher: Bencher<'_, '_>) {
     let registry = registry(1);
 
-    bencher.bench(|| reply::health(black_box(registry.sequence()), NOW.wall));
+    bencher.bench(|| reply::health(black_box(registry.sequence()), NOW.wall, true.into()));
 }
 
 /// The reply to `list`, of all services.
@@ -75,7 +75,7 @@ fn encode_list(bencher: Bencher<'_, '_>, services: u32) {
 
     bencher.counter(ItemsCount::new(services)).bench(|| {
         let entries = registry.list(None).map(Arc::as_ref);
-        reply::list(entries, registry.sequence(), NOW.listening)
+        reply::list(entries, registry.sequence(), NOW.listening, true.into())
     });
 }
 

@@ -11,9 +11,12 @@ use crate::clock::WallTime;
 use crate::registry::Change;
 use crate::service::{Service, ServiceId, TypePolicy};
 
+pub mod etcd;
 mod memory;
+pub mod shared;
 mod sqlite;
 
+pub use etcd::EtcdSettings;
 pub use memory::MemoryBackend;
 pub use sqlite::{Durability, Examination, SqliteBackend, SqliteError, UnusableRow};
 

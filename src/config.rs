@@ -12,15 +12,17 @@ use thiserror::Error;
 
 use crate::access::{AllowList, Ownership, Terminate};
 use crate::address;
-use crate::backend::Durability;
+use crate::backend::{Durability, EtcdSettings};
 use crate::limits::{InvalidLimits, Limits};
 
 mod curve;
+mod etcd;
 mod file;
 mod settings;
 
 pub use address::BindAddress;
 pub use curve::{Curve, InvalidCurve};
+pub use etcd::InvalidEtcd;
 pub use file::InvalidFile;
 pub use log::LevelFilter as LogLevel;
 pub use settings::InvalidSetting;
@@ -60,6 +62,8 @@ pub struct Config {
     pub db_path: PathBuf,
     /// What a commit to that file waits for.
     pub durability: Durability,
+    /// The cluster of [`BackendKind::Etcd`].
+    pub etcd: EtcdSettings,
     /// How often services are removed that have not been heard for their time to live.
     pub cleanup_interval: Duration,
     /// Whether a second service of a type is refused.
@@ -77,6 +81,8 @@ pub enum BackendKind {
     Sqlite,
     /// Nothing: registrations end with the server.
     Memory,
+    /// A cluster, in which registries on several hosts share them.
+    Etcd,
 }
 
 /// Why settings that are right one by one make no server.
@@ -124,6 +130,7 @@ impl Default for Config {
             backend: BackendKind::Sqlite,
             db_path: PathBuf::from("service_registry.db"),
             durability: Durability::Full,
+            etcd: EtcdSettings::default(),
             cleanup_interval: Duration::from_secs(10),
             enforce_unique_service_types: true,
             limits: Limits::default(),

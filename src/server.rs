@@ -1,8 +1,8 @@
 //! The server: its threads, and how they start and stop.
 //!
 //! Each thread is in a file of its own, whose header says what it owns, receives and sends, and
-//! when it ends: `gatekeeper`, `guard`, `requests`, `heartbeats`, `storage`, `events`, `timer`,
-//! `http`.
+//! when it ends: `gatekeeper`, `requests`, `heartbeats`, `storage`, `events`, `timer`, `http`, and
+//! where several registries share a list `follower` and `herald`.
 //! What they say to each other is in `messages`; `pipeline` starts and stops them. This file is
 //! what a program that embeds a registry sees of it.
 
@@ -11,29 +11,29 @@ use std::net::SocketAddr;
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use thiserror::Error;
-use uuid::Uuid;
 use zmq::{Context, SocketType};
 
 use crate::access::{AllowList, KnownKeys};
-use crate::backend::{
-    Backend, BackendError, MemoryBackend, SqliteBackend, SqliteError, StoredService,
-};
-use crate::clock::Clock;
+use crate::backend::shared::Shared;
+use crate::backend::{Backend, BackendError, MemoryBackend, SqliteBackend, SqliteError, etcd};
 use crate::config::{BackendKind, BindAddress, Config, InvalidConfig};
 use crate::curve::{self, KeyFileError, KeyPair, NoCurve};
-use crate::registry::{Epoch, Registry};
 
 mod answer;
+mod contact;
 mod descriptors;
 mod doors;
 mod events;
+mod follower;
 mod gatekeeper;
 mod guard;
 mod heard;
 mod heartbeats;
+mod herald;
 mod http;
 mod journal;
 mod lanes;
+mod loading;
 mod memory;
 mod messages;
 mod pipeline;
@@ -57,6 +57,7 @@ pub use sockets::SocketError;
 pub use vitals::Vitals;
 
 use doors::Doors;
+use loading::{Loaded, cluster_name};
 use pipeline::{Parts, Pipeline};
 use sockets::{bind, probe_all, resolve};
 use thread::Ended;
@@ -77,6 +78,9 @@ pub enum StartError {
     /// The database could not be opened.
     #[error(transparent)]
     Database(#[from] SqliteError),
+    /// The cluster cannot be reached as the settings say.
+    #[error("cannot use etcd")]
+    Cluster(#[source] BackendError),
     /// The backend could not tell what it holds.
     #[error("cannot load the registered services")]
     Load(#[source] BackendError),
@@ -199,6 +203,11 @@ impl Server {
                 Box::new(backend.with_durability(config.durability)?)
             }
             BackendKind::Memory => Box::new(MemoryBackend),
+            BackendKind::Etcd => {
+                let name = cluster_name(&config);
+                let shared = etcd::open(&config.etcd, &name).map_err(StartError::Cluster)?;
+                return Self::start_with_shared_backend(config, shared);
+            }
         };
         Self::start_with_backend(config, backend)
     }
@@ -209,17 +218,36 @@ impl Server {
     /// [`StartError`]; then nothing is left running.
     pub fn start_with_backend(
         config: Config,
-        mut backend: Box<dyn Backend>,
+        backend: Box<dyn Backend>,
     ) -> Result<Self, StartError> {
         config.validate()?;
         let keys = own_keys(&config)?;
-        let (registry, clock) = load(&config, backend.as_mut())?;
-        let services = registry.len();
+        let loaded = Loaded::own(&config, backend).map_err(StartError::Load)?;
+        Self::start_loaded(&config, keys.as_ref(), loaded)
+    }
+
+    /// Starts a registry on a list that it shares with others, whatever `config.backend` names.
+    ///
+    /// # Errors
+    /// [`StartError`]; then nothing is left running.
+    pub fn start_with_shared_backend(config: Config, shared: Shared) -> Result<Self, StartError> {
+        config.validate()?;
+        let keys = own_keys(&config)?;
+        let loaded = Loaded::shared(&config, shared).map_err(StartError::Load)?;
+        Self::start_loaded(&config, keys.as_ref(), loaded)
+    }
+
+    fn start_loaded(
+        config: &Config,
+        keys: Option<&KeyPair>,
+        loaded: Loaded,
+    ) -> Result<Self, StartError> {
+        let services = loaded.registry.len();
         let context = Context::new();
         let address = resolve(&config.bind)?;
         let gatekeeper = gatekeeper::open(&context)?;
         let open = |socket_type, purpose, port| {
-            bind(&context, socket_type, purpose, &address, port, keys.as_ref(), &config.limits)
+            bind(&context, socket_type, purpose, &address, port, keys, &config.limits)
         };
         let requests = open(SocketType::ROUTER, "requests", config.req_port)?;
         let events = open(SocketType::PUB, "events", config.pub_port)?;
@@ -232,7 +260,7 @@ impl Server {
 
         let http = config.http.map(http::open).transpose()?;
         let http_address = http.as_ref().and_then(|listener| listener.local_addr().ok());
-        let doors = Doors::new(&config);
+        let doors = Doors::new(config);
         let (stop, stop_requested) = bounded(1);
         let stop_handle = StopHandle(stop);
         let (pipeline, vitals) = Pipeline::start(Parts {
@@ -242,9 +270,10 @@ impl Server {
             events,
             heartbeats,
             http,
-            backend,
-            registry,
-            clock,
+            keeper: loaded.keeper,
+            others: loaded.others,
+            registry: loaded.registry,
+            clock: loaded.clock,
             cleanup_interval: config.cleanup_interval,
             limits: config.limits,
             stop: stop_handle.clone(),
@@ -257,7 +286,7 @@ impl Server {
             let (public, clients) = (keys.public, curve.clients.len());
             log::info!("encrypted, with the public key {public}; {clients} keys may connect");
         }
-        warn_of_open_doors(&config, &address);
+        warn_of_open_doors(config, &address);
         let http = http_address;
         Ok(Self { endpoints, stop_handle, stop_requested, http, doors, vitals, pipeline })
     }
@@ -366,25 +395,4 @@ fn warn_of_open_doors(config: &Config, address: &BindAddress) {
              with `allow`"
         );
     }
-}
-
-/// A registry of all that the backend holds, and a clock that starts when it is loaded: what the
-/// loading takes is not taken from anybody's ttl.
-fn load(config: &Config, backend: &mut dyn Backend) -> Result<(Registry, Clock), StartError> {
-    let services = backend.load().map_err(StartError::Load)?;
-    let policies = backend.load_policies().map_err(StartError::Load)?;
-
-    let clock = Clock::start();
-    let now = clock.now();
-    let epoch = Epoch::new(&Uuid::new_v4().to_string());
-    let mut registry =
-        Registry::new(epoch, config.enforce_unique_service_types).with_ownership(config.ownership);
-    registry = registry.with_limits(config.limits);
-    for StoredService { service, last_heartbeat } in services {
-        registry.restore(service, last_heartbeat, now);
-    }
-    for (id, policy) in policies {
-        registry.restore_policy(id, policy);
-    }
-    Ok((registry, clock))
 }

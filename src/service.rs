@@ -173,6 +173,12 @@ impl Metadata {
         self.json.get()
     }
 
+    /// The same, as JSON that goes into JSON.
+    #[cfg(feature = "etcd")]
+    pub(crate) fn raw(&self) -> &RawValue {
+        &self.json
+    }
+
     /// The value of the key `type`, where it is a text that is not empty.
     #[must_use]
     pub const fn service_type(&self) -> Option<&ServiceType> {

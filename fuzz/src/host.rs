@@ -167,7 +167,7 @@ impl Host {
         let replayed = self.kept.load(self.unique, self.ownership, self.now);
         assert!(picture(&replayed) == picture(&self.registry), "a restart brings back all");
         let entries = self.registry.list(None).map(Arc::as_ref);
-        answer_in(&reply::list(entries, self.registry.sequence(), self.now.listening));
+        answer_in(&reply::list(entries, self.registry.sequence(), self.now.listening, true.into()));
     }
 
     fn check_discovery(&self, service_type: &str, holders: &[&Arc<Entry>]) {
@@ -249,7 +249,11 @@ impl Host {
             Read::Renew { service_id } => {
                 let is_renewed = registry.renew(service_id, now);
                 assert_eq!(is_renewed, registry.get(service_id).is_some());
-                if is_renewed { reply::renewed() } else { Failure::NothingToRenew.body() }
+                if is_renewed {
+                    reply::renewed(true.into())
+                } else {
+                    Failure::NothingToRenew.body()
+                }
             }
             Read::Get { service_id } => match registry.get(service_id) {
                 Some(entry) => reply::service(entry, now.listening),
@@ -257,7 +261,7 @@ impl Host {
             },
             Read::List { service_type } => {
                 let entries = registry.list(service_type.as_deref()).map(Arc::as_ref);
-                reply::list(entries, sequence, now.listening)
+                reply::list(entries, sequence, now.listening, true.into())
             }
             Read::Discover { service_type } => {
                 match registry.discover(service_type, self.random, now) {
@@ -266,7 +270,7 @@ impl Host {
                 }
             }
             // What `info` counts is the server's.
-            Read::Health | Read::Info => reply::health(sequence, now.wall),
+            Read::Health | Read::Info => reply::health(sequence, now.wall, true.into()),
         }
     }
 

@@ -74,6 +74,8 @@ impl Drop for Log {
 
 fn line_format() -> simplelog::Config {
     ConfigBuilder::new()
+        // It tells of every step of every request.
+        .add_filter_ignore_str("ureq")
         .set_time_format_rfc3339()
         .set_level_padding(LevelPadding::Right)
         .set_thread_level(LevelFilter::Error)

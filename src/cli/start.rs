@@ -70,7 +70,7 @@ pub(super) struct Start {
     #[argh(option)]
     ownership: Option<String>,
 
-    /// what keeps the registrations: sqlite or memory (default: sqlite)
+    /// what keeps the registrations: sqlite, memory or etcd (default: sqlite)
     #[argh(option)]
     backend: Option<String>,
 
@@ -82,6 +82,10 @@ pub(super) struct Start {
     /// (default: full)
     #[argh(option)]
     durability: Option<String>,
+
+    /// the cluster of etcd as registry.yaml explains it, in JSON (default: one on this host)
+    #[argh(option)]
+    etcd: Option<String>,
 
     /// seconds between two clean-ups of expired services (default: 10)
     #[argh(option)]
@@ -175,6 +179,7 @@ impl Start {
             ("backend", self.backend.as_deref()),
             ("db_path", self.db_path.as_deref()),
             ("durability", self.durability.as_deref()),
+            ("etcd", self.etcd.as_deref()),
             ("cleanup_interval", self.cleanup_interval.as_deref()),
             ("enforce_unique_service_types", enforce),
             ("limits", self.limits.as_deref()),

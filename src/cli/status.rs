@@ -33,7 +33,7 @@ fn summary(endpoint: &str, reply: &Value, listed: &[Value]) -> String {
         Value::Bool(false) => "may be shared".to_owned(),
         other => services::text(other),
     };
-    let rows = [
+    let mut rows = vec![
         ("registry", format!("{} at {endpoint}", text("status"))),
         ("requests", format!("port {}", text("req_port"))),
         ("events", format!("port {}", text("pub_port"))),
@@ -41,7 +41,23 @@ fn summary(endpoint: &str, reply: &Value, listed: &[Value]) -> String {
         ("service types", service_types),
         ("services", services::count(listed)),
     ];
-    output::aligned(&rows.map(|(name, value)| vec![name.to_owned(), value]))
+    if let Some(cluster) = reply.get("cluster") {
+        rows.push(("cluster", contact(cluster)));
+    }
+    let rows: Vec<_> = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
+    output::aligned(&rows)
+}
+
+/// With whom a registry shares its list, and whether it is in contact with them.
+fn contact(cluster: &Value) -> String {
+    let registries: Vec<String> =
+        cluster["registries"].as_array().into_iter().flatten().map(services::text).collect();
+    let name = services::text(&cluster["name"]);
+    let there = format!("{name}, of {}", registries.join(", "));
+    match cluster["reason"].as_str() {
+        Some(_) => format!("{there}; {}", services::text(&cluster["reason"])),
+        None => format!("{there}; in contact with etcd"),
+    }
 }
 
 #[cfg(test)]
@@ -69,5 +85,14 @@ mod tests {
              service types  may be shared\n\
              services       1 (0 passing, 1 critical)"
         );
+    }
+
+    #[test]
+    fn a_status_tells_of_the_cluster_and_why_it_is_out_of_contact() {
+        let cluster = json!({"name": "a", "registries": ["a", "b"], "reason": null});
+        assert_eq!(contact(&cluster), "a, of a, b; in contact with etcd");
+
+        let cluster = json!({"name": "a", "registries": ["a"], "reason": "etcd is silent"});
+        assert_eq!(contact(&cluster), "a, of a; etcd is silent");
     }
 }

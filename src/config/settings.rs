@@ -15,13 +15,14 @@ use crate::backend::Durability;
 use crate::limits::{InvalidLimit, Limits};
 
 use super::curve::{self, InvalidCurve};
+use super::etcd::{self, InvalidEtcd};
 use super::{BackendKind, BindAddress, CLEANUP_INTERVAL_MAX, CLEANUP_INTERVAL_MIN, Config};
 
 const PORT: &str = "a whole number from 0 to 65535";
 
 const NETWORKS: &str = "all, or a list of networks such as 192.168.10.0/24 and of single addresses";
 
-const SETTINGS: [Setting; 16] = [
+const SETTINGS: [Setting; 17] = [
     Setting {
         key: "bind",
         allowed: BindAddress::ALLOWED,
@@ -87,7 +88,7 @@ const SETTINGS: [Setting; 16] = [
     },
     Setting {
         key: "backend",
-        allowed: "sqlite or memory",
+        allowed: "sqlite, memory or etcd",
         kind: Kind::Text,
         set: |config, text| backend_kind(text).map(|kind| config.backend = kind),
         is_same: |one, other| one.backend == other.backend,
@@ -105,6 +106,13 @@ const SETTINGS: [Setting; 16] = [
         kind: Kind::Text,
         set: |config, text| durability(text).map(|durability| config.durability = durability),
         is_same: |one, other| one.durability == other.durability,
+    },
+    Setting {
+        key: "etcd",
+        allowed: "default, or a mapping with endpoints and more",
+        kind: Kind::Etcd,
+        set: |config, text| etcd::parse(text).ok().map(|settings| config.etcd = settings),
+        is_same: |one, other| one.etcd == other.etcd,
     },
     Setting {
         key: "cleanup_interval",
@@ -160,6 +168,9 @@ pub enum InvalidSetting {
     /// What is wrong with `curve`.
     #[error(transparent)]
     Curve(#[from] InvalidCurve),
+    /// What is wrong with `etcd`.
+    #[error(transparent)]
+    Etcd(#[from] InvalidEtcd),
     /// What is wrong with `limits`.
     #[error(transparent)]
     Limits(#[from] InvalidLimit),
@@ -185,6 +196,8 @@ enum Kind {
     Networks,
     /// A text, or a mapping.
     Curve,
+    /// A text, or a mapping.
+    Etcd,
     /// A mapping to numbers.
     Limits,
 }
@@ -225,8 +238,8 @@ impl Setting {
             (Kind::Text, Value::String(text)) => Some(text.clone()),
             (Kind::Number, Value::Number(number)) => Some(number.to_string()),
             (Kind::Truth, Value::Bool(truth)) => Some(truth.to_string()),
-            (Kind::Networks | Kind::Curve, Value::String(text)) => Some(text.clone()),
-            (Kind::Curve, Value::Object(_)) => Some(value.to_string()),
+            (Kind::Networks | Kind::Curve | Kind::Etcd, Value::String(text)) => Some(text.clone()),
+            (Kind::Curve | Kind::Etcd, Value::Object(_)) => Some(value.to_string()),
             (Kind::Networks, Value::Array(texts)) => {
                 let texts: Option<Vec<&str>> = texts.iter().map(Value::as_str).collect();
                 texts.map(|texts| texts.join(","))
@@ -258,6 +271,7 @@ impl Setting {
     fn impossible(&self, text: Option<&str>, given: String) -> InvalidSetting {
         let problem = match (self.kind, text) {
             (Kind::Curve, Some(text)) => curve::parse(text).err().map(InvalidSetting::from),
+            (Kind::Etcd, Some(text)) => etcd::parse(text).err().map(InvalidSetting::from),
             (Kind::Limits, Some(text)) => {
                 Limits::default().with_text(text).err().map(InvalidSetting::from)
             }
@@ -313,6 +327,7 @@ fn backend_kind(text: &str) -> Option<BackendKind> {
     match text {
         "sqlite" => Some(BackendKind::Sqlite),
         "memory" => Some(BackendKind::Memory),
+        "etcd" => Some(BackendKind::Etcd),
         _ => None,
     }
 }
@@ -418,7 +433,7 @@ mod tests {
             ("curve", "on", "must be off, or a mapping with key_file and clients"),
             ("terminate", "all", r#"must be loopback, allowed or never, not "all""#),
             ("ownership", "me", r#"must be open or host, not "me""#),
-            ("backend", "redis", r#"must be sqlite or memory, not "redis""#),
+            ("backend", "redis", r#"must be sqlite, memory or etcd, not "redis""#),
             ("db_path", "", r#"must be the path of a file, not """#),
             ("durability", "none", r#"must be full or relaxed, not "none""#),
             ("cleanup_interval", "0", r#"must be a number of seconds from 0.1 to 86400, not "0""#),

@@ -24,6 +24,20 @@ pub struct Ports {
     pub heartbeats: u16,
 }
 
+/// Whether a registry is in contact with those that share its list. Told only where it is not:
+/// then what it tells may be old, and a client that knows another registry goes there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct InContact {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_contact: Option<bool>,
+}
+
+impl From<bool> for InContact {
+    fn from(is_in_contact: bool) -> Self {
+        Self { in_contact: (!is_in_contact).then_some(false) }
+    }
+}
+
 /// A service as clients are shown it.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct ServiceBody<'a> {
@@ -78,8 +92,15 @@ pub fn deregistered() -> Vec<u8> {
 
 /// The reply to `renew`, and to a heartbeat.
 #[must_use]
-pub fn renewed() -> Vec<u8> {
-    message("Service renewed successfully")
+pub fn renewed(contact: InContact) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        success: bool,
+        message: &'a str,
+        #[serde(flatten)]
+        contact: InContact,
+    }
+    encode(&Body { success: true, message: "Service renewed successfully", contact })
 }
 
 /// The reply to `get` and `discover`.
@@ -99,6 +120,7 @@ pub fn list<'a>(
     entries: impl Iterator<Item = &'a Entry> + Clone,
     sequence: &Sequence,
     now: ListeningTime,
+    contact: InContact,
 ) -> Vec<u8> {
     #[derive(Serialize)]
     struct Body<'a, Services> {
@@ -106,13 +128,15 @@ pub fn list<'a>(
         services: Services,
         #[serde(flatten)]
         sequence: &'a Sequence,
+        #[serde(flatten)]
+        contact: InContact,
     }
-    encode(&Body { success: true, services: Services { entries, now }, sequence })
+    encode(&Body { success: true, services: Services { entries, now }, sequence, contact })
 }
 
 /// The reply to `health`.
 #[must_use]
-pub fn health(sequence: &Sequence, now: WallTime) -> Vec<u8> {
+pub fn health(sequence: &Sequence, now: WallTime, contact: InContact) -> Vec<u8> {
     #[derive(Serialize)]
     struct Body<'a> {
         success: bool,
@@ -120,8 +144,11 @@ pub fn health(sequence: &Sequence, now: WallTime) -> Vec<u8> {
         timestamp: u64,
         #[serde(flatten)]
         sequence: &'a Sequence,
+        #[serde(flatten)]
+        contact: InContact,
     }
-    encode(&Body { success: true, status: "ok", timestamp: now.unix_seconds(), sequence })
+    let timestamp = now.unix_seconds();
+    encode(&Body { success: true, status: "ok", timestamp, sequence, contact })
 }
 
 /// What `info` counts since the start. What did not happen is left out of the maps.
@@ -156,14 +183,45 @@ pub struct Totals {
     pub undelivered: u64,
 }
 
+/// What `info` tells of the registries that share a list, as this one sees them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Cluster {
+    /// What they share it with.
+    pub backend: &'static str,
+    /// What this registry is called.
+    pub name: Box<str>,
+    /// Whether it can store something.
+    pub in_contact: bool,
+    /// How old what it knows may be.
+    pub heard_seconds_ago: f64,
+    /// Why it cannot store anything.
+    pub reason: Option<String>,
+    /// The number of the last transaction that it knows.
+    pub entry: u64,
+    /// Which registries are there.
+    pub registries: Vec<Box<str>>,
+}
+
+/// What `info` tells of the server.
+#[derive(Debug)]
+pub struct About<'a> {
+    /// Where it listens.
+    pub ports: &'a Ports,
+    /// Whether types are unique.
+    pub enforce_unique_service_types: bool,
+    /// How many connections were refused.
+    pub refused_connections: u64,
+    /// What it counted.
+    pub counts: &'a Counts,
+    /// With which others it shares its list, if it does.
+    pub cluster: Option<Cluster>,
+}
+
 /// The reply to `info`.
 #[must_use]
 pub fn info<'a>(
-    ports: &Ports,
-    enforce_unique_service_types: bool,
+    about: &'a About<'a>,
     entries: impl Iterator<Item = &'a Entry> + Clone,
-    refused_connections: u64,
-    counts: &Counts,
     sequence: &Sequence,
     now: ListeningTime,
 ) -> Vec<u8> {
@@ -181,17 +239,20 @@ pub fn info<'a>(
         #[serde(flatten)]
         sequence: &'a Sequence,
         version: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cluster: Option<&'a Cluster>,
     }
     encode(&Body {
         success: true,
         status: "ok",
-        ports,
-        enforce_unique_service_types,
+        ports: about.ports,
+        enforce_unique_service_types: about.enforce_unique_service_types,
         services: Services { entries, now },
-        refused_connections,
-        counts,
+        refused_connections: about.refused_connections,
+        counts: about.counts,
         sequence,
         version: env!("CARGO_PKG_VERSION"),
+        cluster: about.cluster.as_ref(),
     })
 }
 

@@ -1,7 +1,6 @@
 //! What other registries that share this list of services do to it, and say of it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::clock::{ListeningTime, Now, WallTime};
 use crate::service::Service;
@@ -10,6 +9,7 @@ use super::entry::Entry;
 use super::event::{Change, Event, Fact};
 use super::home::Home;
 use super::lease::Silence;
+use super::roster::Position;
 use super::{Registry, lock};
 
 impl Registry {
@@ -41,8 +41,7 @@ impl Registry {
                 let known = self.index.get(service.id.as_str());
                 let position =
                     known.map_or_else(|| self.index.next_position(), |entry| entry.position);
-                let entry = Entry::new(service, position, now);
-                let entry = Arc::new(entry.watched_by(home, &self.horizon));
+                let entry = self.new_entry(service, position, home, now);
                 Change::Registered { entry, service_info }
             }
             Fact::Deregistered { id } => {
@@ -117,6 +116,17 @@ impl Registry {
         lock(&self.unsaved).extend(heard.into_iter().filter(|entry| entry.lease.mark_unsaved()));
     }
 
+    /// An entry for a service that registered at `now`, and that `home` watches over.
+    pub(super) fn new_entry(
+        &self,
+        service: Service,
+        position: Position,
+        home: Home,
+        now: Now,
+    ) -> Arc<Entry> {
+        Arc::new(Entry::new(service, position, now).watched_by(home, &self.horizon))
+    }
+
     fn set_home(&self, entry: &Arc<Entry>, home: Home) {
         if entry.lease.home() != home {
             entry.lease.set_home(home);
@@ -127,6 +137,8 @@ impl Registry {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::Map;
 
     use super::*;

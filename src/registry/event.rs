@@ -95,7 +95,16 @@ pub enum Fact {
     },
 }
 
-/// One life of a registry, from start to stop, or of a list that several share. Event numbers count within it.
+impl Fact {
+    /// Whether an event tells of it.
+    #[must_use]
+    pub const fn is_event(&self) -> bool {
+        !matches!(self, Self::PolicyRemembered { .. } | Self::PolicyForgotten { .. })
+    }
+}
+
+/// One life of a registry, from start to stop, or of a list that several share. Event numbers
+/// count within it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Epoch(Arc<str>);

@@ -148,8 +148,7 @@ impl Plan {
             }
             None => self.new_position(),
         };
-        let entry = Entry::new(service, position, self.now);
-        let entry = Arc::new(entry.watched_by(Home::HERE, &registry.horizon));
+        let entry = registry.new_entry(service, position, Home::HERE, self.now);
         self.remember(&entry);
         let mut service_info = registration.received;
         service_info.insert("id".to_owned(), Value::String(id.as_str().to_owned()));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::protocol::fault::{Failure, RequestFault};
-use crate::protocol::reply::{self, Ports};
+use crate::protocol::reply::{self, About, Ports};
 use crate::protocol::request::Read;
 
 use super::doors::Doors;
@@ -40,16 +40,16 @@ impl From<&RequestFault> for Answer {
     }
 }
 
-/// The answer to `read`, from the registry as it stands now.
+/// The answer to `read`, from the `shared` registry as it stands now.
 pub(super) fn answer(
-    registry: &SharedRegistry,
+    shared: &SharedRegistry,
     clock: &Clock,
     ports: &Ports,
     doors: &Doors,
     statistics: &Statistics,
     read: Read,
 ) -> Answer {
-    let registry = registry.read();
+    let registry = shared.read();
     let now = clock.now();
     let sequence = registry.sequence();
     let body = match read {
@@ -57,7 +57,7 @@ pub(super) fn answer(
             if !registry.renew(&service_id, now) {
                 return Answer::from(&Failure::NothingToRenew);
             }
-            reply::renewed()
+            reply::renewed(shared.in_contact(now.listening))
         }
         Read::Get { service_id } => match registry.get(&service_id) {
             Some(entry) => reply::service(entry, now.listening),
@@ -65,7 +65,7 @@ pub(super) fn answer(
         },
         Read::List { service_type } => {
             let entries = registry.list(service_type.as_deref()).map(Arc::as_ref);
-            reply::list(entries, sequence, now.listening)
+            reply::list(entries, sequence, now.listening, shared.in_contact(now.listening))
         }
         Read::Discover { service_type } => {
             match registry.discover(&service_type, fastrand::u64(..), now) {
@@ -73,13 +73,17 @@ pub(super) fn answer(
                 None => return Answer::from(&Failure::NoHealthyService { service_type }),
             }
         }
-        Read::Health => reply::health(sequence, now.wall),
+        Read::Health => reply::health(sequence, now.wall, shared.in_contact(now.listening)),
         Read::Info => {
-            let unique = registry.enforces_unique_service_types();
+            let about = About {
+                ports,
+                enforce_unique_service_types: registry.enforces_unique_service_types(),
+                refused_connections: doors.refused_connections(),
+                counts: &statistics.counts(),
+                cluster: shared.contact().map(|contact| contact.tell(now)),
+            };
             let entries = registry.list(None).map(Arc::as_ref);
-            let refused = doors.refused_connections();
-            let counts = statistics.counts();
-            reply::info(ports, unique, entries, refused, &counts, sequence, now.listening)
+            reply::info(&about, entries, sequence, now.listening)
         }
     };
     Answer::carried_out(body)

@@ -3,6 +3,7 @@
 //! ```text
 //! requests ── Job ──▶ storage ── ToRequests::Completed ──▶ requests
 //! timer ── CleanUp ──▶ storage ── EventFrames ──▶ events
+//! follower ── News ──▶ storage
 //! server ── Stop ──▶ requests, heartbeats
 //! ```
 //!
@@ -22,6 +23,10 @@ pub(super) const REPLIES_WAITING_MAX: usize = 4;
 
 /// How many turns' events may wait for the event thread, which never waits for its subscribers.
 pub(super) const EVENTS_WAITING_MAX: usize = 4;
+
+/// How many pieces of news from other registries may wait for the storage thread. Behind them, they
+/// wait in etcd.
+pub(super) const NEWS_WAITING_MAX: usize = 16;
 
 /// Who asked, and how the answer is wrapped.
 #[derive(Debug, Clone, PartialEq, Eq)]

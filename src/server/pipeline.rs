@@ -6,43 +6,33 @@ use std::net::TcpListener;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use zmq::Socket;
 
-use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::limits::Limits;
-use crate::mailbox::{Postbox, mailbox};
+use crate::mailbox::Postbox;
 use crate::protocol::reply::Ports;
 use crate::registry::Registry;
 
 use super::StopHandle;
-use super::descriptors::{Connections, DescriptorWatch};
 use super::doors::Doors;
-use super::events::Events;
-use super::gatekeeper::Gatekeeper;
-use super::guard::Guard;
-use super::heard::Heard;
-use super::heartbeats::Heartbeats;
-use super::http::{Http, Pages};
-use super::lanes::Lanes;
-use super::memory::{Memory, ProcessMemory};
-use super::messages::{EVENTS_WAITING_MAX, REPLIES_WAITING_MAX, Stop, ToRequests};
-use super::recent_events::RecentEvents;
-use super::requests::Requests;
-use super::shared::SharedRegistry;
+use super::messages::{Stop, ToRequests};
 use super::sockets::Bound;
-use super::statistics::Statistics;
-use super::storage::{Outage, Storage};
-use super::storage_health::StorageHealth;
+use super::storage::keeper::Keeper;
 use super::thread::{Ended, Failure, spawn};
-use super::timer::Timer;
 use super::vitals::{
-    EVENTS, GATEKEEPER, GUARD, HEARTBEATS, HTTP, REQUESTS, STORAGE, TIMER, Vitals, Watch,
+    EVENTS, FOLLOWER, GATEKEEPER, GUARD, HEARTBEATS, HERALD, HTTP, REQUESTS, STORAGE, TIMER, Vitals,
 };
 
+mod wiring;
+
+pub(super) use wiring::Others;
+
+use wiring::Threads;
+
 /// How many threads there are at the most, each with one last word.
-const THREADS: usize = 8;
+const THREADS: usize = 10;
 
 /// What the threads work with.
 pub(super) struct Parts {
@@ -53,7 +43,9 @@ pub(super) struct Parts {
     pub(super) heartbeats: Bound,
     /// None, where HTTP is off.
     pub(super) http: Option<TcpListener>,
-    pub(super) backend: Box<dyn Backend>,
+    pub(super) keeper: Keeper,
+    /// None, where the list is this registry's own.
+    pub(super) others: Option<Others>,
     pub(super) registry: Registry,
     pub(super) clock: Clock,
     pub(super) cleanup_interval: Duration,
@@ -93,143 +85,35 @@ struct Controls {
 impl Pipeline {
     /// Starts all threads. Should one of them not start, those that did are stopped.
     pub(super) fn start(parts: Parts) -> io::Result<(Self, Vitals)> {
-        let ports = parts.ports();
-        let registry = SharedRegistry::new(parts.registry);
-        let clock = parts.clock;
-        // Bounded by the lanes of the request thread. A channel that is bounded itself would take
-        // the memory of all the jobs that it has room for at once.
-        let (jobs_sender, jobs) = unbounded();
-        // One is enough: a second word to clean up says nothing new.
-        let (clean_up_sender, clean_up) = bounded(1);
-        let (events_sender, events) = bounded(EVENTS_WAITING_MAX);
-        let (to_requests, requests_mailbox) = mailbox(REPLIES_WAITING_MAX)?;
-        let (to_heartbeats, heartbeats_mailbox) = mailbox(1)?;
-        let (to_http, http_mailbox) = mailbox(1)?;
-        let (clockwork, clockwork_stop) = bounded(0);
-        let (requests_bell, heartbeats_bell) = (to_requests.bell(), to_heartbeats.bell());
-        let mut watch = Watch::default();
-        let controls = Controls {
-            _clockwork: clockwork,
-            requests: to_requests.clone(),
-            heartbeats: to_heartbeats,
-            http: to_http,
-        };
-
-        // Made before the parts of the threads, so that it is dropped behind them: the storage
-        // thread ends when nobody holds a sender of jobs.
+        let (threads, controls, vitals) = Threads::wire(parts)?;
         let mut pipeline = Self::idle(controls);
-        let (keeps_gatekeeper, sockets) = mailbox(1)?;
-        let doors = parts.doors.clone();
-        let pulse = watch.over_mailbox(GATEKEEPER, keeps_gatekeeper.bell());
-        let statistics = Statistics::default();
-        let heard = Heard::default();
-        let gatekeeper = Gatekeeper::new(
-            parts.gatekeeper,
-            sockets,
-            doors,
-            Connections::new(&parts.limits),
-            statistics.clone(),
-            clock.clone(),
-            pulse,
-        );
-        let pulse = watch.over_channels(EVENTS);
-        let recent = RecentEvents::new(parts.http.is_some());
-        let storage_health = StorageHealth::default();
-        let events = Events {
-            socket: parts.events.socket,
-            events,
-            recent: recent.clone(),
-            statistics: statistics.clone(),
-            pulse,
-        };
-        let storage = Storage {
-            backend: parts.backend,
-            registry: registry.clone(),
-            clock: clock.clone(),
-            ports,
-            doors: parts.doors.clone(),
-            jobs,
-            clean_up,
-            replies: to_requests,
-            events: events_sender,
-            outage: Outage::default(),
-            health: storage_health.clone(),
-            statistics: statistics.clone(),
-            pulse: watch.over_channels(STORAGE),
-        };
-        let heartbeats = Heartbeats {
-            socket: parts.heartbeats.socket,
-            mailbox: heartbeats_mailbox,
-            registry: registry.clone(),
-            clock: clock.clone(),
-            ports,
-            doors: parts.doors.clone(),
-            keeps_storage: jobs_sender.clone(),
-            limits: parts.limits,
-            heard: heard.clone(),
-            statistics: statistics.clone(),
-            pulse: watch.over_mailbox(HEARTBEATS, heartbeats_bell),
-        };
-        let requests = Requests {
-            socket: parts.requests.socket,
-            mailbox: requests_mailbox,
-            jobs: jobs_sender,
-            registry: registry.clone(),
-            clock: clock.clone(),
-            ports,
-            doors: parts.doors.clone(),
-            stop: parts.stop,
-            lanes: Lanes::new(parts.limits),
-            limits: parts.limits,
-            heard: heard.clone(),
-            memory: Memory::new(parts.limits, ProcessMemory::open()),
-            statistics: statistics.clone(),
-            pulse: watch.over_mailbox(REQUESTS, requests_bell),
-        };
-        let pages = Pages::new(
-            registry.clone(),
-            parts.doors.clone(),
-            statistics.clone(),
-            storage_health,
-            recent,
-            clock.now(),
-        );
-        let doors = parts.doors.clone();
-        let http = parts
-            .http
-            .map(|listener| Http::new(listener, http_mailbox, doors, clock.clone(), pages));
-        let guard = Guard {
-            ports,
-            doors: parts.doors.clone(),
-            heard,
-            limits: parts.limits,
-            memory: ProcessMemory::open(),
-            statistics: statistics.clone(),
-            clock: clock.clone(),
-            pulse: watch.over_channels(GUARD),
-            stop: clockwork_stop.clone(),
-        };
-        let timer = Timer {
-            clock,
-            cleanup_interval: parts.cleanup_interval,
-            clean_up: clean_up_sender,
-            stop: clockwork_stop,
-            statistics: statistics.clone(),
-            descriptors: DescriptorWatch::default(),
-            pulse: watch.over_clockwork(TIMER),
-        };
+        pipeline.spawn_all(threads)?;
+        Ok((pipeline, vitals))
+    }
 
-        pipeline.spawn(GATEKEEPER, || gatekeeper.run())?;
-        pipeline.spawn(GUARD, || guard.run())?;
-        pipeline.spawn(EVENTS, holding(keeps_gatekeeper.clone(), || events.run()))?;
-        pipeline.spawn(STORAGE, || storage.run())?;
-        pipeline.spawn(HEARTBEATS, holding(keeps_gatekeeper.clone(), || heartbeats.run()))?;
-        pipeline.spawn(REQUESTS, holding(keeps_gatekeeper, || requests.run()))?;
-        pipeline.spawn(TIMER, || timer.run())?;
-        if let Some(http) = http {
-            pipeline.spawn(HTTP, || http.run())?;
+    /// Those that were not started are dropped before the pipeline is: the storage thread ends
+    /// when nobody holds a sender of jobs.
+    fn spawn_all(&mut self, threads: Threads) -> io::Result<()> {
+        let Threads { gatekeeper, guard, events, storage, heartbeats, requests, timer, .. } =
+            threads;
+        let keeps_gatekeeper = threads.keeps_gatekeeper;
+        self.spawn(GATEKEEPER, || gatekeeper.run())?;
+        self.spawn(GUARD, || guard.run())?;
+        self.spawn(EVENTS, holding(keeps_gatekeeper.clone(), || events.run()))?;
+        if let Some(follower) = threads.follower {
+            self.spawn(FOLLOWER, || follower.run())?;
         }
-        Ok((pipeline, watch.vitals(registry, parts.doors)))
+        if let Some(herald) = threads.herald {
+            self.spawn(HERALD, || herald.run())?;
+        }
+        self.spawn(STORAGE, || storage.run())?;
+        self.spawn(HEARTBEATS, holding(keeps_gatekeeper.clone(), || heartbeats.run()))?;
+        self.spawn(REQUESTS, holding(keeps_gatekeeper, || requests.run()))?;
+        self.spawn(TIMER, || timer.run())?;
+        if let Some(http) = threads.http {
+            self.spawn(HTTP, || http.run())?;
+        }
+        Ok(())
     }
 
     /// Where each thread that ends says its last word.

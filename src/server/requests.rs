@@ -297,7 +297,7 @@ mod tests {
             socket: Context::new().socket(SocketType::ROUTER).unwrap(),
             mailbox: mailbox(1).unwrap().1,
             jobs,
-            registry: SharedRegistry::new(Registry::new(Epoch::new("tested"), true)),
+            registry: SharedRegistry::new(Registry::new(Epoch::new("tested"), true), None),
             clock: Clock::start(),
             ports: Ports { requests: 1, events: 2, heartbeats: 3 },
             doors: Doors::new(&Config::default()),

@@ -8,32 +8,46 @@
 //! It works in turns: take all jobs that wait, plan what they change, commit all changes in one
 //! transaction, apply them, and only then release the replies and events. Whatever waits for the
 //! disk waits here, and holds no lock while it does.
+//!
+//! Where several registries share the list, this thread also *receives* from the follower what
+//! the others did, and a transaction can be overtaken by one of theirs: then that is applied, and
+//! the same jobs are planned again (`storage/others.rs`).
 
+use std::collections::VecDeque;
 use std::error::Error;
 use std::mem;
 
 use crossbeam_channel::{Receiver, Sender, never, select};
-use uuid::Uuid;
 
-use crate::backend::{Backend, BackendError, Existing, Record};
-use crate::clock::{Clock, Stopwatch};
+use crate::backend::shared::News;
+use crate::backend::{BackendError, Existing};
+use crate::clock::{Clock, Now, Stopwatch};
 use crate::mailbox::Postbox;
 use crate::protocol::action::Action;
 use crate::protocol::event::{EventFrames, encode_event};
 use crate::protocol::fault::Failure as RequestFailure;
 use crate::protocol::reply::{self, Ports};
-use crate::protocol::request::{Backup, Read, Write};
-use crate::registry::{Change, Event, Outcome, Plan, Planned, Registry};
+use crate::protocol::request::{Backup, Read};
+use crate::registry::{Change, Event, Plan};
 
 use super::answer::{Answer, answer};
 use super::doors::Doors;
 use super::journal;
-use super::messages::{Caller, CleanUp, Job, Reply, Task, ToRequests};
+use super::messages::{Caller, CleanUp, Job, Reply, ToRequests};
 use super::shared::SharedRegistry;
 use super::statistics::{Asked, Statistics};
 use super::storage_health::StorageHealth;
 use super::thread::Failure;
 use super::vitals::Pulse;
+
+mod draft;
+pub(super) mod keeper;
+mod others;
+mod step;
+
+use draft::Draft;
+use keeper::{Committed, Keeper};
+use step::{Step, Work, outcome_answer};
 
 /// How many jobs share a transaction at the most. More would make the first of them wait longer
 /// and save next to nothing: the cost of the disk is spread over these already.
@@ -43,14 +57,19 @@ const JOBS_PER_TURN: usize = 1_024;
 /// thousand that expire at once must not hold up a registration.
 const CLEANUP_PER_TURN: usize = 4_096;
 
+/// How often other registries may be first before a request is refused.
+const OVERTAKEN_MAX: usize = 50;
+
 /// See the module's page.
 pub(super) struct Storage {
-    pub(super) backend: Box<dyn Backend>,
+    pub(super) keeper: Keeper,
     pub(super) registry: SharedRegistry,
     pub(super) clock: Clock,
     pub(super) ports: Ports,
     pub(super) doors: Doors,
     pub(super) jobs: Receiver<Job>,
+    /// What other registries do, where some share the list.
+    pub(super) news: Receiver<Vec<News>>,
     pub(super) clean_up: Receiver<CleanUp>,
     pub(super) replies: Postbox<ToRequests>,
     pub(super) events: Sender<Vec<EventFrames>>,
@@ -69,26 +88,9 @@ pub(super) struct Outage {
 /// What wakes the thread.
 enum Wake {
     Job(Job),
+    News(Vec<News>),
     CleanUp,
     Closed,
-}
-
-/// A job on its way through a turn.
-struct Step {
-    caller: Caller,
-    action: Action,
-    work: Work,
-    stopwatch: Stopwatch,
-}
-
-enum Work {
-    Registration(Planned),
-    Deregistration(Planned),
-    /// Answered when the steps before it are applied, so that it sees just those.
-    Read(Read),
-    /// Made when the steps around it are stored, all of which it then holds.
-    Backup(Backup),
-    Terminate,
 }
 
 impl Storage {
@@ -96,13 +98,17 @@ impl Storage {
     pub(super) fn run(mut self) -> Result<(), Failure> {
         let mut cleanup_due = false;
         loop {
-            let mut jobs = Vec::new();
+            let mut jobs = VecDeque::new();
             if !cleanup_due {
                 match self.wait() {
-                    Wake::Job(job) => jobs.push(job),
+                    Wake::Job(job) => jobs.push_back(job),
                     Wake::CleanUp => cleanup_due = true,
+                    Wake::News(news) => self.take_news(news),
                     Wake::Closed => break,
                 }
+            }
+            while let Ok(news) = self.news.try_recv() {
+                self.take_news(news);
             }
             let room = JOBS_PER_TURN.saturating_sub(jobs.len());
             jobs.extend(self.jobs.try_iter().take(room));
@@ -112,13 +118,18 @@ impl Storage {
             self.pulse.beat();
         }
         self.save_last_heartbeats();
-        self.backend.close().map_err(|error| describe(&error))
+        self.keeper.close().map_err(|error| describe(&error))
     }
 
     fn wait(&mut self) -> Wake {
         loop {
             select! {
                 recv(self.jobs) -> job => return job.map_or(Wake::Closed, Wake::Job),
+                recv(self.news) -> news => match news {
+                    Ok(news) => return Wake::News(news),
+                    // The follower has failed, and the server is stopping.
+                    Err(_) => self.news = never(),
+                },
                 recv(self.clean_up) -> word => match word {
                     Ok(CleanUp) => return Wake::CleanUp,
                     // The timer has ended; there are still jobs to come.
@@ -132,55 +143,51 @@ impl Storage {
 
     /// Carries out a batch of jobs, and some of the cleaning up where that is due. True when
     /// some of that is left.
-    fn turn(&mut self, jobs: Vec<Job>, cleanup_due: bool) -> bool {
-        let now = self.clock.now();
-        let registry = self.registry.clone();
-        let (plan, cleanup, steps, more) = {
-            let registry = registry.read();
-            let mut plan = Plan::new(&registry, now);
-            let mut cleanup = Vec::new();
-            let mut more = false;
-            if cleanup_due {
-                let (heard, more_heard) = plan.save_heartbeats(&registry, CLEANUP_PER_TURN);
-                let (expired, more_expired) = plan.expire(&registry, CLEANUP_PER_TURN);
-                cleanup.extend(heard);
-                cleanup.extend(expired);
-                more = more_heard || more_expired;
+    fn turn(&mut self, mut jobs: VecDeque<Job>, mut cleanup_due: bool) -> bool {
+        let mut more = false;
+        let mut overtaken = 0;
+        while cleanup_due || !jobs.is_empty() {
+            let now = self.clock.now();
+            let registry = self.registry.clone();
+            let draft = Draft::new(&registry.read(), &self.keeper, &mut jobs, cleanup_due, now);
+            match self.commit(draft.changes(), now) {
+                Ok(Committed::Stored) => {
+                    more |= draft.more;
+                    overtaken = 0;
+                    self.complete(draft);
+                }
+                Ok(Committed::Overtaken(missed)) => {
+                    // What could not be cleaned up is still due when this is asked again.
+                    more |= !draft.cleanup.is_empty();
+                    let steps = draft.abandon(&registry.read());
+                    overtaken += 1;
+                    self.plan_again(steps, &mut jobs, overtaken);
+                    self.take_missed(missed);
+                }
+                Err(reason) => {
+                    let steps = draft.abandon(&registry.read());
+                    self.refuse_all(steps, &reason);
+                    // What could not be cleaned up is tried again when the timer asks next.
+                }
             }
-            let steps: Vec<Step> =
-                jobs.into_iter().map(|job| plan_job(&mut plan, &registry, job)).collect();
-            (plan, cleanup, steps, more)
-        };
-
-        let changes = cleanup.iter().chain(steps.iter().flat_map(Step::changes));
-        let records: Vec<Record<'_>> = changes.map(Record::from).collect();
-        match self.commit(&records) {
-            Ok(()) => {
-                drop(records);
-                let mut events = Vec::new();
-                self.apply(cleanup, &mut events);
-                journal::log_silent_hosts(&events);
-                self.finish(steps, events, Self::release);
-                more
-            }
-            Err(reason) => {
-                drop(records);
-                plan.abandon(&registry.read());
-                self.finish(steps, Vec::new(), |storage, step, _| storage.refuse(step, &reason));
-                // What could not be cleaned up is tried again when the timer asks next.
-                false
-            }
+            cleanup_due = false;
         }
+        more
     }
 
-    fn commit(&mut self, records: &[Record<'_>]) -> Result<(), String> {
-        if records.is_empty() {
-            return Ok(());
+    fn commit<'a>(
+        &mut self,
+        changes: impl Iterator<Item = &'a Change>,
+        now: Now,
+    ) -> Result<Committed, String> {
+        let mut changes = changes.peekable();
+        if changes.peek().is_none() {
+            return Ok(Committed::Stored);
         }
         let stopwatch = Stopwatch::start();
-        let committed = self.backend.commit(records);
+        let committed = self.keeper.commit(changes, now);
         match committed {
-            Ok(()) => self.statistics.count_commit(stopwatch.read()),
+            Ok(_) => self.statistics.count_commit(stopwatch.read()),
             Err(_) => self.statistics.count_failed_commit(),
         }
         self.outage.note(&committed);
@@ -188,16 +195,50 @@ impl Storage {
         committed.map_err(|error| describe(&error))
     }
 
+    /// Makes all of a draft true that is stored, and answers what it was planned for.
+    fn complete(&mut self, draft: Draft) {
+        let mut events = Vec::new();
+        self.apply(draft.cleanup, &mut events);
+        journal::log_silent_hosts(&events);
+        self.finish(draft.steps, events, Self::release);
+    }
+
+    fn refuse_all(&mut self, steps: Vec<Step>, reason: &str) {
+        self.finish(steps, Vec::new(), |storage, step, _| storage.refuse(step, reason));
+    }
+
+    /// Puts what the steps were planned for before all other jobs, unless others were first too
+    /// often.
+    fn plan_again(&mut self, steps: Vec<Step>, jobs: &mut VecDeque<Job>, overtaken: usize) {
+        if overtaken >= OVERTAKEN_MAX {
+            let reason = format!("other registries were first {overtaken} times in a row");
+            return self.refuse_all(steps, &reason);
+        }
+        let mut again = VecDeque::new();
+        for step in steps {
+            match step.again() {
+                Ok(job) => again.push_back(job),
+                Err(step) => self.refuse_all(vec![*step], "it cannot be planned again"),
+            }
+        }
+        again.append(jobs);
+        *jobs = again;
+    }
+
     /// Makes changes true that are stored, and adds what is to be told of them to `events`.
     fn apply(&self, changes: Vec<Change>, events: &mut Vec<Event>) {
         for change in changes {
             let event = self.registry.write().apply(change, self.clock.now());
             if let Some(event) = event {
-                journal::log(&event);
-                self.statistics.count_event(&event.kind);
-                events.push(event);
+                self.note(event, events);
             }
         }
+    }
+
+    fn note(&self, event: Event, events: &mut Vec<Event>) {
+        journal::log(&event);
+        self.statistics.count_event(&event.kind);
+        events.push(event);
     }
 
     /// Brings a turn to its end, whose first `events` are these: `settle` makes of each step its
@@ -234,7 +275,7 @@ impl Storage {
     /// Makes a step true whose changes are stored, and answers it.
     fn release(&mut self, step: Step, events: &mut Vec<Event>) -> Reply {
         let answer = match step.work {
-            Work::Registration(planned) | Work::Deregistration(planned) => {
+            Work::Registration(planned, _) | Work::Deregistration(planned, _) => {
                 self.apply(planned.changes, events);
                 outcome_answer(planned.outcome)
             }
@@ -249,10 +290,10 @@ impl Storage {
     fn refuse(&mut self, step: Step, reason: &str) -> Reply {
         let reason = reason.to_owned();
         let answer = match step.work {
-            Work::Registration(_) => {
+            Work::Registration(..) => {
                 Answer::from(&RequestFailure::RegistrationNotStored { reason })
             }
-            Work::Deregistration(_) => {
+            Work::Deregistration(..) => {
                 Answer::from(&RequestFailure::DeregistrationNotStored { reason })
             }
             Work::Read(read) => self.answer(read),
@@ -270,7 +311,7 @@ impl Storage {
     fn back_up(&mut self, backup: &Backup) -> Answer {
         let Backup { destination, force } = backup;
         let existing = if *force { Existing::Replace } else { Existing::Keep };
-        match self.backend.back_up(destination, existing) {
+        match self.keeper.back_up(destination, existing) {
             Ok(()) => {
                 log::info!("backed up to {destination:?}");
                 Answer::carried_out(reply::backed_up(destination))
@@ -300,33 +341,24 @@ impl Storage {
         }
     }
 
-    /// Stores the heartbeats that no cleanup has stored yet, before the backend is closed.
+    /// Stores the heartbeats that no cleanup has stored yet, before the backend is closed. Those
+    /// that are shared are told by the herald.
     fn save_last_heartbeats(&mut self) {
-        loop {
-            let registry = self.registry.clone();
-            let mut plan = Plan::new(&registry.read(), self.clock.now());
+        while self.keeper.batch().is_none() {
+            let (registry, now) = (self.registry.clone(), self.clock.now());
+            let mut plan = Plan::new(&registry.read(), now);
             let (heard, more) = plan.save_heartbeats(&registry.read(), CLEANUP_PER_TURN);
-            let records: Vec<Record<'_>> = heard.iter().map(Record::from).collect();
-            if self.commit(&records).is_err() || !more {
+            if self.commit(heard.iter(), now).is_err() || !more {
                 break;
             }
         }
     }
 }
 
-impl Step {
-    fn changes(&self) -> &[Change] {
-        match &self.work {
-            Work::Registration(planned) | Work::Deregistration(planned) => &planned.changes,
-            Work::Read(_) | Work::Backup(_) | Work::Terminate => &[],
-        }
-    }
-}
-
 impl Outage {
-    fn note(&mut self, committed: &Result<(), BackendError>) {
+    fn note(&mut self, committed: &Result<Committed, BackendError>) {
         match committed {
-            Ok(()) => {
+            Ok(_) => {
                 if self.failed_commits > 0 {
                     log::info!("the backend stores again, after {} failures", self.failed_commits);
                 }
@@ -340,30 +372,6 @@ impl Outage {
                 );
             }
         }
-    }
-}
-
-fn plan_job(plan: &mut Plan, registry: &Registry, job: Job) -> Step {
-    let action = job.task.action();
-    let work = match job.task {
-        Task::Write(Write::Register(registration)) => {
-            Work::Registration(plan.register(registry, *registration, Uuid::new_v4()))
-        }
-        Task::Write(Write::Deregister { service_id, from }) => {
-            Work::Deregistration(plan.deregister(registry, &service_id, from))
-        }
-        Task::Read(read) => Work::Read(read),
-        Task::Backup(backup) => Work::Backup(backup),
-        Task::Terminate => Work::Terminate,
-    };
-    Step { caller: job.caller, action, work, stopwatch: job.stopwatch }
-}
-
-fn outcome_answer(outcome: Outcome) -> Answer {
-    match outcome {
-        Outcome::Registered(id) => Answer::carried_out(reply::registered(&id)),
-        Outcome::Deregistered => Answer::carried_out(reply::deregistered()),
-        Outcome::Refused(refusal) => Answer::from(&RequestFailure::Refused(refusal)),
     }
 }
 

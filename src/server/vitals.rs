@@ -25,6 +25,9 @@ pub(super) const REQUESTS: &str = "requests";
 pub(super) const TIMER: &str = "timer";
 /// Not watched: whatever becomes of those who only look, the registry goes on.
 pub(super) const HTTP: &str = "http";
+/// Not watched either: they wait for etcd, and `info` says whether that answers.
+pub(super) const FOLLOWER: &str = "follower";
+pub(super) const HERALD: &str = "herald";
 
 /// How a running server is doing, for whoever watches over it. Clones watch the same server.
 ///
@@ -179,7 +182,7 @@ mod tests {
 
     fn vitals(watch: Watch) -> Vitals {
         let registry = Registry::new(Epoch::new("tested"), true);
-        watch.vitals(SharedRegistry::new(registry), Doors::new(&Config::default()))
+        watch.vitals(SharedRegistry::new(registry, None), Doors::new(&Config::default()))
     }
 
     #[test]

@@ -10,6 +10,8 @@
 mod access;
 mod bad_input;
 mod client;
+#[cfg(feature = "etcd")]
+mod cluster;
 mod commands;
 mod conformance;
 mod crash;

@@ -5,6 +5,8 @@ mod answers;
 mod chance;
 mod client;
 mod embedded;
+#[cfg(feature = "etcd")]
+mod etcd;
 mod event_proxy;
 #[cfg(target_os = "linux")]
 mod faulty_disk;
@@ -22,6 +24,8 @@ pub(crate) use answers::{assert_refused, assert_success, ids, unix_seconds, whol
 pub(crate) use chance::{Chance, repetitions};
 pub(crate) use client::{Client, HeartbeatClient, answer_in, json_in, registration, short_lived};
 pub(crate) use embedded::{Embedded, embedded_config};
+#[cfg(feature = "etcd")]
+pub(crate) use etcd::Etcd;
 pub(crate) use event_proxy::EventProxy;
 #[cfg(target_os = "linux")]
 pub(crate) use faulty_disk::{Calls, Fate, FaultyDisk};

@@ -40,6 +40,11 @@ pub(super) fn check(config: &Config, listener: Option<&Listener>) -> Vec<Finding
         let found = "the registry keeps its services in memory: a restart forgets them";
         return vec![Finding::ok(FILE, found)];
     }
+    if config.backend == BackendKind::Etcd {
+        let endpoints = config.etcd.endpoints.join(", ");
+        let found = format!("the registry keeps its services in etcd, at {endpoints}");
+        return vec![Finding::ok(FILE, &found)];
+    }
     let process = listener.and_then(|listener| listener.process.as_ref());
     let begin = process.and_then(Process::folder).unwrap_or_default();
     let path = begin.join(&config.db_path);

@@ -30,6 +30,7 @@ pub(super) fn text(measured: &Measured<'_>) -> String {
     requests(&mut text, measured.statistics);
     services(&mut text, measured);
     storage(&mut text, measured);
+    contact(&mut text, measured);
     refusals(&mut text, measured);
     process(&mut text, measured);
     text.into_text()
@@ -99,6 +100,24 @@ fn storage(text: &mut Exposition, measured: &Measured<'_>) {
     );
     text.sample(&[("queue", "jobs")], statistics.jobs());
     text.sample(&[("queue", "events")], statistics.events());
+}
+
+/// Only of a registry that shares its list.
+fn contact(text: &mut Exposition, measured: &Measured<'_>) {
+    let Some(contact) = measured.registry.contact() else { return };
+    let cluster = contact.tell(measured.now);
+    text.metric(
+        "cluster_in_contact",
+        Kind::Gauge,
+        "1 while what other registries do is known here and something can be stored, 0 otherwise.",
+    );
+    text.sample(&[], u64::from(cluster.in_contact));
+
+    text.metric("cluster_registries", Kind::Gauge, "Registries that share the list and are there.");
+    text.sample(&[], u64::try_from(cluster.registries.len()).unwrap_or(u64::MAX));
+
+    text.metric("cluster_transactions_total", Kind::Counter, "Transactions of the shared list.");
+    text.sample(&[], cluster.entry);
 }
 
 fn refusals(text: &mut Exposition, measured: &Measured<'_>) {

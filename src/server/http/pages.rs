@@ -106,7 +106,8 @@ impl Pages {
                 let entries: Vec<Arc<Entry>> = registry.list(None).cloned().collect();
                 (entries, registry.sequence().clone())
             };
-            reply::list(entries.iter().map(Arc::as_ref), &sequence, now)
+            let contact = registry.in_contact(now);
+            reply::list(entries.iter().map(Arc::as_ref), &sequence, now, contact)
         });
         Response::json(Status::Ok, body)
     }

@@ -119,7 +119,7 @@ fn a_flag_with_an_impossible_value_is_named_with_what_is_allowed() {
         ("--pub-port", "abc", "from 0 to 65535"),
         ("--hb-port", "-1", "--hb-port"),
         ("--cleanup-interval", "0", "from 0.1 to 86400"),
-        ("--backend", "redis", "sqlite or memory"),
+        ("--backend", "redis", "sqlite, memory or etcd"),
         ("--log-level", "loud", "off, error, warn"),
         ("--http", "6103", "off, or an address with a port"),
         ("--bind", "not an address", "--bind"),

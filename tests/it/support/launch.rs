@@ -1,10 +1,11 @@
 //! How a registry is started: folder, flags, environment.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::{env, fs};
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::{Finished, Process, Registry};
@@ -13,6 +14,9 @@ const BINARY: &str = env!("CARGO_BIN_EXE_service-registry");
 
 /// The variable that names the configuration file.
 const CONFIG_VARIABLE: &str = "SERVICE_REGISTRY_CONFIG";
+
+/// The variable with the URL of an etcd: where it is set, registries keep their list there.
+const ETCD_VARIABLE: &str = "SERVICE_REGISTRY_TEST_ETCD";
 
 /// Sets a limit on the size of every file that the process writes, and lets a write beyond it
 /// fail as it fails on a full disk, instead of killing the process. In the shell, because a
@@ -38,6 +42,7 @@ impl Launch {
     /// The ports are picked by the system, and only a test that wants it waits for a cleanup.
     pub(crate) fn new() -> Self {
         Self::without_flags()
+            .on_etcd()
             .flag("--req-port", "0")
             .flag("--pub-port", "0")
             .flag("--hb-port", "0")
@@ -55,6 +60,15 @@ impl Launch {
             file_size_limit: None,
             descriptor_limits: None,
         }
+    }
+
+    /// Under a prefix that belongs to this folder alone.
+    fn on_etcd(self) -> Self {
+        let Ok(url) = env::var(ETCD_VARIABLE) else { return self };
+        let folder = self.folder.path().file_name().unwrap().to_string_lossy();
+        let prefix = format!("/{folder}/");
+        let etcd = json!({"endpoints": [url], "prefix": prefix, "name": "tested"}).to_string();
+        self.flag("--backend", "etcd").flag("--etcd", &etcd)
     }
 
     /// Sets a flag, in place of what was set before.

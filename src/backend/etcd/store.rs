@@ -1,0 +1,268 @@
+//! The half of the etcd backend that keeps the list.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use crate::backend::BackendError;
+use crate::backend::shared::{Lives, Missed, Picture, Place, Proposal, SharedBackend, Transaction};
+use crate::clock::WallTime;
+use crate::registry::{Change, Epoch, Fact, Sequence};
+
+use super::api::{
+    Bytes, Compare, Delete, KeyValue, Number, Operation, Put, Range, RangeAnswer, Txn, TxnAnswer,
+};
+use super::gateway::{CallError, Gateway};
+use super::keys::{Keys, behind};
+use super::load::unusable;
+use super::orders::{Orders, fresh};
+use super::record::{self, FORMAT, FactRecord, HeadRecord, LogRecord};
+
+/// How many transactions that were missed are asked for at once.
+const MISSED_MAX: u64 = 64;
+
+/// What etcd takes in one transaction unless it is told otherwise, but for the head and the log.
+const CHANGES_MAX: usize = 126;
+
+/// See the module's page.
+pub(super) struct Store {
+    pub(super) gateway: Gateway,
+    pub(super) keys: Keys,
+    pub(super) name: Box<str>,
+    /// How far this registry has followed.
+    pub(super) head: HeadRecord,
+    /// The revision in which the head came to be so.
+    pub(super) revision: Number,
+    pub(super) orders: Orders,
+}
+
+/// A transaction on its way.
+struct Draft {
+    txn: Txn,
+    nonce: Box<str>,
+    facts: Vec<Fact>,
+}
+
+impl Store {
+    pub(super) fn new(gateway: Gateway, keys: Keys, name: Box<str>) -> Self {
+        let head = HeadRecord { format: FORMAT, epoch: String::new(), seq: 0, entry: 0 };
+        Self { gateway, keys, name, head, revision: Number(0), orders: Orders::default() }
+    }
+
+    /// The question for what was stored since.
+    fn missed_range(&self) -> Range {
+        Range {
+            key: self.keys.log(),
+            range_end: Some(behind(&self.keys.log())),
+            limit: Some(Number(MISSED_MAX)),
+            min_mod_revision: Some(Number(self.revision.0 + 1)),
+            sort_order: Some("ASCEND"),
+            sort_target: Some("MOD"),
+            ..Range::default()
+        }
+    }
+
+    /// The transactions among `found`, which stand in their order; too much, where the first of
+    /// them is not the next one.
+    fn read_missed(&self, found: &[KeyValue]) -> Result<Missed, BackendError> {
+        let mut transactions = Vec::new();
+        for (number, found) in (self.head.entry + 1..).zip(found) {
+            let transaction = read_transaction(found)?;
+            if transaction.number != number {
+                return Ok(Missed::TooMuch);
+            }
+            transactions.push(transaction);
+        }
+        Ok(Missed::Transactions(transactions))
+    }
+
+    /// The transaction that makes `changes` true.
+    fn draft(&self, changes: &[&Change], at: WallTime) -> Result<Draft, BackendError> {
+        let entry = self.head.entry + 1;
+        let (mut operations, mut records) = (HashMap::new(), Vec::new());
+        for change in changes {
+            let order = self.order_for(change, fresh(entry, records.len()));
+            let Some(record) = FactRecord::new(change, order, &self.name) else { continue };
+            // Etcd takes one change of a key: the last one is what comes of them all.
+            let (key, value) = self.kept(&record);
+            operations.insert(key, value);
+            records.push(record);
+        }
+        check_size(operations.len())?;
+        let nonce: Box<str> = Uuid::new_v4().to_string().into();
+        let log = LogRecord {
+            entry,
+            by: self.name.clone(),
+            nonce: nonce.clone(),
+            at: at.unix_seconds(),
+            facts: records,
+        };
+        let log_value = record::write(&log);
+        let unusable = |reason: String| unusable(&self.keys.log_of(entry), &reason);
+        let facts = log.transaction(0).map_err(unusable)?.facts;
+        let head = HeadRecord { seq: self.head.seq + events(&facts), entry, ..self.head.clone() };
+        let mut success = vec![
+            put(self.keys.head(), record::write(&head)),
+            put(self.keys.log_of(entry), log_value),
+        ];
+        success.extend(operations.into_iter().map(|(key, value)| match value {
+            Some(value) => put(key, value),
+            None => Operation::Delete(Delete { key }),
+        }));
+        let compare = [Compare::unchanged(self.keys.head(), self.revision)];
+        let failure = vec![Operation::Range(self.missed_range())];
+        Ok(Draft { txn: Txn { compare, success, failure }, nonce, facts })
+    }
+
+    /// A service that registers again under its id keeps its place.
+    fn order_for(&self, change: &Change, fresh: u64) -> u64 {
+        match change {
+            Change::Registered { entry, .. } => self.orders.get(&entry.service.id).unwrap_or(fresh),
+            _ => fresh,
+        }
+    }
+
+    /// What stands in etcd because of a fact: a value under a key, or none any more.
+    fn kept(&self, fact: &FactRecord) -> (Bytes, Option<Bytes>) {
+        match fact {
+            FactRecord::Registered { service, .. } => {
+                (self.keys.service(service.id()), Some(record::write(service)))
+            }
+            FactRecord::Deregistered { id } | FactRecord::Expired { id, .. } => {
+                (self.keys.service(id), None)
+            }
+            FactRecord::PolicyRemembered(policy) => {
+                (self.keys.policy(policy.id()), Some(record::write(policy)))
+            }
+            FactRecord::PolicyForgotten { id } => (self.keys.policy(id), None),
+        }
+    }
+
+    /// What became of `draft`, whose comparison failed: it was stored all the same, where an
+    /// earlier try of it was, whose answer was lost.
+    fn settle(&mut self, draft: &Draft, found: &[KeyValue]) -> Result<Proposal, BackendError> {
+        if let Some(first) = found.first() {
+            let log: LogRecord =
+                record::read(&first.value).map_err(|reason| unusable(&first.key, &reason))?;
+            if log.nonce == draft.nonce {
+                self.advance(log.entry, first.mod_revision, &draft.facts);
+                return Ok(Proposal::Stored);
+            }
+        }
+        match self.read_missed(found)? {
+            // The head is another one, and nobody wrote down why.
+            Missed::Transactions(none) if none.is_empty() => {
+                Ok(Proposal::Overtaken(Missed::TooMuch))
+            }
+            missed => Ok(Proposal::Overtaken(missed)),
+        }
+    }
+
+    fn advance(&mut self, entry: u64, revision: Number, facts: &[Fact]) {
+        self.orders.follow(entry, facts);
+        self.head.entry = entry;
+        self.head.seq += events(facts);
+        self.revision = revision;
+    }
+}
+
+impl SharedBackend for Store {
+    fn load(&mut self) -> Result<Picture, BackendError> {
+        let revision = self.load_head()?;
+        let services = self.load_services(revision)?;
+        let policies = self.load_policies(revision)?;
+        let registries = self.load_registries(revision)?;
+        let sequence = Sequence { epoch: Epoch::new(&self.head.epoch), seq: self.head.seq };
+        Ok(Picture { sequence, services, policies, registries, revision: revision.0 })
+    }
+
+    /// The same transaction can be sent again and again: it changes the head that it must find,
+    /// so it happens once at the most.
+    fn propose(&mut self, changes: &[&Change], at: WallTime) -> Result<Proposal, BackendError> {
+        let draft = self.draft(changes, at)?;
+        if draft.facts.is_empty() {
+            return Ok(Proposal::Stored);
+        }
+        let mut is_in_doubt = false;
+        let mut reason = String::new();
+        for _ in 0..self.gateway.members().max(2) {
+            match self.gateway.ask::<TxnAnswer>("kv/txn", &draft.txn) {
+                Ok(answer) if answer.succeeded => {
+                    self.advance(self.head.entry + 1, answer.header.revision, &draft.facts);
+                    return Ok(Proposal::Stored);
+                }
+                Ok(answer) => {
+                    let range =
+                        answer.responses.into_iter().find_map(|answer| answer.response_range);
+                    return self.settle(&draft, &range.map(|range| range.kvs).unwrap_or_default());
+                }
+                Err(CallError::NotAsked(text)) => reason = text,
+                Err(CallError::InDoubt(text)) => (is_in_doubt, reason) = (true, text),
+                Err(CallError::Refused(text)) => {
+                    reason = text;
+                    break;
+                }
+            }
+        }
+        Err(BackendError::new(if is_in_doubt {
+            format!("{reason}; whether it was stored is not known, and will show")
+        } else {
+            reason
+        }))
+    }
+
+    fn missed(&mut self) -> Result<Missed, BackendError> {
+        let range = self.missed_range();
+        let answer: RangeAnswer = self.gateway.ask_all("kv/range", &range)?;
+        self.read_missed(&answer.kvs)
+    }
+
+    fn lives(&mut self) -> Result<Lives, BackendError> {
+        let range = Range { key: self.keys.head(), ..Range::default() };
+        let answer: RangeAnswer = self.gateway.ask_all("kv/range", &range)?;
+        let revision = answer.header.revision;
+        let heard = self.load_beats(revision)?;
+        Ok(Lives { heard, registries: self.load_registries(revision)? })
+    }
+
+    fn follow(&mut self, transaction: &Transaction) -> Place {
+        if transaction.number <= self.head.entry {
+            return Place::Known;
+        }
+        if transaction.number > self.head.entry + 1 {
+            return Place::Beyond;
+        }
+        let revision = Number(transaction.revision);
+        self.advance(transaction.number, revision, &transaction.facts);
+        Place::Next
+    }
+
+    fn number(&self) -> u64 {
+        self.head.entry
+    }
+}
+
+/// The transaction that stands in the log as `found`.
+pub(super) fn read_transaction(found: &KeyValue) -> Result<Transaction, BackendError> {
+    record::read(&found.value)
+        .and_then(|log: LogRecord| log.transaction(found.mod_revision.0))
+        .map_err(|reason| unusable(&found.key, &reason))
+}
+
+fn put(key: Bytes, value: Bytes) -> Operation {
+    Operation::Put(Put { key, value, lease: None })
+}
+
+fn events(facts: &[Fact]) -> u64 {
+    facts.iter().map(|fact| u64::from(fact.is_event())).sum()
+}
+
+fn check_size(changes: usize) -> Result<(), BackendError> {
+    if changes <= CHANGES_MAX {
+        return Ok(());
+    }
+    Err(BackendError::new(format!(
+        "it takes {changes} changes at once, and etcd takes {CHANGES_MAX}; try again when services \
+         that fell silent are cleaned up"
+    )))
+}

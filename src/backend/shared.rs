@@ -1,0 +1,181 @@
+//! Where several registries keep one list of services: the traits that such a store fulfils.
+//!
+//! Everything that is stored has its place in one order, the same for all registries. A registry
+//! proposes changes that were decided against the list as it stands at one place; where another
+//! one was first, the proposal is *overtaken*, and decided anew behind what was first. Each half
+//! of such a store is used by a thread of its own.
+
+use crate::clock::{ListeningTime, Now, WallTime};
+use crate::registry::{Change, Fact, Sequence};
+use crate::service::{ServiceId, TypePolicy};
+
+use super::{BackendError, StoredService};
+
+/// What is registered, as it stands at one place in the order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Where the events stand.
+    pub sequence: Sequence,
+    /// The services, in the order of registration, each with the name of the registry that heard
+    /// it last.
+    pub services: Vec<(StoredService, Box<str>)>,
+    /// What ids said about sharing their type, in the order in which they said it.
+    pub policies: Vec<(ServiceId, TypePolicy)>,
+    /// The names of the registries that are there.
+    pub registries: Vec<Box<str>>,
+    /// What the store itself calls the place at which it stands so: news from there on count.
+    pub revision: u64,
+}
+
+/// What a registry stored in one piece.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Transaction {
+    /// Its place in the order: one more than that of the one before.
+    pub number: u64,
+    /// What the store itself calls that place.
+    pub revision: u64,
+    /// The name of the registry that stored it.
+    pub by: Box<str>,
+    /// When, by the clock of that registry.
+    pub at: WallTime,
+    /// What it changes, in this order.
+    pub facts: Vec<Fact>,
+}
+
+/// What became of a proposal.
+#[derive(Debug, PartialEq)]
+pub enum Proposal {
+    /// It is kept, and will be told to the others.
+    Stored,
+    /// Nothing of it is kept: another registry was first.
+    Overtaken(Missed),
+}
+
+/// What others stored that a registry has not followed yet.
+#[derive(Debug, PartialEq)]
+pub enum Missed {
+    /// These, in their order. There may be more behind them.
+    Transactions(Vec<Transaction>),
+    /// More than is remembered: the whole list must be taken anew.
+    TooMuch,
+}
+
+/// Where a transaction stands, seen from a registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// It is part of what the registry has.
+    Known,
+    /// It is the one to apply next.
+    Next,
+    /// Others before it are missing.
+    Beyond,
+}
+
+/// What a registry hears of the others, and of itself.
+#[derive(Debug, Clone, PartialEq)]
+pub enum News {
+    /// Something was stored.
+    Stored(Transaction),
+    /// A registry is alive, and has heard services.
+    Beat(Beat),
+    /// A registry of this name is there.
+    Present(Box<str>),
+    /// The registry of this name is not there any more.
+    Gone(Box<str>),
+    /// Another process has come under the name of this registry.
+    Replaced,
+    /// News may be missing before this.
+    Interrupted,
+}
+
+/// A sign of life of a registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beat {
+    /// The name of the registry.
+    pub by: Box<str>,
+    /// When it was given, where this very process gave it, and the number of pauses by then.
+    pub own: Option<(ListeningTime, u64)>,
+    /// Which services it heard, and when.
+    pub heard: Vec<(ServiceId, WallTime)>,
+}
+
+/// Who is there, and what they heard last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lives {
+    /// The last beats in which something was heard, in their order.
+    pub heard: Vec<Beat>,
+    /// The names of the registries that are there.
+    pub registries: Vec<Box<str>>,
+}
+
+/// Keeps one list for several registries. Used by the thread that changes the registry.
+pub trait SharedBackend: Send {
+    /// Everything that is kept. Behind it, what was stored before is known.
+    ///
+    /// # Errors
+    /// [`BackendError`], where it cannot be read.
+    fn load(&mut self) -> Result<Picture, BackendError>;
+
+    /// Keeps all `changes`, in their order, or none of them. They must have been decided against
+    /// the list behind the last transaction that was loaded, stored or followed.
+    ///
+    /// # Errors
+    /// [`BackendError`], which says whether they may come true all the same. Then they are heard
+    /// of among the [`News`].
+    fn propose(&mut self, changes: &[&Change], at: WallTime) -> Result<Proposal, BackendError>;
+
+    /// What was stored since.
+    ///
+    /// # Errors
+    /// [`BackendError`], where it cannot be read.
+    fn missed(&mut self) -> Result<Missed, BackendError>;
+
+    /// Who is there, and what they heard last.
+    ///
+    /// # Errors
+    /// [`BackendError`], where it cannot be read.
+    fn lives(&mut self) -> Result<Lives, BackendError>;
+
+    /// Where `transaction` stands. One that is next counts as applied from then on.
+    fn follow(&mut self, transaction: &Transaction) -> Place;
+
+    /// The number of the last transaction that is known.
+    fn number(&self) -> u64;
+}
+
+/// Hears what happens to the shared list. Used by a thread of its own.
+pub trait Follower: Send {
+    /// Goes on behind `revision`, which is that of a [`Picture`]. Called before all else.
+    fn begin_behind(&mut self, revision: u64);
+
+    /// Waits for news. Nothing may come, after a while.
+    ///
+    /// # Errors
+    /// [`BackendError`], where nothing can be heard just now. The next call tries again; no news
+    /// is lost in between.
+    fn listen(&mut self) -> Result<Vec<News>, BackendError>;
+}
+
+/// Tells the others that this registry is there and what it hears. Used by a thread of its own.
+pub trait Herald: Send {
+    /// Gives a sign of life, and tells of services that were heard.
+    ///
+    /// # Errors
+    /// [`BackendError`], where nobody may have been told.
+    fn beat(&mut self, now: Now, heard: &[(&ServiceId, WallTime)]) -> Result<(), BackendError>;
+
+    /// Says that this registry is there no more. The last call.
+    fn say_goodbye(&mut self);
+}
+
+/// A store that several registries share, in its three halves.
+pub struct Shared {
+    /// What this registry is called among them.
+    pub name: Box<str>,
+    /// Keeps the list.
+    pub backend: Box<dyn SharedBackend>,
+    /// Hears of it.
+    pub follower: Box<dyn Follower>,
+    /// Tells of this registry.
+    pub herald: Box<dyn Herald>,
+}

@@ -1,0 +1,55 @@
+//! The follower thread, where several registries share a list.
+//!
+//! *Owns* the half of the store that hears what happens. *Receives* news from there. *Sends* them
+//! to the storage thread, in their order. *Ends* when that is gone, or when
+//! another registry comes under the name of this one.
+
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+use crate::backend::shared::{Follower, News};
+
+use super::contact::Contact;
+use super::thread::Failure;
+
+/// How long the thread waits after nothing could be heard before it tries again.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// Two registries of one name would take each other's services for their own.
+const REPLACED: &str = "another registry was started under the name of this one; give each of them \
+                        its own with `name` under `etcd` in registry.yaml";
+
+/// See the module's page.
+pub(super) struct Following {
+    pub(super) follower: Box<dyn Follower>,
+    pub(super) news: Sender<Vec<News>>,
+    pub(super) contact: Contact,
+    /// Nobody sends here; it is closed when the storage thread is gone.
+    pub(super) stop: Receiver<()>,
+}
+
+impl Following {
+    /// Runs the thread.
+    pub(super) fn run(mut self) -> Result<(), Failure> {
+        loop {
+            let patience = match self.follower.listen() {
+                Ok(news) if news.contains(&News::Replaced) => return Err(REPLACED.to_owned()),
+                Ok(news) => {
+                    if !news.is_empty() && self.news.send(news).is_err() {
+                        return Ok(());
+                    }
+                    Duration::ZERO
+                }
+                Err(error) => {
+                    log::debug!("{error}");
+                    self.contact.note_trouble(error.to_string());
+                    RETRY
+                }
+            };
+            if self.stop.recv_timeout(patience) == Err(RecvTimeoutError::Disconnected) {
+                return Ok(());
+            }
+        }
+    }
+}

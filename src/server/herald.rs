@@ -1,0 +1,75 @@
+//! The herald thread, where several registries share a list.
+//!
+//! *Owns* the half of the store that tells of this registry. *Receives* nothing: it looks at the
+//! registry for services that were heard. *Sends* beats to the other registries, twice a second.
+//! *Ends* when the storage thread is gone; then it tells the last that was heard, and says
+//! goodbye, if anybody can hear it.
+
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use crate::backend::shared::Herald;
+use crate::clock::{Clock, WallTime};
+use crate::registry::Entry;
+use crate::service::ServiceId;
+
+use super::contact::{BEAT, Contact};
+use super::shared::SharedRegistry;
+use super::thread::Failure;
+
+/// How many services a beat tells of at the most: their ids must fit in a value of etcd's, with a
+/// margin. What is left follows in the next one.
+const HEARD_PER_BEAT: usize = 2_048;
+
+/// See the module's page.
+pub(super) struct Heralding {
+    pub(super) herald: Box<dyn Herald>,
+    pub(super) registry: SharedRegistry,
+    pub(super) clock: Clock,
+    pub(super) contact: Contact,
+    /// Nobody sends here; it is closed when the storage thread is gone.
+    pub(super) stop: Receiver<()>,
+}
+
+impl Heralding {
+    /// Runs the thread.
+    pub(super) fn run(mut self) -> Result<(), Failure> {
+        loop {
+            self.beat();
+            if let Some(reason) = self.contact.tell_loss(self.clock.now()) {
+                log::warn!("out of contact, registrations are refused: {reason}");
+            }
+            if self.stop.recv_timeout(BEAT) == Err(RecvTimeoutError::Disconnected) {
+                break;
+            }
+        }
+        // Otherwise nobody hears it, and nobody should wait for that.
+        if self.contact.check(self.clock.now().listening).is_ok() {
+            self.beat();
+            self.herald.say_goodbye();
+        }
+        Ok(())
+    }
+
+    /// Gives one beat, or as many as it takes to tell of all that were heard.
+    fn beat(&mut self) {
+        loop {
+            let heard = self.registry.read().take_heard(HEARD_PER_BEAT);
+            let told: Vec<(&ServiceId, WallTime)> = heard
+                .iter()
+                .map(|entry: &Arc<Entry>| (&entry.service.id, entry.lease.last_heartbeat()))
+                .collect();
+            if let Err(error) = self.herald.beat(self.clock.now(), &told) {
+                log::debug!("{error}");
+                self.contact.note_trouble(error.to_string());
+                drop(told);
+                self.registry.read().give_back_heard(heard);
+                return;
+            }
+            if heard.len() < HEARD_PER_BEAT {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Making a registry of what is kept.
+
+use std::collections::HashMap;
+
+use crossbeam_channel::bounded;
+use uuid::Uuid;
+
+use crate::access::Ownership;
+use crate::backend::shared::{Picture, Shared};
+use crate::backend::{Backend, BackendError, StoredService};
+use crate::clock::{Clock, Now};
+use crate::config::Config;
+use crate::limits::Limits;
+use crate::registry::{Epoch, Home, Registry};
+
+use super::contact::Contact;
+use super::messages::NEWS_WAITING_MAX;
+use super::pipeline::Others;
+use super::storage::keeper::{Homes, Keeper, Sharing};
+
+/// The rules of a registry, whatever is in it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    enforce_unique_service_types: bool,
+    ownership: Ownership,
+    limits: Limits,
+}
+
+/// A registry of all that is kept, and a clock that starts when it is loaded: what the loading
+/// takes is not taken from anybody's ttl.
+pub(super) struct Loaded {
+    pub(super) registry: Registry,
+    pub(super) clock: Clock,
+    pub(super) keeper: Keeper,
+    /// None, where the list is this registry's own.
+    pub(super) others: Option<Others>,
+}
+
+impl Loaded {
+    /// What `backend` keeps for this registry alone.
+    pub(super) fn own(
+        config: &Config,
+        mut backend: Box<dyn Backend>,
+    ) -> Result<Self, BackendError> {
+        let services = backend.load()?;
+        let policies = backend.load_policies()?;
+
+        let clock = Clock::start();
+        let now = clock.now();
+        let epoch = Epoch::new(&Uuid::new_v4().to_string());
+        let mut registry = Rules::new(config).empty(epoch);
+        for StoredService { service, last_heartbeat } in services {
+            registry.restore(service, last_heartbeat, now);
+        }
+        for (id, policy) in policies {
+            registry.restore_policy(id, policy);
+        }
+        Ok(Self { registry, clock, keeper: Keeper::Own(backend), others: None })
+    }
+
+    /// What several registries share.
+    pub(super) fn shared(config: &Config, shared: Shared) -> Result<Self, BackendError> {
+        let Shared { name, mut backend, mut follower, herald } = shared;
+        let picture = backend.load()?;
+        follower.begin_behind(picture.revision);
+
+        let clock = Clock::start();
+        let now = clock.now();
+        let contact = Contact::new(&name, now);
+        let (news_sender, news) = bounded(NEWS_WAITING_MAX);
+        let (keeps_others, stop) = bounded(0);
+        let mut sharing = Sharing {
+            backend,
+            news,
+            contact: contact.clone(),
+            homes: Homes::new(&name),
+            rules: Rules::new(config),
+            grace: config.etcd.grace,
+            gone: HashMap::new(),
+            is_behind: false,
+            _others: keeps_others,
+        };
+        sharing.note_registries(&picture, now);
+        let registry = sharing.registry(picture, now);
+        let others = Others { follower, herald, news: news_sender, contact, stop };
+        Ok(Self {
+            registry,
+            clock,
+            keeper: Keeper::Shared(Box::new(sharing)),
+            others: Some(others),
+        })
+    }
+}
+
+impl Rules {
+    pub(super) const fn new(config: &Config) -> Self {
+        Self {
+            enforce_unique_service_types: config.enforce_unique_service_types,
+            ownership: config.ownership,
+            limits: config.limits,
+        }
+    }
+
+    fn empty(&self, epoch: Epoch) -> Registry {
+        Registry::new(epoch, self.enforce_unique_service_types)
+            .with_ownership(self.ownership)
+            .with_limits(self.limits)
+    }
+
+    /// A registry of what several share, with the registry that `home` says for each name.
+    pub(super) fn shared_registry(
+        &self,
+        picture: Picture,
+        mut home: impl FnMut(&str) -> Home,
+        now: Now,
+    ) -> Registry {
+        let sequence = picture.sequence;
+        let mut registry = self.empty(sequence.epoch).with_sequence(sequence.seq);
+        for (StoredService { service, last_heartbeat }, name) in picture.services {
+            registry.restore_watched_by(home(&name), service, last_heartbeat, now);
+        }
+        for (id, policy) in picture.policies {
+            registry.restore_policy(id, policy);
+        }
+        registry
+    }
+}
+
+/// What this registry is called among those that share its list: the same after a restart.
+pub(super) fn cluster_name(config: &Config) -> String {
+    let host = || {
+        let name = nix::unistd::gethostname().ok();
+        let name = name.map(|name| name.to_string_lossy().replace('/', "-"));
+        match (name, config.req_port) {
+            (Some(name), port) if port != 0 => format!("{name}:{port}"),
+            // Nothing of it would be the same.
+            (name, _) => format!("{}:{}", name.unwrap_or_default(), Uuid::new_v4()),
+        }
+    };
+    config.etcd.name.clone().unwrap_or_else(host)
+}

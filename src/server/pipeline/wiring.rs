@@ -1,0 +1,310 @@
+//! What joins the threads: channels, mailboxes, and what they share.
+
+use std::convert::Infallible;
+use std::io;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+
+use crate::backend::shared::{Follower, Herald, News};
+use crate::clock::Clock;
+use crate::limits::Limits;
+use crate::mailbox::{Bell, Mailbox, Postbox, mailbox};
+use crate::protocol::event::EventFrames;
+use crate::protocol::reply::Ports;
+
+use super::super::StopHandle;
+use super::super::contact::Contact;
+use super::super::descriptors::{Connections, DescriptorWatch};
+use super::super::doors::Doors;
+use super::super::events::Events;
+use super::super::follower::Following;
+use super::super::gatekeeper::Gatekeeper;
+use super::super::guard::Guard;
+use super::super::heard::Heard;
+use super::super::heartbeats::Heartbeats;
+use super::super::herald::Heralding;
+use super::super::http::{Http, Pages};
+use super::super::lanes::Lanes;
+use super::super::memory::{Memory, ProcessMemory};
+use super::super::messages::{
+    CleanUp, EVENTS_WAITING_MAX, Job, REPLIES_WAITING_MAX, Stop, ToRequests,
+};
+use super::super::recent_events::RecentEvents;
+use super::super::requests::Requests;
+use super::super::shared::SharedRegistry;
+use super::super::sockets::Bound;
+use super::super::statistics::Statistics;
+use super::super::storage::keeper::Keeper;
+use super::super::storage::{Outage, Storage};
+use super::super::storage_health::StorageHealth;
+use super::super::timer::Timer;
+use super::super::vitals::{
+    EVENTS, GATEKEEPER, GUARD, HEARTBEATS, REQUESTS, STORAGE, TIMER, Vitals, Watch,
+};
+use super::{Controls, Parts};
+
+/// The threads, ready to run.
+pub(super) struct Threads {
+    pub(super) gatekeeper: Gatekeeper,
+    pub(super) guard: Guard,
+    pub(super) events: Events,
+    pub(super) storage: Storage,
+    pub(super) heartbeats: Heartbeats,
+    pub(super) requests: Requests,
+    pub(super) timer: Timer,
+    pub(super) http: Option<Http>,
+    pub(super) follower: Option<Following>,
+    pub(super) herald: Option<Heralding>,
+    /// The gatekeeper ends behind the last holder.
+    pub(super) keeps_gatekeeper: Postbox<Infallible>,
+}
+
+/// What it takes to share a list with other registries.
+pub(in super::super) struct Others {
+    pub(in super::super) follower: Box<dyn Follower>,
+    pub(in super::super) herald: Box<dyn Herald>,
+    /// Where the storage thread hears what they do.
+    pub(in super::super) news: Sender<Vec<News>>,
+    pub(in super::super) contact: Contact,
+    /// Closed when the storage thread is gone.
+    pub(in super::super) stop: Receiver<()>,
+}
+
+/// What most threads share.
+struct Wiring {
+    registry: SharedRegistry,
+    clock: Clock,
+    ports: Ports,
+    doors: Doors,
+    limits: Limits,
+    heard: Heard,
+    statistics: Statistics,
+    health: StorageHealth,
+    recent: RecentEvents,
+    watch: Watch,
+}
+
+impl Threads {
+    /// Makes all threads of `parts`, with what stops them and what tells how they are.
+    pub(super) fn wire(parts: Parts) -> io::Result<(Self, Controls, Vitals)> {
+        let ports = parts.ports();
+        let contact = parts.others.as_ref().map(|others| others.contact.clone());
+        let mut wiring = Wiring {
+            registry: SharedRegistry::new(parts.registry, contact),
+            clock: parts.clock,
+            ports,
+            doors: parts.doors,
+            limits: parts.limits,
+            heard: Heard::default(),
+            statistics: Statistics::default(),
+            health: StorageHealth::default(),
+            recent: RecentEvents::new(parts.http.is_some()),
+            watch: Watch::default(),
+        };
+        // Bounded by the lanes of the request thread. A channel that is bounded itself would take
+        // the memory of all the jobs that it has room for at once.
+        let (jobs_sender, jobs) = unbounded();
+        // One is enough: a second word to clean up says nothing new.
+        let (clean_up_sender, clean_up) = bounded(1);
+        let (events_sender, events) = bounded(EVENTS_WAITING_MAX);
+        let (to_requests, requests_mailbox) = mailbox(REPLIES_WAITING_MAX)?;
+        let (to_heartbeats, heartbeats_mailbox) = mailbox(1)?;
+        let (to_http, http_mailbox) = mailbox(1)?;
+        let (clockwork, clockwork_stop) = bounded(0);
+        let (keeps_gatekeeper, sockets) = mailbox(1)?;
+        let (requests_bell, heartbeats_bell) = (to_requests.bell(), to_heartbeats.bell());
+        let controls = Controls {
+            _clockwork: clockwork,
+            requests: to_requests.clone(),
+            heartbeats: to_heartbeats,
+            http: to_http,
+        };
+        let gatekeeper = wiring.gatekeeper(parts.gatekeeper, sockets, keeps_gatekeeper.bell());
+        let (follower, herald) = wiring.others(parts.others).unzip();
+        let queues = Queues { jobs, clean_up, replies: to_requests, events: events_sender };
+        let threads = Self {
+            gatekeeper,
+            guard: wiring.guard(clockwork_stop.clone()),
+            events: wiring.events(parts.events, events),
+            storage: wiring.storage(parts.keeper, queues),
+            heartbeats: wiring.heartbeats(
+                parts.heartbeats,
+                (heartbeats_mailbox, heartbeats_bell),
+                jobs_sender.clone(),
+            ),
+            requests: wiring.requests(
+                parts.requests,
+                (requests_mailbox, requests_bell),
+                jobs_sender,
+                parts.stop,
+            ),
+            timer: wiring.timer(parts.cleanup_interval, clean_up_sender, clockwork_stop),
+            http: parts.http.map(|listener| {
+                let (doors, clock) = (wiring.doors.clone(), wiring.clock.clone());
+                Http::new(listener, http_mailbox, doors, clock, wiring.pages())
+            }),
+            follower,
+            herald,
+            keeps_gatekeeper,
+        };
+        Ok((threads, controls, wiring.watch.vitals(wiring.registry, wiring.doors)))
+    }
+}
+
+/// The storage thread's ends of its channels.
+struct Queues {
+    jobs: Receiver<Job>,
+    clean_up: Receiver<CleanUp>,
+    replies: Postbox<ToRequests>,
+    events: Sender<Vec<EventFrames>>,
+}
+
+impl Wiring {
+    fn gatekeeper(
+        &mut self,
+        socket: zmq::Socket,
+        sockets: Mailbox<Infallible>,
+        bell: Bell,
+    ) -> Gatekeeper {
+        Gatekeeper::new(
+            socket,
+            sockets,
+            self.doors.clone(),
+            Connections::new(&self.limits),
+            self.statistics.clone(),
+            self.clock.clone(),
+            self.watch.over_mailbox(GATEKEEPER, bell),
+        )
+    }
+
+    fn guard(&mut self, stop: Receiver<()>) -> Guard {
+        Guard {
+            ports: self.ports,
+            doors: self.doors.clone(),
+            heard: self.heard.clone(),
+            limits: self.limits,
+            memory: ProcessMemory::open(),
+            statistics: self.statistics.clone(),
+            clock: self.clock.clone(),
+            pulse: self.watch.over_channels(GUARD),
+            stop,
+        }
+    }
+
+    fn events(&mut self, bound: Bound, events: Receiver<Vec<EventFrames>>) -> Events {
+        Events {
+            socket: bound.socket,
+            events,
+            recent: self.recent.clone(),
+            statistics: self.statistics.clone(),
+            pulse: self.watch.over_channels(EVENTS),
+        }
+    }
+
+    fn storage(&mut self, keeper: Keeper, queues: Queues) -> Storage {
+        Storage {
+            news: keeper.news(),
+            keeper,
+            registry: self.registry.clone(),
+            clock: self.clock.clone(),
+            ports: self.ports,
+            doors: self.doors.clone(),
+            jobs: queues.jobs,
+            clean_up: queues.clean_up,
+            replies: queues.replies,
+            events: queues.events,
+            outage: Outage::default(),
+            health: self.health.clone(),
+            statistics: self.statistics.clone(),
+            pulse: self.watch.over_channels(STORAGE),
+        }
+    }
+
+    fn heartbeats(
+        &mut self,
+        bound: Bound,
+        (mailbox, bell): (Mailbox<Stop>, Bell),
+        keeps_storage: Sender<Job>,
+    ) -> Heartbeats {
+        Heartbeats {
+            socket: bound.socket,
+            mailbox,
+            registry: self.registry.clone(),
+            clock: self.clock.clone(),
+            ports: self.ports,
+            doors: self.doors.clone(),
+            keeps_storage,
+            limits: self.limits,
+            heard: self.heard.clone(),
+            statistics: self.statistics.clone(),
+            pulse: self.watch.over_mailbox(HEARTBEATS, bell),
+        }
+    }
+
+    fn requests(
+        &mut self,
+        bound: Bound,
+        (mailbox, bell): (Mailbox<ToRequests>, Bell),
+        jobs: Sender<Job>,
+        stop: StopHandle,
+    ) -> Requests {
+        Requests {
+            socket: bound.socket,
+            mailbox,
+            jobs,
+            registry: self.registry.clone(),
+            clock: self.clock.clone(),
+            ports: self.ports,
+            doors: self.doors.clone(),
+            stop,
+            lanes: Lanes::new(self.limits),
+            limits: self.limits,
+            heard: self.heard.clone(),
+            memory: Memory::new(self.limits, ProcessMemory::open()),
+            statistics: self.statistics.clone(),
+            pulse: self.watch.over_mailbox(REQUESTS, bell),
+        }
+    }
+
+    fn timer(
+        &mut self,
+        cleanup_interval: Duration,
+        clean_up: Sender<CleanUp>,
+        stop: Receiver<()>,
+    ) -> Timer {
+        Timer {
+            clock: self.clock.clone(),
+            cleanup_interval,
+            clean_up,
+            stop,
+            statistics: self.statistics.clone(),
+            descriptors: DescriptorWatch::default(),
+            pulse: self.watch.over_clockwork(TIMER),
+        }
+    }
+
+    fn pages(&self) -> Pages {
+        Pages::new(
+            self.registry.clone(),
+            self.doors.clone(),
+            self.statistics.clone(),
+            self.health.clone(),
+            self.recent.clone(),
+            self.clock.now(),
+        )
+    }
+
+    fn others(&self, others: Option<Others>) -> Option<(Following, Heralding)> {
+        let Others { follower, herald, news, contact, stop } = others?;
+        let following = Following { follower, news, contact: contact.clone(), stop: stop.clone() };
+        let heralding = Heralding {
+            herald,
+            registry: self.registry.clone(),
+            clock: self.clock.clone(),
+            contact,
+            stop,
+        };
+        Some((following, heralding))
+    }
+}

@@ -1,0 +1,193 @@
+//! What keeps the registrations: a backend of this registry's own, or a store that it shares.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, never};
+
+use crate::backend::shared::{Missed, News, Picture, Proposal, SharedBackend};
+use crate::backend::{Backend, BackendError, Existing, Record};
+use crate::clock::{ListeningTime, Now};
+use crate::registry::{Change, Home, Registry};
+
+use super::super::contact::Contact;
+use super::super::loading::Rules;
+
+/// How many changes that are shared are stored in one transaction, and how many bytes of services
+/// are in them, before the rest waits for the next one. Etcd takes 128 changes and 1.5 MiB, and
+/// the last request may come to more than one change.
+const SHARED: Batch = Batch { changes: 64, bytes: 192 * 1_024 };
+
+/// How much goes into one transaction.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Batch {
+    pub(in super::super) changes: usize,
+    pub(in super::super) bytes: usize,
+}
+
+/// See the module's page.
+pub(in super::super) enum Keeper {
+    /// This registry alone decides.
+    Own(Box<dyn Backend>),
+    /// Whoever is first decides.
+    Shared(Box<Sharing>),
+}
+
+/// What became of changes.
+pub(in super::super) enum Committed {
+    /// They are kept.
+    Stored,
+    /// They are not: others were first, with this.
+    Overtaken(Missed),
+}
+
+/// A store that several registries share, and what is known of them.
+pub(in super::super) struct Sharing {
+    pub(in super::super) backend: Box<dyn SharedBackend>,
+    pub(in super::super) news: Receiver<Vec<News>>,
+    pub(in super::super) contact: Contact,
+    pub(in super::super) homes: Homes,
+    pub(in super::super) rules: Rules,
+    /// How long the services of a registry that vanished are left to it.
+    pub(in super::super) grace: Duration,
+    /// Since when registries are gone.
+    pub(in super::super) gone: HashMap<Box<str>, ListeningTime>,
+    /// Something was missed, and could not be made up for yet.
+    pub(in super::super) is_behind: bool,
+    /// Nobody is sent anything here: the follower and the herald end when this is dropped.
+    pub(in super::super) _others: Sender<()>,
+}
+
+/// The registries that share a list, by their names.
+#[derive(Debug)]
+pub(in super::super) struct Homes {
+    own: Box<str>,
+    others: HashMap<Box<str>, Home>,
+}
+
+impl Homes {
+    pub(in super::super) fn new(own: &str) -> Self {
+        Self { own: own.into(), others: HashMap::new() }
+    }
+
+    /// What the registry `name` is called in the core.
+    pub(in super::super) fn home(&mut self, name: &str) -> Home {
+        if *name == *self.own {
+            return Home::HERE;
+        }
+        let number = u32::try_from(self.others.len()).unwrap_or(u32::MAX);
+        *self.others.entry(name.into()).or_insert_with(|| Home::elsewhere(number))
+    }
+}
+
+impl Keeper {
+    /// Keeps all `changes`, or none of them.
+    pub(in super::super) fn commit<'a>(
+        &mut self,
+        changes: impl Iterator<Item = &'a Change>,
+        now: Now,
+    ) -> Result<Committed, BackendError> {
+        match self {
+            Self::Own(backend) => {
+                let records: Vec<Record<'_>> = changes.map(Record::from).collect();
+                backend.commit(&records).map(|()| Committed::Stored)
+            }
+            Self::Shared(sharing) => {
+                let changes: Vec<&Change> = changes.collect();
+                sharing.propose(&changes, now)
+            }
+        }
+    }
+
+    /// How much goes into one transaction; no matter how much, without one.
+    pub(in super::super) const fn batch(&self) -> Option<Batch> {
+        match self {
+            Self::Own(_) => None,
+            Self::Shared(_) => Some(SHARED),
+        }
+    }
+
+    /// Where it comes in what others do.
+    pub(in super::super) fn news(&self) -> Receiver<Vec<News>> {
+        match self {
+            Self::Own(_) => never(),
+            Self::Shared(sharing) => sharing.news.clone(),
+        }
+    }
+
+    /// Whether a service that is silent here is silent.
+    pub(in super::super) fn hears_all(&self, now: Now) -> bool {
+        match self {
+            Self::Own(_) => true,
+            Self::Shared(sharing) => !sharing.is_behind && sharing.contact.is_caught_up(now),
+        }
+    }
+
+    pub(in super::super) fn back_up(
+        &mut self,
+        destination: &std::path::Path,
+        existing: Existing,
+    ) -> Result<(), BackendError> {
+        match self {
+            Self::Own(backend) => backend.back_up(destination, existing),
+            Self::Shared(_) => Err(BackendError::new(
+                "this registry's list is kept by etcd, which is backed up with `etcdctl snapshot \
+                 save`",
+            )),
+        }
+    }
+
+    pub(in super::super) fn close(self) -> Result<(), BackendError> {
+        match self {
+            Self::Own(backend) => backend.close(),
+            // What is stored is stored.
+            Self::Shared(_) => Ok(()),
+        }
+    }
+}
+
+impl Sharing {
+    fn propose(&mut self, changes: &[&Change], now: Now) -> Result<Committed, BackendError> {
+        self.contact
+            .check(now.listening)
+            .map_err(|reason| BackendError::new(reason.to_string()))?;
+        if self.is_behind {
+            return Err(BackendError::new("what was missed of the others cannot be read yet"));
+        }
+        let proposal = self.backend.propose(changes, now.wall)?;
+        self.contact.note_number(self.backend.number());
+        Ok(match proposal {
+            Proposal::Stored => Committed::Stored,
+            Proposal::Overtaken(missed) => Committed::Overtaken(missed),
+        })
+    }
+
+    /// The registries that are gone for longer than the grace, each told once.
+    pub(in super::super) fn abandoned(&mut self, now: Now) -> Vec<Box<str>> {
+        let Self { gone, grace, .. } = self;
+        let abandoned = gone.extract_if(|_, since| now.listening.since(*since) >= *grace);
+        abandoned.map(|(name, _)| name).collect()
+    }
+
+    /// The registry that `picture` shows, as far as what the others hear is known.
+    pub(in super::super) fn registry(&mut self, picture: Picture, now: Now) -> Registry {
+        let Self { rules, homes, contact, .. } = self;
+        let registry = rules.shared_registry(picture, |name| homes.home(name), now);
+        registry.set_horizon(contact.horizon());
+        registry
+    }
+
+    /// Takes note of who is there, and who is not, as it stands in `picture`.
+    pub(in super::super) fn note_registries(&mut self, picture: &Picture, now: Now) {
+        for name in &picture.registries {
+            self.contact.note_registry(name, true);
+            self.gone.remove(name);
+        }
+        for (_, name) in &picture.services {
+            if !picture.registries.contains(name) && **name != *self.homes.own {
+                self.gone.entry(name.clone()).or_insert(now.listening);
+            }
+        }
+        self.contact.note_number(self.backend.number());
+    }
+}

@@ -1,0 +1,180 @@
+//! What other registries do to the list that they share with this one.
+
+use crate::backend::BackendError;
+use crate::backend::shared::{Beat, Missed, News, Place, Transaction};
+use crate::clock::Now;
+use crate::registry::{Event, Fact, Home};
+
+use super::super::contact::Heard;
+use super::keeper::Keeper;
+use super::{Storage, describe};
+
+impl Storage {
+    /// Takes over what others did, in its order.
+    pub(super) fn take_news(&mut self, news: Vec<News>) {
+        for news in news {
+            self.retry_catching_up();
+            match news {
+                News::Stored(transaction) => self.follow(transaction),
+                News::Beat(beat) => self.take_beat(&beat),
+                News::Present(name) => self.note_registry(&name, true),
+                News::Gone(name) => self.note_registry(&name, false),
+                News::Interrupted => self.fall_behind(),
+                // The follower has stopped the server.
+                News::Replaced => {}
+            }
+        }
+    }
+
+    /// Takes over what was stored before a proposal of this registry's.
+    pub(super) fn take_missed(&mut self, missed: Missed) {
+        match missed {
+            Missed::Transactions(transactions) => {
+                transactions.into_iter().for_each(|transaction| self.follow(transaction));
+            }
+            Missed::TooMuch => self.load_anew(),
+        }
+    }
+
+    fn follow(&mut self, transaction: Transaction) {
+        let Keeper::Shared(sharing) = &mut self.keeper else { return };
+        let home = sharing.homes.home(&transaction.by);
+        match sharing.backend.follow(&transaction) {
+            Place::Known => {
+                let registry = self.registry.read();
+                for fact in &transaction.facts {
+                    if let Fact::Registered { service, .. } = fact {
+                        registry.note_registered(service.id.as_str(), home);
+                    }
+                }
+            }
+            Place::Next => {
+                sharing.contact.note_number(transaction.number);
+                self.accept(transaction, home);
+            }
+            Place::Beyond => self.fall_behind(),
+        }
+    }
+
+    /// Makes true what another registry has stored, and tells the subscribers of it.
+    fn accept(&mut self, transaction: Transaction, home: Home) {
+        let mut events: Vec<Event> = Vec::new();
+        for fact in transaction.facts {
+            let now = Now { wall: transaction.at, ..self.clock.now() };
+            let event = self.registry.write().accept(fact, home, now);
+            if let Some(event) = event {
+                self.note(event, &mut events);
+            }
+        }
+        self.publish(&events);
+    }
+
+    fn take_beat(&mut self, beat: &Beat) {
+        let Keeper::Shared(sharing) = &mut self.keeper else { return };
+        let (now, home) = (self.clock.now(), sharing.homes.home(&beat.by));
+        {
+            let registry = self.registry.read();
+            for (id, heard) in &beat.heard {
+                registry.note_heard(id.as_str(), home, *heard, now);
+            }
+        }
+        let Some(given) = beat.own else { return };
+        let heard = sharing.contact.note_beat(given, now);
+        let registry = self.registry.read();
+        if let Heard::Again(silent) = heard {
+            registry.keep_all(now.listening);
+            log::warn!("etcd is heard again, after {:.1} s", silent.as_secs_f64());
+        }
+        registry.set_horizon(sharing.contact.horizon());
+        for name in sharing.abandoned(now) {
+            let services = registry.adopt(sharing.homes.home(&name), now);
+            log::warn!(
+                "registry {name:?} is gone for good: its {services} services are watched here"
+            );
+        }
+    }
+
+    fn note_registry(&mut self, name: &str, is_there: bool) {
+        let Keeper::Shared(sharing) = &mut self.keeper else { return };
+        sharing.contact.note_registry(name, is_there);
+        if is_there {
+            log::info!("registry {name:?} is there");
+            sharing.gone.remove(name);
+        } else {
+            log::warn!("registry {name:?} is not heard any more");
+            sharing.gone.insert(name.into(), self.clock.now().listening);
+        }
+    }
+
+    fn fall_behind(&mut self) {
+        if let Keeper::Shared(sharing) = &mut self.keeper {
+            sharing.is_behind = true;
+        }
+        self.retry_catching_up();
+    }
+
+    /// Reads what was missed, if anything was: from the log as far as that reaches back, and
+    /// otherwise the whole list.
+    pub(super) fn retry_catching_up(&mut self) {
+        if !matches!(&self.keeper, Keeper::Shared(sharing) if sharing.is_behind) {
+            return;
+        }
+        loop {
+            let Keeper::Shared(sharing) = &mut self.keeper else { return };
+            match sharing.backend.missed() {
+                Ok(Missed::Transactions(none)) if none.is_empty() => break,
+                Ok(Missed::Transactions(some)) => {
+                    some.into_iter().for_each(|transaction| self.follow(transaction));
+                }
+                Ok(Missed::TooMuch) => return self.load_anew(),
+                Err(error) => return self.stay_behind(&error),
+            }
+        }
+        self.take_lives();
+    }
+
+    /// Reads who is there, and who heard which service.
+    fn take_lives(&mut self) {
+        let Keeper::Shared(sharing) = &mut self.keeper else { return };
+        let lives = match sharing.backend.lives() {
+            Ok(lives) => lives,
+            Err(error) => return self.stay_behind(&error),
+        };
+        sharing.is_behind = false;
+        lives.heard.iter().for_each(|beat| self.take_beat(beat));
+        let Keeper::Shared(sharing) = &mut self.keeper else { return };
+        let known = sharing.contact.registries();
+        for name in known.iter().filter(|name| !lives.registries.contains(name)) {
+            self.note_registry(name, false);
+        }
+        for name in lives.registries.iter().filter(|name| !known.contains(*name)) {
+            self.note_registry(name, true);
+        }
+    }
+
+    /// Takes the whole list anew. Subscribers see that numbers are missing, and do the same.
+    fn load_anew(&mut self) {
+        let Keeper::Shared(sharing) = &mut self.keeper else { return };
+        let picture = match sharing.backend.load() {
+            Ok(picture) => picture,
+            Err(error) => return self.stay_behind(&error),
+        };
+        let now = self.clock.now();
+        log::warn!(
+            "too much was missed of what other registries did: the list is taken anew, with {} \
+             services",
+            picture.services.len()
+        );
+        sharing.note_registries(&picture, now);
+        *self.registry.write() = sharing.registry(picture, now);
+        sharing.is_behind = false;
+    }
+
+    fn stay_behind(&mut self, error: &BackendError) {
+        log::debug!("{}", describe(error));
+        if let Keeper::Shared(sharing) = &mut self.keeper {
+            sharing.contact.note_trouble(describe(error));
+            sharing.is_behind = true;
+        }
+    }
+}

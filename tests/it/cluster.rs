@@ -1,0 +1,47 @@
+//! Several registries that share one list, on a real etcd: they agree on what is registered, on
+//! who has a type, on the events and their order, and no living service is lost when one of them,
+//! or etcd, fails.
+
+mod outages;
+mod sharing;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::{Client, DEADLINE, Etcd, Registry};
+
+/// A list without what differs by a moment.
+fn settled(list: &Value) -> Vec<(String, String)> {
+    let services = list["services"].as_array().unwrap().iter();
+    let text = |service: &Value, key: &str| service[key].as_str().unwrap().to_owned();
+    services.map(|service| (text(service, "id"), text(service, "health"))).collect()
+}
+
+/// Waits until all of them say the same, and that is as a test wants it. Within 2 s, as is
+/// promised, on a machine that has time for it.
+#[track_caller]
+fn wait_until_agreed(clients: &[&Client], condition: impl Fn(&[(String, String)]) -> bool) {
+    wait_until("the lists are equal", || {
+        let lists: Vec<_> = clients.iter().map(|client| settled(&client.list())).collect();
+        lists.windows(2).all(|pair| pair[0] == pair[1]) && condition(&lists[0])
+    });
+}
+
+#[track_caller]
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < DEADLINE * 4, "in vain: {what}");
+        // Nothing tells when it is so.
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Two registries on an etcd of one member.
+fn pair() -> (Etcd, Registry, Registry) {
+    let etcd = Etcd::start(1);
+    let (a, b) = (etcd.registry("a"), etcd.registry("b"));
+    (etcd, a, b)
+}

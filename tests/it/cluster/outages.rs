@@ -1,0 +1,154 @@
+//! What is kept when a registry dies, or etcd does not answer.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::{pair, settled, wait_until, wait_until_agreed};
+use crate::support::{Client, Etcd, HeartbeatClient, registration, short_lived};
+
+/// Much less than any time-out of a request to etcd, and enough for a busy machine.
+const AT_ONCE: Duration = Duration::from_millis(700);
+
+fn beat_for(seconds: u64, heart: &HeartbeatClient, id: &str, meanwhile: impl Fn()) {
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(seconds) {
+        assert_eq!(heart.renew(id)["success"], true, "{id} is registered");
+        meanwhile();
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
+fn in_contact(client: &Client) -> bool {
+    client.info()["cluster"]["in_contact"] == Value::Bool(true)
+}
+
+#[test]
+fn what_a_registry_said_yes_to_outlives_it_and_its_services_live_on_elsewhere() {
+    let (etcd, a, b) = pair();
+    let at_b = b.client();
+    assert_eq!(a.client().request(&short_lived("moves", "M", 4))["success"], true);
+    assert_eq!(a.client().request(&short_lived("stays", "S", 4))["success"], true);
+
+    a.kill();
+
+    let heart = b.heartbeat_client();
+    beat_for(8, &heart, "moves", || {
+        assert_eq!(at_b.get("moves")["service"]["health"], "passing");
+    });
+    assert_eq!(at_b.get("stays")["service"]["health"], "critical", "nobody hears it");
+    let again = etcd.registry("a");
+    assert_eq!(again.heartbeat_client().renew("stays")["success"], true, "it was kept");
+    wait_until_agreed(&[&again.client(), &at_b], |list| list.len() == 2);
+}
+
+#[test]
+fn the_dead_services_of_a_dead_registry_expire_behind_its_grace() {
+    let (_etcd, a, b) = pair();
+    let at_b = b.client();
+    assert_eq!(a.client().request(&short_lived("dead", "T", 1))["success"], true);
+    wait_until("it is known", || at_b.list()["services"].as_array().unwrap().len() == 1);
+
+    a.kill();
+
+    at_b.wait_until_critical("dead");
+    wait_until("it expires", || at_b.list()["services"].as_array().unwrap().is_empty());
+    assert!(b.log().contains("registry \"a\" is gone for good"), "{}", b.log());
+}
+
+#[test]
+fn while_etcd_stands_still_reads_go_on_and_writes_are_refused_at_once() {
+    let (etcd, a, b) = pair();
+    let at_a = a.client();
+    let (heart_a, heart_b) = (a.heartbeat_client(), b.heartbeat_client());
+    assert_eq!(at_a.request(&short_lived("a", "A", 3))["success"], true);
+    assert_eq!(b.client().request(&short_lived("b", "B", 3))["success"], true);
+    wait_until_agreed(&[&at_a, &b.client()], |list| list.len() == 2);
+    let mut from_a = a.subscriber();
+
+    etcd.signal_all("STOP");
+    let beat_both = || assert_eq!(heart_b.renew("b")["success"], true);
+    beat_for(5, &heart_a, "a", beat_both);
+    assert!(!in_contact(&at_a));
+    beat_for(3, &heart_a, "a", || {
+        beat_both();
+        assert_eq!(
+            settled(&at_a.list()).iter().filter(|(_, health)| health == "passing").count(),
+            2
+        );
+        let asked = Instant::now();
+        let reply = at_a.request(&registration("new", "N"));
+        assert_eq!(reply["code"], "storage_failed", "{reply}");
+        assert!(asked.elapsed() < AT_ONCE, "{:?}", asked.elapsed());
+    });
+    assert_eq!(at_a.health()["in_contact"], false);
+    let reason = at_a.info()["cluster"]["reason"].to_string();
+    assert!(reason.contains("etcd was heard last"), "{reason}");
+
+    etcd.signal_all("CONT");
+    let started = Instant::now();
+    while !in_contact(&at_a) || !in_contact(&b.client()) {
+        assert!(started.elapsed() < Duration::from_secs(20), "etcd is not heard again");
+        beat_for(0, &heart_a, "a", beat_both);
+        assert_eq!(heart_a.renew("a")["success"], true);
+        beat_both();
+        thread::sleep(Duration::from_millis(100));
+    }
+    beat_for(2, &heart_a, "a", beat_both);
+    at_a.register("new", "N");
+    wait_until_agreed(&[&at_a, &b.client()], |list| list.len() == 3);
+    let events = from_a.all_until_now();
+    assert!(events.iter().all(|event| event.topic != "expire"), "{events:?}");
+}
+
+#[test]
+fn a_registry_that_was_away_during_a_compaction_misses_no_event() {
+    let (etcd, a, b) = pair();
+    let (at_a, at_b) = (a.client(), b.client());
+    let mut from_b = b.subscriber();
+
+    b.signal("STOP");
+    for number in 0..30 {
+        at_a.register(&format!("s{number}"), "");
+    }
+    etcd.compact();
+    b.signal("CONT");
+
+    wait_until_agreed(&[&at_a, &at_b], |list| list.len() == 30);
+    let events = from_b.all_until_now();
+    let ids: Vec<&str> = events.iter().map(|event| event.about().1).collect();
+    let expected: Vec<String> = (0..30).map(|number| format!("s{number}")).collect();
+    assert_eq!(ids, expected);
+}
+
+#[test]
+fn any_member_of_three_may_die() {
+    let mut etcd = Etcd::start(3);
+    let (a, b) = (etcd.registry("a"), etcd.registry("b"));
+    let (at_a, at_b) = (a.client(), b.client());
+
+    for number in 0..3 {
+        etcd.kill_member(number);
+        let id = format!("s{number}");
+        wait_until("it registers", || {
+            at_a.request(&registration(&id, ""))["success"] == Value::Bool(true)
+        });
+        wait_until_agreed(&[&at_a, &at_b], |list| list.len() == number + 1);
+        etcd.start_member(number);
+        etcd.wait_until_well(number);
+    }
+}
+
+#[test]
+fn two_registries_of_one_name_do_not_run_side_by_side() {
+    let etcd = Etcd::start(1);
+    let first = etcd.registry("a");
+    let _second = etcd.registry("a");
+
+    let finished = first.wait();
+
+    finished.assert_code(1);
+    let text = "another registry was started under the name of this one";
+    assert!(finished.stderr.contains(text), "{}", finished.stderr);
+}

@@ -1,0 +1,154 @@
+//! What two registries agree on while all is well.
+
+use std::thread;
+
+use serde_json::{Value, json};
+
+use super::{pair, settled, wait_until, wait_until_agreed};
+use crate::support::{Client, Event, registration, short_lived};
+
+#[test]
+fn what_one_registers_the_other_finds_in_the_same_place_and_can_take_out() {
+    let (_etcd, a, b) = pair();
+    let (at_a, at_b) = (a.client(), b.client());
+    for number in 0..6 {
+        let client = if number % 2 == 0 { &at_a } else { &at_b };
+        client.register(&format!("s{number}"), &format!("TYPE{number}"));
+    }
+
+    wait_until_agreed(&[&at_a, &at_b], |list| list.len() == 6);
+    assert_eq!(at_b.discover("TYPE0")["service"]["id"], "s0");
+    assert_eq!(at_b.deregister("s0")["success"], true);
+    at_a.register("s2", "TYPE2");
+
+    wait_until_agreed(&[&at_a, &at_b], |list| {
+        list.iter().map(|(id, _)| &id[..]).eq(["s1", "s2", "s3", "s4", "s5"])
+    });
+}
+
+#[test]
+fn a_registry_that_starts_later_has_what_the_others_have() {
+    let (etcd, a, b) = pair();
+    a.client().register("s0", "TYPE0");
+    b.client().register("s1", "TYPE1");
+    let singleton = json!({"action": "register", "service_info": {
+        "name": "s2", "host": "h", "port": 1, "id": "s2", "type": "T",
+        "allow_duplicate_service_type": true, "metadata": {"z": u64::MAX, "a": [1]}}});
+    assert_eq!(a.client().request(&singleton)["success"], true);
+
+    let c = etcd.registry("c");
+
+    wait_until_agreed(&[&a.client(), &b.client(), &c.client()], |list| {
+        list.iter().map(|(id, _)| &id[..]).eq(["s0", "s1", "s2"])
+    });
+    assert_eq!(
+        c.client().get("s2")["service"]["metadata"].to_string(),
+        r#"{"z":18446744073709551615,"a":[1],"type":"T"}"#
+    );
+    let (health_a, health_c) = (a.client().health(), c.client().health());
+    assert_eq!(health_a["epoch"], health_c["epoch"]);
+    assert_eq!(health_a["seq"], health_c["seq"]);
+}
+
+#[test]
+fn every_registry_publishes_every_event_once_in_the_same_order() {
+    const EACH: usize = 60;
+    let (_etcd, a, b) = pair();
+    let (mut from_a, mut from_b) = (a.subscriber(), b.subscriber());
+
+    thread::scope(|scope| {
+        for (name, client) in [("a", a.client()), ("b", b.client())] {
+            scope.spawn(move || {
+                for number in 0..EACH {
+                    let id = format!("{name}{number}");
+                    client.register(&id, "");
+                    if number % 3 == 0 {
+                        assert_eq!(client.deregister(&id)["success"], true);
+                    }
+                }
+            });
+        }
+    });
+
+    let (at_a, at_b) = (a.client(), b.client());
+    wait_until_agreed(&[&at_a, &at_b], |list| list.len() == EACH / 3 * 4);
+    let mut seen_a = from_a.all_with_probes_until_now();
+    let mut seen_b = from_b.all_with_probes_until_now();
+    let last = |events: &[Event]| seq(events.last().unwrap());
+    let common = last(&seen_a).min(last(&seen_b));
+    seen_a.retain(|event| seq(event) <= common);
+    seen_b.retain(|event| seq(event) <= common);
+    let first = seq(&seen_a[0]).max(seq(&seen_b[0]));
+    seen_a.retain(|event| seq(event) >= first);
+    seen_b.retain(|event| seq(event) >= first);
+
+    assert!(seen_a.len() >= EACH * 2, "{}", seen_a.len());
+    for (events, name) in [(&seen_a, "a"), (&seen_b, "b")] {
+        let gap = events.windows(2).find(|pair| seq(&pair[1]) != seq(&pair[0]) + 1);
+        assert!(gap.is_none(), "of {name}: {gap:?}");
+    }
+    for (one, other) in seen_a.iter().zip(&seen_b) {
+        assert_eq!(one.about(), other.about());
+        assert_eq!(one.body["epoch"], other.body["epoch"]);
+        assert_eq!(
+            one.body["data"]["service_info"]["name"],
+            other.body["data"]["service_info"]["name"]
+        );
+    }
+}
+
+#[test]
+fn of_those_who_ask_two_registries_for_a_type_at_once_one_gets_it() {
+    const TYPES: usize = 40;
+    let (_etcd, a, b) = pair();
+    let granted = |client: Client, name: &str| -> Vec<bool> {
+        let ask = |number| registration(&format!("{name}{number}"), &format!("TYPE{number}"));
+        (0..TYPES).for_each(|number| client.send(&ask(number)));
+        (0..TYPES).map(|_| client.receive()["success"] == Value::Bool(true)).collect()
+    };
+
+    let (at_a, at_b) = thread::scope(|scope| {
+        let (client_a, client_b) = (a.client(), b.client());
+        let at_a = scope.spawn(|| granted(client_a, "a"));
+        let at_b = scope.spawn(|| granted(client_b, "b"));
+        (at_a.join().unwrap(), at_b.join().unwrap())
+    });
+
+    for number in 0..TYPES {
+        assert!(at_a[number] != at_b[number], "TYPE{number}: {} {}", at_a[number], at_b[number]);
+    }
+    wait_until_agreed(&[&a.client(), &b.client()], |list| list.len() == TYPES);
+}
+
+#[test]
+fn a_service_that_beats_at_one_is_alive_at_the_other_and_expires_once() {
+    let (_etcd, a, b) = pair();
+    let (at_a, at_b) = (a.client(), b.client());
+    let (mut from_a, mut from_b) = (a.subscriber(), b.subscriber());
+    assert_eq!(at_a.request(&short_lived("brief", "T", 2))["success"], true);
+    wait_until_agreed(&[&at_a, &at_b], |list| list.len() == 1);
+
+    // It moves to the other registry, and is heard there for longer than its ttl.
+    let heart = b.heartbeat_client();
+    for _ in 0..12 {
+        assert_eq!(heart.renew("brief")["success"], true);
+        assert_eq!(settled(&at_a.list())[0].1, "passing");
+        assert_eq!(settled(&at_b.list())[0].1, "passing");
+        thread::sleep(std::time::Duration::from_millis(400));
+    }
+    wait_until("its last heartbeat is known", || {
+        at_a.get("brief")["service"]["last_heartbeat"]
+            == at_b.get("brief")["service"]["last_heartbeat"]
+    });
+
+    wait_until_agreed(&[&at_a, &at_b], <[_]>::is_empty);
+    for subscriber in [&mut from_a, &mut from_b] {
+        let events = subscriber.all_until_now();
+        let expired = events.iter().filter(|event| event.about() == ("expire", "brief"));
+        assert_eq!(expired.count(), 1, "{events:?}");
+    }
+}
+
+fn seq(event: &Event) -> u64 {
+    event.body["seq"].as_u64().unwrap()
+}
