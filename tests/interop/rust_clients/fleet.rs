@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 use futures::executor::block_on;
 use service_registry::client::{
-    AsyncRegistryClient, HeartbeatState, Registration, RegistryClient, RegistryEndpoints,
+    HeartbeatState, Registration, RegistryClient, RegistryClientBuilder, RegistryEndpoints,
 };
 
 /// For the first registration, on a busy machine.
@@ -24,17 +24,16 @@ struct Device {
 
 /// Starts the clients, tells `ID STATE` whenever a heartbeat state changes, and drops the clients
 /// at the end of standard input, telling how long that took.
-pub(crate) fn keep(registry: &RegistryEndpoints, clients: usize, ttl: u32) {
+pub(crate) fn keep(name: &str, registries: &[RegistryEndpoints], clients: usize, ttl: u32) {
     let devices: Vec<Device> = (0..clients)
         .map(|number| {
-            let name = format!("Sensor {number}");
-            let registration = Registration::new(name, "localhost", 7_000)
-                .service_id(format!("sensor-{number}"))
-                .service_type(format!("SENSOR_{number}"))
+            let registration = Registration::new(format!("Sensor {number}"), "localhost", 7_000)
+                .service_id(format!("{name}-{number}"))
+                .service_type(format!("{}_{number}", name.to_uppercase()))
                 .metadata("number", number)
                 .ttl(ttl);
             let start = if number % 2 == 0 { Device::blocking } else { Device::asynchronous };
-            start(registry.clone(), &registration)
+            start(builder(registries), &registration)
         })
         .collect();
     let tellers: Vec<_> = devices.iter().map(Device::tell_changes).collect();
@@ -48,19 +47,23 @@ pub(crate) fn keep(registry: &RegistryEndpoints, clients: usize, ttl: u32) {
     tellers.into_iter().for_each(|teller| teller.join().unwrap());
 }
 
+fn builder(registries: &[RegistryEndpoints]) -> RegistryClientBuilder {
+    let first = RegistryClient::builder().endpoints(registries[0].clone());
+    let all = registries[1..].iter().cloned().fold(first, RegistryClientBuilder::fallback);
+    all.request_timeout(PATIENCE)
+}
+
 impl Device {
-    fn blocking(registry: RegistryEndpoints, registration: &Registration) -> Self {
-        let builder = RegistryClient::builder().endpoints(registry);
-        let client = builder.request_timeout(PATIENCE).build();
+    fn blocking(builder: RegistryClientBuilder, registration: &Registration) -> Self {
+        let client = builder.build();
         let changes = client.heartbeat_changes();
         let service_id = client.register(registration).unwrap();
         client.start_heartbeat().unwrap();
         Self { service_id, changes, _client: Box::new(client) }
     }
 
-    fn asynchronous(registry: RegistryEndpoints, registration: &Registration) -> Self {
-        let builder = AsyncRegistryClient::builder().endpoints(registry);
-        let client = builder.request_timeout(PATIENCE).build_async().unwrap();
+    fn asynchronous(builder: RegistryClientBuilder, registration: &Registration) -> Self {
+        let client = builder.build_async().unwrap();
         let changes = client.heartbeat_changes();
         let service_id = block_on(client.register(registration)).unwrap();
         block_on(client.start_heartbeat()).unwrap();
@@ -85,6 +88,7 @@ fn word(state: &HeartbeatState) -> &'static str {
         HeartbeatState::Late { .. } => "late",
         HeartbeatState::Unreachable { .. } => "unreachable",
         HeartbeatState::ReRegistered(_) => "registered again",
+        HeartbeatState::ChangedRegistry { .. } => "changed registry",
         HeartbeatState::Stopped => "stopped",
         other => panic!("a heartbeat must not be {other:?}"),
     }
