@@ -78,11 +78,9 @@ class Proxy:
             self._hang_up(end)
 
     def _hang_up(self, end):
-        other = self._others.pop(end, None)
-        for it in filter(None, (end, other)):
-            self._others.pop(it, None)
-            try:
-                self._selector.unregister(it)
-            except KeyError:
-                pass
+        if end not in self._others:
+            return
+        for it in (end, self._others[end]):
+            del self._others[it]
+            self._selector.unregister(it)
             it.close()
