@@ -1,5 +1,6 @@
 """The CGSE framework reads these when it is imported."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -14,3 +15,6 @@ os.environ.update(
 )
 for name in ("SERVICE_REGISTRY_CONFIG", "SERVICE_REGISTRY_HOST"):
     os.environ.pop(name, None)
+
+# It tells every heartbeat that fails and every service that registers again.
+logging.getLogger("egse").setLevel(logging.ERROR)

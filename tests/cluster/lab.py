@@ -21,6 +21,14 @@ PATIENCE = 2_000
 CONTEXT = zmq.Context.instance()
 
 
+def wait_until(condition, expectation, deadline=10):
+    """Waits until `condition()` is true."""
+    give_up_at = time.monotonic() + deadline
+    while not condition():
+        assert time.monotonic() < give_up_at, f"waited {deadline} s in vain for {expectation}"
+        time.sleep(0.02)
+
+
 class Silence(Exception):
     """Nothing came back."""
 
@@ -187,6 +195,38 @@ class Subscriber(Background):
             for one, other in pairs
             if one[0] != other[0] or other[1] != one[1] + 1
         ]
+
+
+class Watcher(Background):
+    """A watch of the Rust library, which goes from one registry to another."""
+
+    def __init__(self, binary, hosts):
+        super().__init__()
+        command = [binary, "watch", "--json", "--host", hosts]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1)
+        self.ids = set()
+        self.twice = []
+        self.removed = []
+
+    def __exit__(self, *_):
+        self._process.kill()
+        super().__exit__()
+        self._process.wait()
+
+    def turn(self):
+        line = self._process.stdout.readline()
+        if not line:
+            self._is_over.wait()
+            return
+        told = json.loads(line)
+        service_id = told["service"]["id"]
+        if told["change"] == "registered":
+            if service_id in self.ids:
+                self.twice.append(service_id)
+            self.ids.add(service_id)
+        elif told["change"] != "changed":
+            self.ids.discard(service_id)
+            self.removed.append((told["change"], service_id))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import pytest
 from egse.registry.client import RegistryClient
 
 from cluster import HOST, Cluster
-from lab import TTL, Line, Reader, Rivals, Silence, Subscriber, Writer, rust_fleet
+from lab import TTL, Line, Reader, Rivals, Silence, Subscriber, Watcher, Writer, rust_fleet, wait_until
 
 RUST_CLIENTS_EACH = 34
 PYTHON_CLIENTS_EACH = 33
@@ -32,26 +32,32 @@ log = logging.getLogger(__name__)
 class Lab:
     """The cluster and all that lives in it."""
 
-    def __init__(self, cluster, services, writer, rivals, subscribers):
+    def __init__(self, cluster, services, writer, rivals, subscribers, watcher):
         self.cluster = cluster
         self.services = services
         self.writer = writer
         self.rivals = rivals
         self.subscribers = subscribers
+        self.watcher = watcher
 
     def check(self, touched=(), since=None):
         """What holds after each failure. `touched` are registries that were not there."""
+        # What is acknowledged from now on may come after the lists.
+        acknowledged = list(self.writer.acknowledged)
         self.expect_agreement()
         lists = self.lists()
         here = {service["id"] for service in lists[0]}
-        lost = [it for it in self.writer.acknowledged if it not in here]
+        lost = [it for it in acknowledged if it not in here]
         assert lost == [], "acknowledged registrations are there"
         assert [it for it in self.services if it not in here] == [], "living services are there"
-        late = [it["id"] for it in lists[0] if it["id"] in self.services and it["health"] != "passing"]
+        living = [service for service in lists[0] if service["id"] in self.services]
+        late = [service["id"] for service in living if service["health"] != "passing"]
         assert late == [], "living services are passing"
         holders = [service["metadata"].get("type") for service in lists[0]]
         assert len(holders) == len(set(holders)), "each type is held once"
         assert self.rivals.both == []
+        wait_until(lambda: here <= self.watcher.ids, "the watch to tell all that is there")
+        assert (self.watcher.twice, self.watcher.removed) == ([], []), "each change is told once"
         for subscriber in self.subscribers:
             expired = [it for it in subscriber.expired() if it in self.services]
             assert expired == [], f"nobody living expires at {subscriber.registry.name}"
@@ -137,7 +143,8 @@ def lab(request, tmp_path_factory):
         subscribers = [stack.enter_context(Subscriber(it)) for it in registries]
         writer = stack.enter_context(Writer(registries))
         rivals = stack.enter_context(Rivals(registries))
-        lab = Lab(cluster, services, writer, rivals, subscribers)
+        watcher = stack.enter_context(Watcher(binary, cluster.hosts))
+        lab = Lab(cluster, services, writer, rivals, subscribers, watcher)
         time.sleep(TTL)
         lab.check()
         yield lab
