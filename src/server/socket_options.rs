@@ -80,7 +80,7 @@ mod tests {
     /// How long a client that may send nothing more is waited for.
     const PATIENCE_MILLISECONDS: i64 = 300;
 
-    const MESSAGE: [u8; 32 << 10] = [0; 32 << 10];
+    static MESSAGE: [u8; 32 << 10] = [0; 32 << 10];
 
     /// How many messages a client gets rid of while nobody reads them, out of so many.
     fn taken_unread(messages_per_client: u64, offered: usize) -> usize {

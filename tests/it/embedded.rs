@@ -5,3 +5,4 @@ mod each_commit;
 mod failing;
 mod heartbeats;
 mod lifetime;
+mod overtaken;
