@@ -2,7 +2,7 @@
 //! answered, all of it and in order.
 
 use service_registry::config::Config;
-use service_registry::limits::{Limit, Limits};
+use service_registry::limits::Limit;
 
 use crate::support::{
     Client, Embedded, Gate, Registry, ScriptedBackend, assert_refused, assert_success,
@@ -32,7 +32,7 @@ fn a_burst_of_thousands_is_answered_in_full_and_in_order() {
 #[test]
 fn a_full_queue_is_refused_at_once_and_loses_nothing_that_was_taken() {
     let gate = Gate::default();
-    let limits = Limits::default().with(Limit::Jobs, JOBS as u64).unwrap();
+    let limits = embedded_config().limits.with(Limit::Jobs, JOBS as u64).unwrap();
     let config = Config { limits, ..embedded_config() };
     let server = Embedded::start_with(config, ScriptedBackend::behind(&gate));
     gate.close();

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use service_registry::config::Config;
-use service_registry::limits::{Limit, Limits};
+use service_registry::limits::Limit;
 
 use crate::support::{
     Embedded, Gate, Registry, ScriptedBackend, assert_success, embedded_config, registration,
@@ -15,7 +15,7 @@ const JOBS: u64 = 1_000;
 #[test]
 fn writes_of_one_client_do_not_fill_the_queue_for_the_others() {
     let gate = Gate::default();
-    let limits = Limits::default().with(Limit::Jobs, JOBS).unwrap();
+    let limits = embedded_config().limits.with(Limit::Jobs, JOBS).unwrap();
     let config = Config { limits, ..embedded_config() };
     let server = Embedded::start_with(config, ScriptedBackend::behind(&gate));
     gate.close();

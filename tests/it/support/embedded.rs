@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use service_registry::backend::Backend;
 use service_registry::config::Config;
+use service_registry::limits::{Limit, Limits};
 use service_registry::server::{Server, ServerError, StopHandle};
 
 use super::{
@@ -20,9 +21,12 @@ pub(crate) struct Embedded {
     transcript: Transcript,
 }
 
-/// The settings of every embedded server.
+/// The settings of every embedded server, which shares its process, and so its memory, with those
+/// of all other tests.
 pub(crate) fn embedded_config() -> Config {
+    let (_, most) = Limit::MemoryBytes.range();
     Config {
+        limits: Limits::default().with(Limit::MemoryBytes, most).expect("it is in the range"),
         req_port: 0,
         pub_port: 0,
         hb_port: 0,
