@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs service-registry from the folder in which this script lies: the program, its man pages
-# and completions, and, where there is systemd, its unit files and its user. Nothing is started.
+# and completions, and unit files for systemd; where systemd runs, it makes the user, too. Nothing
+# is started; a registry that runs is started again, with the program that is installed now.
 #
 #   ./install.sh                  # into /usr/local, as root
 #   PREFIX=/opt/registry ./install.sh
@@ -68,12 +69,15 @@ case "${1:-}" in
     if has_systemd; then
         systemd-sysusers service-registry.conf
         systemctl daemon-reload
+        systemctl try-restart service-registry.service
+        echo "installed; 'systemctl enable --now service-registry' starts it now and at every boot"
     fi
-    echo "installed; 'systemctl enable --now service-registry' starts it now and at every boot"
     ;;
 --uninstall)
     if has_systemd; then
+        systemctl stop 'service-registry-run@*.service' || true
         systemctl disable --now service-registry.service || true
+        systemctl disable service-registry-run@.service || true
     fi
     uninstall_files
     if has_systemd; then

@@ -21,6 +21,7 @@ mod doctor;
 mod failure;
 mod get;
 mod health;
+mod host;
 mod hosts;
 mod journal;
 mod keygen;

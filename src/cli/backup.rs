@@ -1,12 +1,17 @@
 //! `service-registry backup`.
 
+use std::fs;
+use std::io::ErrorKind;
+use std::net::ToSocketAddrs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{self, Path};
 
 use serde_json::{Map, Value, json};
 
 use super::asking::{Answer, Asking, Timeout, asking_command};
 use super::failure::Failure;
-use super::{Exit, output};
+use super::hosts::Asked;
+use super::{Exit, host, output};
 
 asking_command! {
     /// Copy the database of a running registry on this host to a file.
@@ -35,9 +40,13 @@ impl Backup {
         let asking = Asking { timeout, ..self.asking() };
         asking.run(|registry| {
             // The file is written by one of them, on its host.
-            asking.only()?;
+            let asked = asking.only()?;
             let destination = absolute(&self.destination)?;
+            let before = Seen::at(&destination);
             let reply = registry.send(request(&destination, self.force))?;
+            if is_here(&asked) && !before.has_become(&Seen::at(&destination)) {
+                return Err(Failure::CopyElsewhere { destination });
+            }
             let text = format!(
                 "the registry at {} is backed up to {}",
                 registry.endpoint(),
@@ -46,6 +55,43 @@ impl Backup {
             Ok(Answer { reply, text })
         })
     }
+}
+
+/// What stands at a path, as this process sees it.
+#[derive(Debug, PartialEq, Eq)]
+enum Seen {
+    Nothing,
+    /// A file, with its device and its number there.
+    File(u64, u64),
+    /// This user may not look.
+    Hidden,
+}
+
+impl Seen {
+    fn at(path: &str) -> Self {
+        match fs::metadata(path) {
+            Ok(file) => Self::File(file.dev(), file.ino()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Self::Nothing,
+            Err(_) => Self::Hidden,
+        }
+    }
+
+    /// Whether a copy may have been put here, as far as can be seen: one is always a new file.
+    fn has_become(&self, after: &Self) -> bool {
+        match after {
+            Self::Nothing => false,
+            Self::File(..) => self != after,
+            Self::Hidden => true,
+        }
+    }
+}
+
+/// Whether the registry is on this host, so that its files could be seen from here.
+fn is_here(asked: &Asked) -> bool {
+    let addresses = (asked.host.to_string(), asked.port.get());
+    addresses
+        .to_socket_addrs()
+        .is_ok_and(|mut addresses| addresses.any(|address| host::is_own(address.ip())))
 }
 
 /// The registry runs in a directory of its own, where a relative path would lead elsewhere.

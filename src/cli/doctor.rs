@@ -14,6 +14,7 @@ use service_registry::config::Config;
 use super::asking::{Asking, Registry, asking_command, print_json};
 use super::configuration;
 use super::failure::Failure;
+use super::host::is_own;
 use super::hosts::Asked;
 use super::{Exit, output};
 
@@ -95,7 +96,7 @@ fn examine(asking: Asking<'_>) -> Vec<Finding> {
     let (addresses, name) = host::resolve(&host, port.get());
     findings.push(name);
     let Some(address) = addresses.first().copied() else { return findings };
-    let patient = Patient { asking, config, address, is_here: host::is_own(address.ip()) };
+    let patient = Patient { asking, config, address, is_here: is_own(address.ip()) };
     let listener = if patient.is_here { system::listener(address) } else { None };
     if patient.is_here {
         findings.push(system::check(address, listener.as_ref()));

@@ -40,6 +40,13 @@ pub(super) enum Failure {
     /// The registry said no; this is its reply.
     #[error("{}", refusal(.0))]
     Refused(Value),
+    /// The registry has made a copy, and it is not there for who asked for it.
+    #[error(
+        "the registry has written {destination}, and there is no such copy here: it sees other \
+         folders than you (its unit has /tmp for itself and no /home, or it is in a container); \
+         give a path in the folder of its database, such as /var/lib/service-registry/backup.db"
+    )]
+    CopyElsewhere { destination: String },
     /// No registry can be started on the database.
     #[error(transparent)]
     Database(#[from] SqliteError),
@@ -86,6 +93,7 @@ impl Failure {
             Self::Connection(_) => Exit::NotReachable,
             Self::Command(error) => Exit::AsCommand(error.exit_code()),
             Self::Refused(_)
+            | Self::CopyElsewhere { .. }
             | Self::Database(_)
             | Self::Start(_)
             | Self::Server(_)
@@ -117,6 +125,7 @@ impl Failure {
             Self::Connection(ConnectionError::NotARegistry { .. }) => "not_a_registry",
             Self::Connection(_) => "not_reachable",
             Self::Refused(_) => "refused",
+            Self::CopyElsewhere { .. } => "copy_elsewhere",
             Self::Database(error) => database_code(error),
             Self::Start(_) => "not_started",
             Self::Server(_) | Self::Signals(_) => "server_failed",

@@ -23,7 +23,7 @@ const OPENED_LATER: u64 = 16;
 const FEW: u64 = 16;
 
 /// How long the log says nothing of descriptors behind a warning.
-const WARNING_INTERVAL: Duration = Duration::from_secs(60);
+pub(super) const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Lets the process open as many files as its administrator allows: the limit that counts at first
 /// is often a thousand, for the sake of old programs.
@@ -86,6 +86,8 @@ impl DescriptorWatch {
             return None;
         }
         self.warned = Some(now);
+        // A limit that was lowered leaves more open than it allows.
+        let open = open.min(limit);
         Some(format!(
             "{open} of {limit} file descriptors are in use: new connections wait until others have \
              ended; allow more open files (LimitNOFILE in systemd, ulimit -n in a shell)"
@@ -104,7 +106,8 @@ fn open() -> Option<u64> {
 
     // Linux tells their number as the size of the directory since version 6.2.
     match fs::metadata(DESCRIPTORS).ok()?.len() {
-        0 => Some(fs::read_dir(DESCRIPTORS).ok()?.count() as u64),
+        // Reading it takes one more.
+        0 => Some((fs::read_dir(DESCRIPTORS).ok()?.count() as u64).saturating_sub(1)),
         count => Some(count),
     }
 }

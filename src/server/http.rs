@@ -18,6 +18,7 @@ use crate::access::{Refusals, RefusedPeers};
 use crate::clock::{Clock, ListeningTime};
 use crate::mailbox::{Mailbox, Post};
 
+use super::descriptors::WARNING_INTERVAL;
 use super::doors::Doors;
 use super::messages::Stop;
 use super::sockets::SocketError;
@@ -60,6 +61,8 @@ pub(super) struct Http {
     refused: RefusedPeers,
     /// Until when no connection is taken.
     paused_until: Option<ListeningTime>,
+    /// When the log told last that none can be taken.
+    warned: Option<ListeningTime>,
 }
 
 /// Opens the socket for HTTP.
@@ -87,6 +90,7 @@ impl Http {
             connections: Vec::new(),
             refused: RefusedPeers::default(),
             paused_until: None,
+            warned: None,
         }
     }
 
@@ -148,11 +152,19 @@ impl Http {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if is_the_peers(error.kind()) => {}
                 Err(error) => {
-                    log::warn!("cannot take an HTTP connection: {error}");
+                    self.warn(now, &error);
                     self.paused_until = Some(now.plus(PAUSE_AFTER_REFUSAL));
                     return;
                 }
             }
+        }
+    }
+
+    /// Tells that no connection can be taken: once, however often it is tried meanwhile.
+    fn warn(&mut self, now: ListeningTime, error: &io::Error) {
+        if self.warned.is_none_or(|warned| now.since(warned) >= WARNING_INTERVAL) {
+            log::warn!("cannot take an HTTP connection: {error}");
+            self.warned = Some(now);
         }
     }
 

@@ -1,7 +1,7 @@
 # The life of the Debian package on a host that systemd runs: installed and started as README.md
 # says, supervised, upgraded over changed settings, removed, purged. Then the tarball. Nothing but
-# loopback is reached. In / lie README.md's commands in install.sh and start.sh, the package, the
-# next two, and what the tarball has in it, in tarball.
+# loopback is reached. In / lie README.md's commands in install.sh, start.sh and backup.sh, the
+# package where README.md has it, the next two, and what the tarball has in it, in tarball.
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 settings=/etc/service-registry/registry.yaml
@@ -74,6 +74,17 @@ has_property ExecMainStatus 2 || fail 'it does not tell of its mistake'
 sed -i '$d' "$settings"
 systemctl start service-registry
 
+echo '-- backups, and where none can be'
+. /backup.sh
+[ "$(stat --format '%U' "$state/backup.db")" = service-registry ] || fail 'there is no backup'
+has_no_backup() {
+    if service-registry backup "$1" 2>/complaint; then fail "it takes $1 for a backup"; fi
+    grep --quiet "$2" /complaint || fail "of $1 it says: $(cat /complaint)"
+    [ ! -e "$1" ] || fail "$1 is there"
+}
+has_no_backup /tmp/backup.db 'it sees other folders than you'
+has_no_backup /var/backups/registry.db 'ReadWritePaths='
+
 echo '-- a process that hangs'
 mkdir "$overrides"
 printf '[Service]\nWatchdogSec=2\nRestartSec=0\n' >"$overrides/watchdog.conf"
@@ -97,8 +108,6 @@ service-registry wait PSU2 --timeout 20
 systemctl stop service-registry-run@psu
 if service-registry discover PSU2; then fail 'it is registered though it has ended'; fi
 systemctl --quiet is-failed service-registry-run@psu && fail 'its end is taken for a failure'
-rm -r "$state-run" "${state%/*}/private/service-registry-run"
-rm -r "${settings%/*}/run"
 
 echo '-- upgrade over settings as they came, then over changed ones'
 before="$(property MainPID)"
@@ -113,7 +122,13 @@ has_property ActiveState active || fail 'the upgrade has ended it'
 is_found 'Power Supply' || fail 'the upgrade has lost a service'
 
 echo '-- remove'
+systemctl enable --now service-registry-run@psu
+service-registry wait PSU2 --timeout 20
 apt-get remove --yes service-registry
+! systemctl --quiet is-active service-registry-run@psu || fail 'what was run with it still runs'
+links="$(find /etc/systemd/system -name 'service-registry*')"
+[ -z "$links" ] || fail "started at boot, though removed: $links"
+rm -r "$state-run" "${state%/*}/private/service-registry-run" "${settings%/*}/run"
 [ ! -e /usr/bin/service-registry ] || fail 'the program is still there'
 ! pidof service-registry || fail 'it still runs'
 [ -e "$settings" ] && [ -e "$state/service_registry.db" ] || fail 'settings or database are gone'
@@ -132,6 +147,10 @@ exe="$(readlink "/proc/$(property MainPID)/exe")"
 [ "$exe" = /usr/local/bin/service-registry ] || fail "$exe runs"
 service-registry register --name 'Power Supply' --type PSU --host 127.0.0.1 --port 40123
 is_found 'Power Supply' || fail 'the service is not found'
+before="$(property MainPID)"
+/tarball/install.sh
+[ "$(property MainPID)" != "$before" ] || fail 'the version before still runs'
+is_found 'Power Supply' || fail 'the upgrade has lost a service'
 /tarball/install.sh --uninstall
 has_property ActiveState inactive || fail 'it still runs'
 [ ! -e "$exe" ] || fail 'the program is still there'

@@ -55,13 +55,25 @@ pub(super) enum CopyError {
     )]
     LogBeside { log: PathBuf },
     #[error(
-        "{} cannot be written: {reason}; give the registry's user write access to the folder, \
-         or give another path",
-        destination.display()
+        "{} cannot be written: {reason}; {}, or give another path",
+        destination.display(),
+        remedy(reason)
     )]
     NoAccess { destination: PathBuf, reason: io::Error },
     #[error("{}", explain("write", destination, reason))]
     Failed { destination: PathBuf, reason: Error },
+}
+
+/// How the registry comes to write where it could not.
+fn remedy(reason: &io::Error) -> &'static str {
+    match reason.kind() {
+        // So it is for a unit of systemd with ProtectSystem=strict, as that of the package.
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "name the folder in ReadWritePaths= of the registry's unit (`systemctl edit \
+             service-registry`) or mount its file system for writing"
+        }
+        _ => "give the registry's user write access to the folder",
+    }
 }
 
 /// Copies the database of `source`, which is the file at `path`, to `destination`.

@@ -1,10 +1,11 @@
 //! Which addresses the name of the host means, and whether they are of this host.
 
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 
 use service_registry::client::Host;
 
 use super::finding::Finding;
+use crate::cli::host::is_own;
 
 const CHECK: &str = "address";
 
@@ -32,12 +33,6 @@ pub(super) fn resolve(host: &Host, port: u16) -> (Vec<SocketAddr>, Finding) {
     let here = if is_own(addresses[0].ip()) { "this host" } else { "another host" };
     let found = format!("{name} is {}, {here}", texts.join(", "));
     (addresses, Finding::ok(CHECK, &found))
-}
-
-/// Whether `address` is one of this host.
-pub(super) fn is_own(address: IpAddr) -> bool {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    address.is_loopback() || interfaces.iter().any(|interface| interface.ip() == address)
 }
 
 #[cfg(test)]

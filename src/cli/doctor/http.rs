@@ -1,8 +1,8 @@
 //! Whether the registry of this host answers over HTTP, where its settings say so.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ const CHECK: &str = "http";
 const QUESTION: &[u8] = b"GET /health HTTP/1.0\r\n\r\n";
 
 /// Many times what a registry says of its health.
-const ANSWER_MAX: u64 = 64 * 1_024;
+const ANSWER_MAX: usize = 64 * 1_024;
 
 /// What is at `http` of the settings.
 pub(super) fn check(http: SocketAddr, timeout: Duration) -> Finding {
@@ -41,16 +41,37 @@ fn reachable(http: SocketAddr) -> SocketAddr {
 }
 
 fn ask(address: SocketAddr, timeout: Duration) -> io::Result<Vec<u8>> {
+    let deadline = Instant::now() + timeout;
     let mut stream = TcpStream::connect_timeout(&address, timeout)?;
-    stream.set_read_timeout(Some(timeout))?;
     stream.set_write_timeout(Some(timeout))?;
-    let mut answer = Vec::new();
     // Who is not allowed is closed, or reset: then the answer is empty, whichever it was.
     let _ = stream.write_all(QUESTION);
-    match stream.take(ANSWER_MAX).read_to_end(&mut answer) {
-        Err(error) if error.kind() != io::ErrorKind::ConnectionReset => Err(error),
-        _ => Ok(answer),
+    let mut answer = Vec::new();
+    let mut buffer = [0; 4_096];
+    while answer.len() < ANSWER_MAX {
+        // For the whole answer: somebody may say it byte by byte.
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        if remaining.is_zero() {
+            return Err(endless());
+        }
+        stream.set_read_timeout(Some(remaining))?;
+        match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => answer.extend_from_slice(&buffer[..count]),
+            Err(error) => match error.kind() {
+                ErrorKind::ConnectionReset => break,
+                ErrorKind::Interrupted => {}
+                ErrorKind::WouldBlock | ErrorKind::TimedOut => return Err(endless()),
+                _ => return Err(error),
+            },
+        }
     }
+    Ok(answer)
+}
+
+/// The error of an answer that is not whole in time.
+fn endless() -> io::Error {
+    io::Error::new(ErrorKind::TimedOut, "no whole answer came in time")
 }
 
 fn judge(address: SocketAddr, answer: &str) -> Finding {

@@ -203,6 +203,29 @@ fn what_is_served_over_http_is_looked_at() {
     elsewhere.assert_code(1).assert("http", "problem", "nobody answers");
 }
 
+/// Each byte comes in time, and the answer never ends.
+#[test]
+fn who_drips_over_http_is_not_waited_for() {
+    let registry = Registry::start();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let settings = format!("http: {}\n", listener.local_addr().unwrap());
+    let launch = registry.launch().clone().file("dripping.yaml", settings);
+    let port = port_of(&registry.endpoints().requests);
+    let dripper = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let started = Instant::now();
+        while stream.write_all(b"x").is_ok() {
+            assert!(started.elapsed() < DEADLINE, "the doctor listens for ever");
+            thread::sleep(Duration::from_millis(50));
+        }
+    });
+
+    let found = findings_at(&launch, port, &["--config", "dripping.yaml", "--timeout", "0.5"]);
+
+    dripper.join().unwrap();
+    found.assert_code(1).assert("http", "problem", "no whole answer came in time");
+}
+
 #[test]
 fn a_registry_on_the_loopback_is_not_heard_at_other_addresses_of_its_host() {
     let registry = Registry::start();

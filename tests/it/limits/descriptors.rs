@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::http::exchange::address;
 use crate::support::{Client, Launch, Registry, assert_success, port_of};
 
 /// Longer than the server lets anybody take to say who they are.
@@ -85,6 +86,25 @@ fn a_registry_that_runs_out_of_descriptors_says_so_serves_its_clients_and_recove
     let late = registry.client();
     late.send(&serde_json::json!({"action": "health"}));
     wait_until("a new client is served", || is_served(&late));
+}
+
+#[test]
+fn http_connections_that_cannot_be_taken_are_told_once_and_not_each_second() {
+    let registry = Launch::new().flag("--http", "127.0.0.1:0").descriptor_limits(100, 100).start();
+    let port = port_of(&registry.endpoints().requests);
+    let http = address(&registry);
+    let refused = || registry.log().matches("cannot take an HTTP connection").count();
+
+    // They connect, and say nothing; then others wait for HTTP.
+    let silent: Vec<TcpStream> =
+        (0..200).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    let waiting: Vec<TcpStream> = (0..60).map(|_| TcpStream::connect(http).unwrap()).collect();
+    wait_until("it tells", || refused() > 0);
+    // Three times as long as it waits before it tries again.
+    thread::sleep(Duration::from_secs(3));
+
+    assert_eq!(refused(), 1, "{}", registry.log());
+    drop((silent, waiting));
 }
 
 #[test]

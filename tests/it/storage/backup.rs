@@ -9,7 +9,10 @@ use std::thread;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::support::{Client, Launch, Registry, Transcript, assert_refused, assert_success, ids};
+use crate::support::{
+    Client, DEADLINE, Finished, Launch, Registry, Transcript, assert_refused, assert_success, ids,
+    port_of,
+};
 
 const CLIENTS: usize = 4;
 
@@ -99,7 +102,7 @@ fn a_path_starts_where_the_command_is_given_and_not_where_the_registry_runs() {
     let registry = Registry::start();
     registry.client().register("dev", "DEV");
     let elsewhere = Launch::new();
-    let port = crate::support::port_of(&registry.endpoints().requests).to_string();
+    let port = port_of(&registry.endpoints().requests).to_string();
 
     let finished = elsewhere.run(&["backup", "backup.db", "--json", "--req-port", port.as_str()]);
 
@@ -231,6 +234,50 @@ fn a_backup_is_answered_in_its_turn_and_holds_the_writes_before_it() {
     assert_eq!(reply["request_id"], "b");
     assert_eq!(client.receive()["service"]["id"], "dev");
     assert_success(&launch_on(&backup).start().client().get("dev"));
+}
+
+/// A registry in a container, or with a /tmp of its own, that says that it has made a backup:
+/// what comes of `service-registry backup` with these arguments.
+#[track_caller]
+fn told_by_one_that_sees_other_folders(launch: &Launch, arguments: &[&str]) -> Finished {
+    let socket = zmq::Context::new().socket(zmq::ROUTER).unwrap();
+    socket.set_linger(0).unwrap();
+    socket.set_rcvtimeo(i32::try_from(DEADLINE.as_millis()).unwrap()).unwrap();
+    socket.bind("tcp://127.0.0.1:*").unwrap();
+    let port = port_of(&socket.get_last_endpoint().unwrap().unwrap()).to_string();
+    let stub = thread::spawn(move || {
+        let mut parts = socket.recv_multipart(0).unwrap();
+        let question: Value = serde_json::from_slice(&parts.pop().unwrap()).unwrap();
+        let reply = json!({
+            "success": true, "destination": question["destination"],
+            "request_id": question["request_id"],
+        });
+        let body = reply.to_string().into_bytes();
+        socket.send_multipart([parts.remove(0), b"RESPONSE".to_vec(), body], 0).unwrap();
+        socket
+    });
+    let finished = launch.run(&[&["backup", "--req-port", &port], arguments].concat());
+    // The socket is closed when its answer was read.
+    drop(stub.join().unwrap());
+    finished
+}
+
+#[test]
+fn a_backup_that_is_not_where_it_was_asked_for_is_none() {
+    let launch = Launch::new().file("yesterday.db", "");
+
+    let missing = told_by_one_that_sees_other_folders(&launch, &["new.db"]);
+    let old = told_by_one_that_sees_other_folders(&launch, &["yesterday.db", "--force"]);
+    let told = told_by_one_that_sees_other_folders(&launch, &["new.db", "--json"]);
+
+    for (finished, name) in [(missing, "new.db"), (old, "yesterday.db")] {
+        finished.assert_code(1);
+        let complaint = finished.complaint();
+        assert!(complaint.contains(&format!("{name}, and there is no such copy")), "{complaint}");
+        assert!(complaint.contains("/var/lib/service-registry"), "{complaint}");
+    }
+    let reply: Value = serde_json::from_str(&told.assert_code(1).stdout).unwrap();
+    assert_eq!((&reply["success"], &reply["code"]), (&json!(false), &json!("copy_elsewhere")));
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Backups of a database that is open.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::symlink;
 
 use super::*;
+use crate::backend::sqlite::copy::CopyError;
 
 /// A folder for backups, and an open database with some services.
 fn lab_in_use() -> (Lab, SqliteBackend) {
@@ -259,4 +261,19 @@ fn a_backup_that_fails_leaves_nothing_behind() {
     backend.connection.execute_batch("ROLLBACK").unwrap();
     backend.back_up(&backups.path(), Existing::Keep).unwrap();
     assert_eq!(backups.kept().len(), 50);
+}
+
+#[test]
+fn what_is_read_only_is_told_from_what_belongs_to_somebody_else() {
+    let complaint = |kind: io::ErrorKind| {
+        let destination = "/var/backups/a.db".into();
+        CopyError::NoAccess { destination, reason: kind.into() }.to_string()
+    };
+
+    let read_only = complaint(io::ErrorKind::ReadOnlyFilesystem);
+    let foreign = complaint(io::ErrorKind::PermissionDenied);
+
+    assert!(read_only.contains("ReadWritePaths="), "{read_only}");
+    assert!(!read_only.contains("write access"), "{read_only}");
+    assert!(foreign.contains("give the registry's user write access"), "{foreign}");
 }
