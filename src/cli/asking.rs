@@ -24,6 +24,10 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// What the last of several attempts is given, even where no time is left.
 const ANSWER_MIN: Duration = Duration::from_millis(100);
 
+/// What who names several is told by a command that would not know which to ask.
+const ONE_ONLY: &str = "this is about one registry, and several are named (--host, or \
+    SERVICE_REGISTRY_HOST); name one with --host";
+
 /// The longest time that can be set: a day.
 const TIMEOUT_MAX: Duration = Duration::from_secs(86_400);
 
@@ -87,6 +91,7 @@ macro_rules! asking_command {
 pub(super) use asking_command;
 
 /// The arguments that all asking commands have.
+#[derive(Clone, Copy)]
 pub(super) struct Asking<'a> {
     pub(super) hosts: Option<&'a Hosts>,
     pub(super) req_port: Option<NonZeroU16>,
@@ -193,7 +198,7 @@ impl Asking<'_> {
     pub(super) fn only(&self) -> Result<Asked, Failure> {
         match self.asked()? {
             (only, others) if others.is_empty() => Ok(only),
-            _ => Err(Failure::Usage("this is about one registry; name it with --host".to_owned())),
+            _ => Err(Failure::Usage(ONE_ONLY.to_owned())),
         }
     }
 

@@ -47,6 +47,14 @@ pub(super) fn source(option: Option<&Path>) -> Source {
 }
 
 impl Source {
+    /// The file, where there is one.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Named { path, .. } | Self::Found(path) => Some(path),
+            Self::Defaults => None,
+        }
+    }
+
     /// The settings from there.
     pub(super) fn load(&self) -> Result<Config, ConfigurationError> {
         let (path, text) = match self {

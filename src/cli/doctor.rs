@@ -12,10 +12,10 @@ use serde_json::Value;
 use service_registry::config::Config;
 
 use super::asking::{Asking, Registry, asking_command, print_json};
-use super::configuration;
+use super::configuration::{self, Source};
 use super::failure::Failure;
 use super::host::is_own;
-use super::hosts::Asked;
+use super::hosts::{Asked, Hosts};
 use super::{Exit, output};
 
 mod answers;
@@ -30,11 +30,13 @@ mod ports;
 mod settings;
 mod system;
 mod telling;
+mod workplace;
 
 use finding::{Finding, Verdict};
 use keys::Home;
 use ports::Reached;
-use system::{Listener, Process};
+use system::Listener;
+use workplace::Workplace;
 
 asking_command! {
     /// Check what can be wrong with a registry and the way to it, and tell what to do.
@@ -42,8 +44,8 @@ asking_command! {
         subcommand,
         name = "doctor",
         help_triggers("-h", "--help", "help"),
-        note = "Nothing is changed. On the host of the registry it looks at its database and its \
-            process, too; as the registry's user or with sudo it sees most.",
+        note = "Nothing is changed. Of several hosts each is looked at, one after the other. On the host of the registry it looks at its database and its \
+            process, too: as the registry's user or with sudo it sees most.",
         note = "Done (0) means that there is no problem; warnings may be there."
     )]
     struct Doctor {}
@@ -53,7 +55,7 @@ asking_command! {
 struct Patient<'a> {
     asking: Asking<'a>,
     /// What `registry.yaml` says, where it can be read.
-    config: Option<Config>,
+    config: Option<&'a Config>,
     /// Where it is asked.
     address: SocketAddr,
     /// Whether that is on this host.
@@ -76,7 +78,8 @@ impl Doctor {
 
 /// All findings, in the order in which one explains the next.
 fn examine(asking: Asking<'_>) -> Vec<Finding> {
-    let (config, settings) = settings::check(&configuration::source(asking.config));
+    let source = configuration::source(asking.config);
+    let (config, settings) = settings::check(&source);
     let mut findings = vec![settings];
     let asking = match config {
         Some(_) => asking,
@@ -86,25 +89,42 @@ fn examine(asking: Asking<'_>) -> Vec<Finding> {
             Asking { req_port: asking.req_port.or(usual), config: None, ..asking }
         }
     };
-    let Asked { host, port } = match asking.only() {
-        Ok(asked) => asked,
-        Err(failure) => {
-            findings.push(no_port(&failure));
-            return findings;
+    let asked = Hosts::given(asking.hosts)
+        .map_err(|failure| no_host(&failure))
+        .and_then(|hosts| hosts.at(|| asking.port()).map_err(|failure| no_port(&failure)));
+    match asked {
+        Ok((first, others)) => {
+            for asked in [first].into_iter().chain(others) {
+                findings.extend(examine_one(asking, asked, config.as_ref(), &source));
+            }
         }
-    };
-    let (addresses, name) = host::resolve(&host, port.get());
-    findings.push(name);
+        Err(finding) => findings.push(finding),
+    }
+    findings
+}
+
+/// What is found of one registry, beginning with its address.
+fn examine_one(
+    asking: Asking<'_>,
+    asked: Asked,
+    config: Option<&Config>,
+    settings: &Source,
+) -> Vec<Finding> {
+    let (addresses, name) = host::resolve(&asked.host, asked.port.get());
+    let mut findings = vec![name];
     let Some(address) = addresses.first().copied() else { return findings };
+    let only = Hosts::only(asked);
+    let asking = Asking { hosts: Some(&only), ..asking };
     let patient = Patient { asking, config, address, is_here: is_own(address.ip()) };
     let listener = if patient.is_here { system::listener(address) } else { None };
     if patient.is_here {
         findings.push(system::check(address, listener.as_ref()));
     }
+    let workplace = Workplace::find(listener.as_ref(), settings);
     let reached = ports::check("request port", address, patient.timeout());
     findings.push(reached.finding);
     if let Reached::Zmtp { encrypted } = reached.is {
-        let keys = patient.check_keys(encrypted, listener.as_ref());
+        let keys = patient.check_keys(encrypted, &workplace);
         let they_fit = keys.verdict != Verdict::Problem;
         findings.push(keys);
         if they_fit {
@@ -112,9 +132,13 @@ fn examine(asking: Asking<'_>) -> Vec<Finding> {
         }
     }
     if patient.is_here {
-        findings.extend(patient.look_at_home(listener.as_ref()));
+        findings.extend(patient.look_at_home(listener.as_ref(), &workplace));
     }
     findings
+}
+
+fn no_host(failure: &Failure) -> Finding {
+    Finding::problem("address", &failure.chain(), "correct it, or name the host with --host")
 }
 
 fn no_port(failure: &Failure) -> Finding {
@@ -127,14 +151,13 @@ impl Patient<'_> {
     }
 
     /// The keys of the registry on this host, where it has some.
-    fn keys_at_home(&self, listener: Option<&Listener>) -> Option<Home<'_>> {
-        let curve = self.config.as_ref().filter(|_| self.is_here)?.curve.as_ref()?;
-        let process = listener.and_then(|listener| listener.process.as_ref());
-        Some(Home::new(curve, &process.and_then(Process::folder).unwrap_or_default()))
+    fn keys_at_home(&self, workplace: &Workplace) -> Option<Home<'_>> {
+        let curve = self.config.filter(|_| self.is_here)?.curve.as_ref()?;
+        Some(Home::new(curve, &workplace.path(&curve.key_file)?))
     }
 
-    fn check_keys(&self, encrypted: bool, listener: Option<&Listener>) -> Finding {
-        keys::check(&self.asking.keys.given(), encrypted, self.keys_at_home(listener).as_ref())
+    fn check_keys(&self, encrypted: bool, workplace: &Workplace) -> Finding {
+        keys::check(&self.asking.keys.given(), encrypted, self.keys_at_home(workplace).as_ref())
     }
 
     /// What a registry that speaks can be asked.
@@ -168,21 +191,21 @@ impl Patient<'_> {
 
     fn services(&self, registry: &mut Registry, info: &Value) -> Vec<Finding> {
         let Ok(now) = registry.now() else { return Vec::new() };
-        let interval = self.config.as_ref().filter(|_| self.is_here);
+        let interval = self.config.filter(|_| self.is_here);
         let interval = interval.map(|config| config.cleanup_interval);
         telling::check_services(&info["services"], now, interval)
     }
 
     /// What can be seen on the host of the registry only.
-    fn look_at_home(&self, listener: Option<&Listener>) -> Vec<Finding> {
+    fn look_at_home(&self, listener: Option<&Listener>, workplace: &Workplace) -> Vec<Finding> {
         let process = listener.and_then(|listener| listener.process.as_ref());
         let mut findings = vec![clock::check_own(), limits::check(process)];
-        findings.extend(self.keys_at_home(listener).map(|keys| keys.check()));
-        if let Some(config) = &self.config {
+        findings.extend(self.keys_at_home(workplace).map(|keys| keys.check()));
+        if let Some(config) = self.config {
             // Where nobody listens nobody answers over HTTP either; port 0 may be any.
             let http = config.http.filter(|http| listener.is_some() && http.port() != 0);
             findings.extend(http.map(|http| http::check(http, self.timeout())));
-            findings.extend(database::check(config, listener));
+            findings.extend(database::check(config, listener, workplace));
         }
         findings
     }

@@ -34,6 +34,12 @@ pub(super) struct Asked {
 }
 
 impl Hosts {
+    /// This one alone.
+    pub(super) fn only(asked: Asked) -> Self {
+        let first = Address { host: asked.host, port: Some(asked.port) };
+        Self { first, others: Vec::new() }
+    }
+
     /// Those that the argument names, or else the environment; else it is this host.
     pub(super) fn given(argument: Option<&Self>) -> Result<Self, Failure> {
         if let Some(hosts) = argument {

@@ -3,16 +3,17 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::sys::stat::{major, minor};
 use nix::sys::statvfs::{FsFlags, statvfs};
-use nix::unistd::{AccessFlags, Gid, Uid, eaccess};
+use nix::unistd::{AccessFlags, Uid, eaccess};
 use service_registry::backend::{SqliteBackend, SqliteError};
 use service_registry::config::{BackendKind, Config};
 
 use super::finding::Finding;
 use super::system::{Listener, Process, user_name};
+use super::workplace::{Known, Owner, Workplace};
 use crate::cli::failure::Failure;
 
 const FILE: &str = "database";
@@ -28,14 +29,26 @@ const SPACE_OUT: u64 = 5 << 20;
 /// Who is to write to the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Writer {
-    user: u32,
-    group: u32,
+    owner: Owner,
     /// Whether that is this process, which can simply try.
     is_own: bool,
 }
 
-/// The database that `config` names, of the registry that `listener` is.
-pub(super) fn check(config: &Config, listener: Option<&Listener>) -> Vec<Finding> {
+/// Who has a lock on a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Holder {
+    process: u32,
+    /// Whether the file's device is the same, too. Some file systems, such as btrfs, show another
+    /// one for their files than the kernel knows; then it may be a file of the same number.
+    is_sure: bool,
+}
+
+/// The database that `config` names, of the registry that `listener` is, or that will be started.
+pub(super) fn check(
+    config: &Config,
+    listener: Option<&Listener>,
+    workplace: &Workplace,
+) -> Vec<Finding> {
     if config.backend == BackendKind::Memory {
         let found = "the registry keeps its services in memory: a restart forgets them";
         return vec![Finding::ok(FILE, found)];
@@ -45,25 +58,30 @@ pub(super) fn check(config: &Config, listener: Option<&Listener>) -> Vec<Finding
         let found = format!("the registry keeps its services in etcd, at {endpoints}");
         return vec![Finding::ok(FILE, &found)];
     }
-    let process = listener.and_then(|listener| listener.process.as_ref());
-    let begin = process.and_then(Process::folder).unwrap_or_default();
-    let path = begin.join(&config.db_path);
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
+    let Some(path) = workplace.path(&config.db_path) else {
+        let path = config.db_path.display();
+        let found =
+            format!("{path} begins where the registry runs, which its user and root alone can see");
+        return [FILE, WRITABLE, SPACE].map(|check| Finding::unknown(check, &found)).into();
     };
-    let writer = Writer::of(listener);
-    vec![check_use(&path, listener), check_access(&path, &folder, writer), check_space(&folder)]
+    let folder = path.parent().unwrap_or(&path);
+    let findings =
+        [check_use(&path, listener), check_access(&path, folder, workplace), check_space(folder)];
+    if workplace.known != Known::Guess {
+        return findings.into();
+    }
+    // What is there says something. That nothing is there says nothing.
+    let is_elsewhere = config.db_path.is_relative() && !path.exists();
+    let is_unsure = |finding: &Finding| is_elsewhere || finding.check == WRITABLE;
+    let why = "if it is started in this folder, by this user";
+    findings
+        .map(|finding| if is_unsure(&finding) { finding.unless_ok(why) } else { finding })
+        .into()
 }
 
 impl Writer {
-    fn of(listener: Option<&Listener>) -> Self {
-        let own = (Uid::effective().as_raw(), Gid::effective().as_raw());
-        let process = listener.and_then(|listener| listener.process.as_ref()?.owner());
-        // A user whose processes cannot be seen is known by its socket; its group is not.
-        let other = listener.map(|listener| (listener.user, u32::MAX));
-        let (user, group) = process.or(other).unwrap_or(own);
-        Self { user, group, is_own: user == own.0 }
+    fn new(owner: Owner) -> Self {
+        Self { owner, is_own: owner.user == Uid::effective().as_raw() }
     }
 
     /// Whether the bits of the file or folder at `path` let it write there.
@@ -81,14 +99,14 @@ impl Writer {
     }
 
     const fn is_let_by(self, mode: u32, user: u32, group: u32) -> bool {
-        let bit = if self.user == user {
+        let bit = if self.owner.user == user {
             0o200
-        } else if self.group == group {
+        } else if self.owner.group == group {
             0o020
         } else {
             0o002
         };
-        self.user == 0 || mode & bit != 0
+        self.owner.user == 0 || mode & bit != 0
     }
 }
 
@@ -112,29 +130,37 @@ fn check_use(path: &Path, listener: Option<&Listener>) -> Finding {
             return Finding::unknown(FILE, &format!("{shown} cannot be seen: {error}"));
         }
     };
-    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    check_holder(path, &metadata, listener)
+}
+
+/// Who has the file open.
+fn check_holder(path: &Path, metadata: &fs::Metadata, listener: Option<&Listener>) -> Finding {
+    let shown = path.display();
     let registry = listener.and_then(|listener| listener.process.as_ref());
-    match holder(&locks, metadata.dev(), metadata.ino()) {
-        Some(id) if registry.is_some_and(|process| process.id == id) => {
-            Finding::ok(FILE, &format!("{shown} is used by the registry alone"))
-        }
-        Some(id) if listener.is_some() && registry.is_none() => {
-            let found = format!("{shown} is used by process {id}, which may be the registry");
+    let (device, inode) = (metadata.dev(), metadata.ino());
+    if registry.is_some_and(|process| process.has_open(device, inode)) {
+        return Finding::ok(FILE, &format!("{shown} is used by the registry alone"));
+    }
+    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    match holder(&locks, device, inode) {
+        Some(Holder { process, .. }) if listener.is_some() && registry.is_none() => {
+            let found = format!("{shown} is used by process {process}, which may be the registry");
             Finding::ok(FILE, &found)
         }
-        Some(id) => {
+        Some(Holder { process, is_sure: true }) => {
             let command =
-                Process::with_id(id).map_or_else(String::new, |it| format!(" ({})", it.command));
-            let found = format!("{shown} is held by process {id}{command}, not by a registry here");
+                Process::with_id(process).map_or_else(|| process.to_string(), |it| it.shown());
+            let found = format!("{shown} is held by process {command}, not by a registry here");
             let remedy = "two programs cannot use it: stop that one, or give another db_path";
             Finding::problem(FILE, &found, remedy)
         }
-        None if listener.is_some() => Finding::warning(
+        _ if listener.is_some() => Finding::warning(
             FILE,
             &format!("{shown} is not what the registry that runs has open"),
             "see its --db-path and --config, and give doctor the same --config",
         ),
-        None => judge_contents(path, SqliteBackend::examine(path).map(|it| it.services.len())),
+        // Who opens it is told where another program holds it.
+        _ => judge_contents(path, SqliteBackend::examine(path).map(|it| it.services.len())),
     }
 }
 
@@ -154,11 +180,28 @@ fn judge_contents(path: &Path, services: Result<usize, SqliteError>) -> Finding 
     }
 }
 
-fn check_access(path: &Path, folder: &Path, writer: Writer) -> Finding {
-    let user = user_name(writer.user);
-    let parts = [path, folder];
-    let mut there = parts.into_iter().filter(|part| part.exists()).peekable();
-    if there.peek().is_none() {
+fn check_access(path: &Path, folder: &Path, workplace: &Workplace) -> Finding {
+    let Some(owner) = workplace.owner else {
+        return Finding::unknown(WRITABLE, "the user of the registry is not known");
+    };
+    let writer = Writer::new(owner);
+    let user = user_name(owner.user);
+    let mut there = Vec::new();
+    for part in [path, folder] {
+        match part.try_exists() {
+            Ok(true) => there.push(part),
+            Ok(false) => {}
+            Err(error) => {
+                let found = format!("{} cannot be seen: {error}", part.display());
+                return Finding::unknown(WRITABLE, &found);
+            }
+        }
+    }
+    if there.is_empty() && workplace.is_made_at_start(folder) {
+        let found = format!("{} is made by systemd at the first start", folder.display());
+        return Finding::unknown(WRITABLE, &found);
+    }
+    if there.is_empty() {
         let found = format!("there is no folder {}", folder.display());
         return Finding::problem(WRITABLE, &found, "create it, or correct db_path");
     }
@@ -207,15 +250,18 @@ fn judge_space(folder: &Path, free: u64) -> Finding {
     }
 }
 
-/// The process that holds a lock on the file, in the table of /proc/locks.
-fn holder(locks: &str, device: u64, inode: u64) -> Option<u32> {
-    let file = format!("{:02x}:{:02x}:{inode}", major(device), minor(device));
-    locks.lines().find_map(|line| {
+/// Who holds a lock on the file, in the table of /proc/locks.
+fn holder(locks: &str, device: u64, inode: u64) -> Option<Holder> {
+    let device = format!("{:02x}:{:02x}", major(device), minor(device));
+    let holders = locks.lines().filter_map(|line| {
         let mut words =
             line.split_whitespace().skip_while(|word| *word != "READ" && *word != "WRITE");
-        let (id, locked) = (words.nth(1)?, words.next()?);
-        (locked == file).then(|| id.parse().ok()).flatten()
-    })
+        let (process, locked) = (words.nth(1)?, words.next()?);
+        let (its_device, its_inode) = locked.rsplit_once(':')?;
+        let is_it = its_inode.parse() == Ok(inode);
+        is_it.then_some(Holder { process: process.parse().ok()?, is_sure: its_device == device })
+    });
+    holders.max_by_key(|holder| holder.is_sure)
 }
 
 #[cfg(test)]
@@ -227,7 +273,7 @@ mod tests {
 
     #[test]
     fn the_bits_that_count_are_those_of_the_user() {
-        let writer = |user, group| Writer { user, group, is_own: false };
+        let writer = |user, group| Writer { owner: Owner { user, group }, is_own: false };
 
         assert!(writer(7, 7).is_let_by(0o644, 7, 0));
         assert!(!writer(7, 7).is_let_by(0o466, 7, 7), "the owner's bits hide the group's");
@@ -252,18 +298,34 @@ mod tests {
                      1: -> POSIX  ADVISORY  READ 9 fe:00:12967969 0 EOF\n\
                      2: FLOCK  ADVISORY  WRITE 77 08:11:5 0 EOF\n";
 
-        assert_eq!(holder(locks, makedev(0xfe, 0), 12_967_969), Some(15_520));
-        assert_eq!(holder(locks, makedev(8, 0x11), 5), Some(77));
-        assert_eq!(holder(locks, makedev(8, 0x11), 6), None);
+        let found = |device, inode| {
+            holder(locks, device, inode).map(|Holder { process, is_sure }| (process, is_sure))
+        };
+        assert_eq!(found(makedev(0xfe, 0), 12_967_969), Some((15_520, true)));
+        assert_eq!(found(makedev(8, 0x11), 5), Some((77, true)));
+        assert_eq!(found(makedev(8, 0x11), 6), None);
+        assert_eq!(found(makedev(0, 0x2a), 5), Some((77, false)), "as on btrfs");
+    }
+
+    #[test]
+    fn of_a_registry_in_a_folder_that_cannot_be_seen_nothing_is_said() {
+        let hidden = Workplace::of_user(7, None);
+
+        let findings = check(&Config::default(), None, &hidden);
+
+        let verdicts: Vec<Verdict> = findings.iter().map(|finding| finding.verdict).collect();
+        assert_eq!(verdicts, [Verdict::Unknown; 3], "{findings:?}");
     }
 
     #[test]
     fn a_folder_that_is_not_there_is_a_problem() {
-        let writer = Writer { user: 0, group: 0, is_own: true };
+        let findings = check(
+            &Config { db_path: "/no/such/a.db".into(), ..Config::default() },
+            None,
+            &Workplace::guess(),
+        );
 
-        let finding = check_access(Path::new("/no/such/a.db"), Path::new("/no/such"), writer);
-
-        assert_eq!(finding.verdict, Verdict::Problem);
-        assert_eq!(finding.found, "there is no folder /no/such");
+        assert_eq!(findings[1].verdict, Verdict::Problem);
+        assert_eq!(findings[1].found, "there is no folder /no/such");
     }
 }

@@ -45,6 +45,14 @@ impl Finding {
         Self { verdict: Verdict::Unknown, ..Self::ok(check, found) }
     }
 
+    /// The finding, if it is bad; what is well is so only on a condition that nobody can see.
+    pub(super) fn unless_ok(self, condition: &str) -> Self {
+        match self.verdict {
+            Verdict::Ok => Self::unknown(self.check, &format!("{}, {condition}", self.found)),
+            _ => self,
+        }
+    }
+
     fn bad(check: &'static str, verdict: Verdict, found: &str, remedy: &str) -> Self {
         Self { check, verdict, found: found.to_owned(), remedy: Some(remedy.to_owned()) }
     }

@@ -21,9 +21,9 @@ pub(super) struct Home<'a> {
 }
 
 impl<'a> Home<'a> {
-    /// What `curve` says; relative paths begin in `folder`.
-    pub(super) fn new(curve: &'a Curve, folder: &Path) -> Self {
-        Self { curve, own: KeyPair::load(&folder.join(&curve.key_file)) }
+    /// What `curve` says, whose key file is the one at `path`.
+    pub(super) fn new(curve: &'a Curve, path: &Path) -> Self {
+        Self { curve, own: KeyPair::load(path) }
     }
 
     /// Whether the registry finds its own keys when it starts.

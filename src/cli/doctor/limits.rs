@@ -8,22 +8,21 @@ const CHECK: &str = "open files";
 /// Three sockets for each of some hundreds of clients.
 const ENOUGH: u64 = 1_024;
 
-/// The registry's own process, or, where that cannot be seen, what this one may.
+/// The registry's own process.
 pub(super) fn check(process: Option<&Process>) -> Finding {
-    let own = Process::with_id(std::process::id());
-    let whose = if process.is_some() { "the registry" } else { "a program of this user" };
-    let Some(process) = process.or(own.as_ref()) else {
-        return Finding::unknown(CHECK, "/proc does not tell");
+    let Some(process) = process else {
+        let found = "no process of a registry is seen; where one runs, its user and root see it";
+        return Finding::unknown(CHECK, found);
     };
     let open = process.open_files().and_then(|open| u64::try_from(open).ok()).unwrap_or(0);
     process.open_files_max().map_or_else(
         || Finding::unknown(CHECK, "the limit cannot be seen; try as the registry's user, or root"),
-        |limit| judge(whose, open, limit),
+        |limit| judge(open, limit),
     )
 }
 
-fn judge(whose: &str, open: u64, limit: u64) -> Finding {
-    let found = format!("{whose} has {open} open and may have {limit}");
+fn judge(open: u64, limit: u64) -> Finding {
+    let found = format!("the registry has {open} open and may have {limit}");
     let remedy = "raise LimitNOFILE in the unit (`systemctl edit service-registry`), or \
         `ulimit -n` before the start: a registry without files refuses connections";
     // As integers, without overflow.
@@ -43,7 +42,7 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_near_or_low_is_told() {
-        let verdict = |open, limit| judge("the registry", open, limit).verdict;
+        let verdict = |open, limit| judge(open, limit).verdict;
 
         assert_eq!(verdict(20, 1_024), Verdict::Ok);
         assert_eq!(verdict(20, 256), Verdict::Warning);
@@ -58,5 +57,6 @@ mod tests {
 
         assert!(finding.found.starts_with("the registry has "), "{}", finding.found);
         assert_ne!(finding.verdict, Verdict::Unknown);
+        assert_eq!(check(None).verdict, Verdict::Unknown);
     }
 }

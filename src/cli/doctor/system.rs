@@ -15,6 +15,10 @@ use super::finding::Finding;
 
 const CHECK: &str = "process";
 
+/// How many registries stand in a finding, and how much of the command of each.
+const NAMED_MAX: usize = 5;
+const COMMAND_MAX: usize = 80;
+
 /// The state of a socket that listens, as /proc/net/tcp writes it.
 const LISTENS: &str = "0A";
 
@@ -52,10 +56,7 @@ pub(super) fn check(asked: SocketAddr, listener: Option<&Listener>) -> Finding {
     if let Some(listener) = listener {
         return judge_listener(asked, listener);
     }
-    let registries: Vec<String> = processes()
-        .filter(Process::is_registry)
-        .map(|process| format!("{} ({})", process.id, process.command))
-        .collect();
+    let registries: Vec<Process> = processes().filter(Process::is_registry).collect();
     judge_absence(asked.port(), &registries)
 }
 
@@ -64,7 +65,7 @@ fn judge_listener(asked: SocketAddr, listener: &Listener) -> Finding {
     let user = user_name(*user);
     let process = process.as_ref().map_or_else(
         || "a process that only its user or root can see".to_owned(),
-        |process| format!("process {} ({})", process.id, process.command),
+        |process| format!("process {}", process.shown()),
     );
     let found = format!("{process} of user {user} listens at {at}");
     if !listener.hears(asked) {
@@ -81,7 +82,7 @@ fn judge_listener(asked: SocketAddr, listener: &Listener) -> Finding {
     Finding::ok(CHECK, &found)
 }
 
-fn judge_absence(port: u16, registries: &[String]) -> Finding {
+fn judge_absence(port: u16, registries: &[Process]) -> Finding {
     let nobody = format!("nobody listens at port {port} of this host");
     if registries.is_empty() {
         let remedy = "start the registry: `systemctl start service-registry`, or \
@@ -90,11 +91,10 @@ fn judge_absence(port: u16, registries: &[String]) -> Finding {
     }
     let remedy = "it has another port (`--req-port`), or is in a container or a network namespace \
         of its own: see `ls -l /proc/PID/ns/net`, and publish its ports";
-    Finding::problem(
-        CHECK,
-        &format!("{nobody}, but there is process {}", registries.join(", ")),
-        remedy,
-    )
+    let named: Vec<String> = registries.iter().take(NAMED_MAX).map(Process::shown).collect();
+    let more = if registries.len() > NAMED_MAX { ", …" } else { "" };
+    let found = format!("{nobody}, but there is process {}{more}", named.join(", "));
+    Finding::problem(CHECK, &found, remedy)
 }
 
 /// The name of a user, or the number where it has none.
@@ -120,6 +120,22 @@ impl Process {
             .map(|word| String::from_utf8_lossy(word).into_owned())
             .collect();
         (!words.is_empty()).then(|| Self { id, command: words.join(" ") })
+    }
+
+    /// Its id, and as much of its command as a line takes.
+    pub(super) fn shown(&self) -> String {
+        let Self { id, command } = self;
+        match command.char_indices().nth(COMMAND_MAX) {
+            Some((end, _)) => format!("{id} ({}…)", &command[..end]),
+            None => format!("{id} ({command})"),
+        }
+    }
+
+    /// Whether it has this file open, as far as its open files can be seen.
+    pub(super) fn has_open(&self, device: u64, inode: u64) -> bool {
+        let Ok(files) = fs::read_dir(format!("/proc/{}/fd", self.id)) else { return false };
+        let mut files = files.flatten().filter_map(|file| fs::metadata(file.path()).ok());
+        files.any(|file| (file.dev(), file.ino()) == (device, inode))
     }
 
     /// Where its relative paths begin.
@@ -255,11 +271,35 @@ mod tests {
     #[test]
     fn a_registry_that_runs_elsewhere_is_another_problem_than_none() {
         let none = judge_absence(6_100, &[]);
-        let elsewhere = judge_absence(6_100, &["7 (service-registry start)".to_owned()]);
+        let registry = Process { id: 7, command: "service-registry start".to_owned() };
+        let elsewhere = judge_absence(6_100, &[registry]);
 
         assert_eq!((none.verdict, elsewhere.verdict), (Verdict::Problem, Verdict::Problem));
         assert!(none.remedy.unwrap().starts_with("start the registry"));
         assert!(elsewhere.remedy.unwrap().contains("namespace"));
+    }
+
+    #[test]
+    fn of_many_registries_some_are_named_and_of_a_long_command_the_beginning() {
+        let long = format!("service-registry start --allow {}", "ü".repeat(1_000));
+        let registries: Vec<Process> =
+            (10..30).map(|id| Process { id, command: long.clone() }).collect();
+
+        let found = judge_absence(6_100, &registries).found;
+
+        assert!(found.contains("process 10 (service-registry start"), "{found}");
+        assert!(found.ends_with("ü…), …") && !found.contains("15 ("), "{found}");
+        assert!(found.chars().count() < 600, "{found}");
+    }
+
+    #[test]
+    fn the_files_that_a_process_has_open_are_seen() {
+        let own = Process::with_id(std::process::id()).unwrap();
+        let open = tempfile::tempfile().unwrap();
+        let metadata = open.metadata().unwrap();
+
+        assert!(own.has_open(metadata.dev(), metadata.ino()));
+        assert!(!own.has_open(metadata.dev() + 1, metadata.ino()));
     }
 
     #[test]

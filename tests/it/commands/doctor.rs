@@ -1,6 +1,5 @@
 //! `doctor`: what it finds of registries that are well, and of each that is not.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
@@ -10,6 +9,8 @@ use serde_json::{Value, json};
 
 use crate::http::exchange::address;
 use crate::support::{Finished, Launch, Place, Registry, port_of};
+
+mod database;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -306,54 +307,40 @@ fn a_mistake_in_the_settings_is_told_and_the_rest_is_looked_at() {
     found.assert("protocol", "ok", "is ok");
 }
 
+/// Of several, where any command would ask the first that answers.
 #[test]
-fn a_database_that_nobody_can_write_is_a_problem() {
-    let launch = Launch::new().file("settings.yaml", "db_path: a.db\n").file("a.db", "");
-    let mut permissions = fs::metadata(launch.path("a.db")).unwrap().permissions();
-    permissions.set_readonly(true);
-    fs::set_permissions(launch.path("a.db"), permissions).unwrap();
+fn each_of_several_registries_is_looked_at() {
+    let registries = [Registry::start(), Registry::start()];
+    let [first, second] = registries.each_ref().map(|it| port_of(&it.endpoints().requests));
+    let hosts = format!("127.0.0.1:{first},127.0.0.1:{second},no-such-host.invalid");
 
-    let found = findings_at(&launch, free_port(), &["--config", "settings.yaml"]);
+    let launch = registries[0].launch().clone().variable("SERVICE_REGISTRY_HOST", &hosts);
+    let found = Findings::of(launch.run(&["doctor", "--json"]));
 
-    found.assert_code(1).assert("database access", "problem", "cannot write");
+    found.assert_code(1);
+    let count = |check: &str, verdict: &str, word: &str| {
+        let findings = found.reply["findings"].as_array().unwrap().iter();
+        let is_it = |finding: &&Value| {
+            finding["check"] == check
+                && finding["verdict"] == verdict
+                && finding["found"].as_str().unwrap().contains(word)
+        };
+        findings.filter(is_it).count()
+    };
+    assert_eq!(count("settings", "ok", ""), 1, "{:#}", found.reply);
+    assert_eq!(count("address", "ok", "127.0.0.1"), 2);
+    assert_eq!(count("address", "problem", "no-such-host.invalid"), 1);
+    for (registry, port) in registries.iter().zip([first, second]) {
+        assert_eq!(count("protocol", "ok", &format!("127.0.0.1:{port} is ok")), 1);
+        assert_eq!(count("process", "ok", &format!("process {}", registry.process_id())), 1);
+    }
 }
 
 #[test]
-fn a_database_in_a_folder_that_is_missing_is_a_problem() {
-    let launch = Launch::new().file("settings.yaml", "db_path: missing/a.db\n");
+fn a_name_in_the_environment_that_is_none_is_told_as_such() {
+    let launch = Launch::new().variable("SERVICE_REGISTRY_HOST", "lab,,other");
 
-    let found = findings_at(&launch, free_port(), &["--config", "settings.yaml"]);
+    let found = Findings::of(launch.run(&["doctor", "--json"]));
 
-    found.assert_code(1).assert("database access", "problem", "there is no folder missing");
-}
-
-#[test]
-fn a_file_that_is_no_database_is_a_problem() {
-    let text = "a text of more than one line\n".repeat(100);
-    let launch = Launch::new().file("settings.yaml", "db_path: a.db\n").file("a.db", text);
-
-    let found = findings_at(&launch, free_port(), &["--config", "settings.yaml"]);
-
-    found.assert_code(1).assert("database", "problem", "is not a SQLite database");
-}
-
-#[test]
-fn a_database_that_another_program_holds_is_a_problem() {
-    let registry = Registry::start();
-
-    let found = findings_at(registry.launch(), free_port(), &[]);
-
-    let holder = format!("held by process {}", registry.process_id());
-    found.assert_code(1).assert("database", "problem", &holder);
-}
-
-#[test]
-fn settings_of_another_registry_are_told_from_those_of_the_one_that_runs() {
-    let registry = Registry::start();
-    let launch = registry.launch().clone().file("other.yaml", "db_path: other.db\n");
-    let port = port_of(&registry.endpoints().requests);
-
-    let found = findings_at(&launch, port, &["--config", "other.yaml"]);
-
-    found.assert_code(0).assert("database", "warning", "although a registry runs");
+    found.assert_code(1).assert("address", "problem", "SERVICE_REGISTRY_HOST must be a host name");
 }
