@@ -9,8 +9,10 @@ use std::{env, fs};
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let version = env!("CARGO_PKG_VERSION");
-    let version = commit().map_or(version.to_owned(), |commit| format!("{version} ({commit})"));
-    println!("cargo::rustc-env=SERVICE_REGISTRY_VERSION={version}");
+    let commit = commit().unwrap_or_default();
+    let suffix = if commit.is_empty() { String::new() } else { format!(" ({commit})") };
+    println!("cargo::rustc-env=SERVICE_REGISTRY_VERSION={version}{suffix}");
+    println!("cargo::rustc-env=SERVICE_REGISTRY_COMMIT={commit}");
     link_cpp_library();
 }
 

@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 mod asking;
 mod backup;
@@ -128,7 +128,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> Exit {
         Ok(Arguments { version: true, .. }) => output::print(&format!("{PROGRAM} {VERSION}"))
             .map_or_else(|failure| failure.tell(), |()| Exit::Done),
         Ok(Arguments { command: Some(command), .. }) => command.run(),
-        Ok(Arguments { command: None, .. }) => wrong_usage("a command is missing"),
+        Ok(Arguments { command: None, .. }) => wrong_usage(PROGRAM, "a command is missing"),
         Err(exit) => exit,
     }
 }
@@ -163,7 +163,7 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Arguments, Exit> {
     let arguments = arguments
         .map(|argument| {
             argument.into_string().map_err(|argument| {
-                wrong_usage(&format!("{} is not UTF-8", argument.to_string_lossy()))
+                wrong_usage(PROGRAM, &format!("{} is not UTF-8", argument.to_string_lossy()))
             })
         })
         .collect::<Result<Vec<_>, _>>()?;
@@ -171,8 +171,16 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Arguments, Exit> {
     Arguments::from_args(&[PROGRAM], &arguments).map_err(|early| match early.status {
         Ok(()) => output::print(early.output.trim_end())
             .map_or_else(|failure| failure.tell(), |()| Exit::Done),
-        Err(()) => wrong_usage(early.output.trim_end()),
+        Err(()) => wrong_usage(&called(&arguments), early.output.trim_end()),
     })
+}
+
+/// What of the program is called: a command, where the first argument is one.
+fn called(arguments: &[&str]) -> String {
+    let program = Arguments::get_args_info();
+    let is_command = |word: &&&str| program.commands.iter().any(|it| it.name == **word);
+    let command = arguments.first().filter(is_command);
+    command.map_or_else(|| PROGRAM.to_owned(), |command| format!("{PROGRAM} {command}"))
 }
 
 /// `--name=value` as `--name value`, which is what argh knows. Behind `--` stand no flags.
@@ -186,8 +194,8 @@ fn split_values(arguments: &[String]) -> impl Iterator<Item = &str> {
     flags.chain(rest.iter().map(String::as_str))
 }
 
-fn wrong_usage(problem: &str) -> Exit {
-    output::complain(&format!("{problem}\n`{PROGRAM} --help` tells what there is."));
+fn wrong_usage(called: &str, problem: &str) -> Exit {
+    output::complain(&format!("{problem}\n`{called} --help` tells what there is."));
     Exit::WrongUsage
 }
 

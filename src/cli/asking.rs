@@ -232,6 +232,16 @@ impl Registry {
         self.send(fields.map(|(key, value)| (key.to_owned(), value.into())).collect())
     }
 
+    /// Asks for `action` of the service `id`, which is named where there is none.
+    pub(super) fn ask_about(&mut self, action: &str, id: &str) -> Result<Value, Failure> {
+        self.ask(action, &[("service_id", id)]).map_err(|failure| match failure {
+            Failure::Refused(reply) if reply["code"] == "service_not_found" => {
+                Failure::NoSuchService { id: id.to_owned(), reply }
+            }
+            other => other,
+        })
+    }
+
     /// Sends `request` and returns the reply, unless it is a refusal.
     pub(super) fn send(&mut self, request: Map<String, Value>) -> Result<Value, Failure> {
         let reply = Value::Object(self.first_reply(&request)?);

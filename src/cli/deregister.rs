@@ -36,7 +36,7 @@ impl Deregister {
 }
 
 fn one(registry: &mut Registry, id: &str) -> Result<Answer, Failure> {
-    let reply = registry.ask("deregister", &[("service_id", id)])?;
+    let reply = registry.ask_about("deregister", id)?;
     Ok(Answer { reply, text: format!("deregistered {}", output::harmless(id)) })
 }
 

@@ -40,6 +40,9 @@ pub(super) enum Failure {
     /// The registry said no; this is its reply.
     #[error("{}", refusal(.0))]
     Refused(Value),
+    /// The registry has no service with this id, and said so by this reply.
+    #[error("{}: {id}", refusal(.reply))]
+    NoSuchService { id: String, reply: Value },
     /// The registry has made a copy, and it is not there for who asked for it.
     #[error(
         "the registry has written {destination}, and there is no such copy here: it sees other \
@@ -93,6 +96,7 @@ impl Failure {
             Self::Connection(_) => Exit::NotReachable,
             Self::Command(error) => Exit::AsCommand(error.exit_code()),
             Self::Refused(_)
+            | Self::NoSuchService { .. }
             | Self::CopyElsewhere { .. }
             | Self::Database(_)
             | Self::Start(_)
@@ -108,7 +112,7 @@ impl Failure {
 
     /// The failure in the form of a registry's reply: its own, where it gave one.
     pub(super) fn reply(&self) -> Value {
-        if let Self::Refused(reply) = self {
+        if let Self::Refused(reply) | Self::NoSuchService { reply, .. } = self {
             return reply.clone();
         }
         let mut reply = json!({"success": false, "error": chain(self), "code": self.code()});
@@ -124,7 +128,7 @@ impl Failure {
             Self::Configuration(_) => "invalid_configuration",
             Self::Connection(ConnectionError::NotARegistry { .. }) => "not_a_registry",
             Self::Connection(_) => "not_reachable",
-            Self::Refused(_) => "refused",
+            Self::Refused(_) | Self::NoSuchService { .. } => "refused",
             Self::CopyElsewhere { .. } => "copy_elsewhere",
             Self::Database(error) => database_code(error),
             Self::Start(_) => "not_started",
@@ -142,6 +146,7 @@ impl Failure {
         match self {
             Self::Connection(ConnectionError::Unreachable { .. }) => Some(UNREACHABLE_HINT),
             Self::Database(SqliteError::Locked { .. }) => Some(IN_USE_HINT),
+            Self::NoSuchService { .. } => Some(MISSING_HINT),
             Self::Refused(reply) if is_about_a_missing_service(reply) => Some(MISSING_HINT),
             _ => None,
         }

@@ -16,7 +16,7 @@ asking_command! {
 impl Get {
     pub(super) fn run(&self) -> Exit {
         self.asking().run(|registry| {
-            let reply = registry.ask("get", &[("service_id", &self.service_id)])?;
+            let reply = registry.ask_about("get", &self.service_id)?;
             let now = registry.now()?;
             let text = services::details(registry.service(&reply)?, now);
             Ok(Answer { reply, text })

@@ -22,7 +22,7 @@ macro_rules! registering_command {
             name: String,
 
             /// the port under which the service is reached
-            #[argh(option)]
+            #[argh(option, from_str_fn(super::registering::port))]
             port: u16,
 
             /// the host under which others reach the service (default: the address from which
@@ -40,7 +40,7 @@ macro_rules! registering_command {
             id: Option<String>,
 
             /// for how many seconds after a heartbeat the service counts as alive (default: 30)
-            #[argh(option, default = "30")]
+            #[argh(option, default = "30", from_str_fn(super::registering::ttl))]
             ttl: u32,
 
             /// KEY=VALUE: something else to say; a value that is JSON is taken as such; may be
@@ -122,6 +122,16 @@ macro_rules! registering_command {
 }
 
 pub(super) use registering_command;
+
+/// The port of a service that `text` names.
+pub(super) fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "must be a whole number from 0 to 65535".to_owned())
+}
+
+/// The ttl that `text` names.
+pub(super) fn ttl(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| format!("must be a whole number of seconds, at most {}", u32::MAX))
+}
 
 /// What the arguments say of the service.
 pub(super) struct Said<'a> {

@@ -38,7 +38,13 @@ pub(super) fn of_command(name: &str, command: &CommandInfoWithArgs) -> String {
     let called = format!("{PROGRAM} {name}");
     let mut page = begin(&format!("{PROGRAM}-{name}"), command.description);
     page.control("SH", ["SYNOPSIS"]);
-    let mut synopsis = vec![bold(called.clone()), roman(" [options]")];
+    let mut synopsis = vec![bold(called.clone())];
+    let required = command.flags.iter().filter(|it| it.optionality == Optionality::Required);
+    for flag in required {
+        synopsis.push(roman(" "));
+        synopsis.extend(term(flag));
+    }
+    synopsis.push(roman(" [options]"));
     synopsis.extend(command.positionals.iter().flat_map(|positional| placed(positional)));
     page.text(synopsis);
     if !command.positionals.is_empty() {
@@ -80,18 +86,24 @@ fn placed(positional: &PositionalInfo<'_>) -> [Inline; 3] {
 fn options(page: &mut Roff, flags: &[FlagInfo<'_>]) {
     page.control("SH", ["OPTIONS"]);
     for flag in flags.iter().filter(|flag| !flag.hidden) {
-        let mut term = Vec::new();
-        if let Some(short) = flag.short {
-            term.extend([bold(format!("-{short}")), roman(", ")]);
-        }
-        term.push(bold(flag.long));
-        if let FlagInfoKind::Option { arg_name } = flag.kind {
-            term.extend([roman(" "), italic(arg_name)]);
-        }
         page.control("TP", []);
-        page.text(term);
-        page.text([roman(flag.description)]);
+        // What argh tells of it leaves this out, although it is what all commands take.
+        let short = if flag.long == "--help" { Some('h') } else { flag.short };
+        let short = short.map(|short| [bold(format!("-{short}")), roman(", ")]);
+        page.text(short.into_iter().flatten().chain(term(flag)).collect::<Vec<_>>());
+        let is_required = flag.optionality == Optionality::Required;
+        let required = if is_required { " (required)" } else { "" };
+        page.text([roman(format!("{}{required}", flag.description))]);
     }
+}
+
+/// A flag with the name of its value, if it has one.
+fn term(flag: &FlagInfo<'_>) -> Vec<Inline> {
+    let mut term = vec![bold(flag.long)];
+    if let FlagInfoKind::Option { arg_name } = flag.kind {
+        term.extend([roman(" "), italic(arg_name)]);
+    }
+    term
 }
 
 /// One paragraph each; what is indented continues the one before in a line of its own.

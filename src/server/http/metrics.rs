@@ -161,7 +161,9 @@ fn process(text: &mut Exposition, measured: &Measured<'_>) {
     text.sample(&[], measured.started.wall.unix_seconds());
 
     text.metric("build_info", Kind::Gauge, "Always 1; the labels say what runs.");
-    text.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
+    let labels =
+        [("version", env!("CARGO_PKG_VERSION")), ("commit", env!("SERVICE_REGISTRY_COMMIT"))];
+    text.sample(&labels, 1);
 }
 
 fn count_by_health(registry: &Registry, now: Now) -> (u64, u64) {

@@ -40,9 +40,9 @@ fn what_is_not_found_is_told_with_exit_code_1() {
     let registry = Registry::start();
 
     for (arguments, word) in [
-        (&["get", "nobody"] as &[&str], "not found"),
+        (&["get", "nobody"] as &[&str], "not found: nobody"),
         (&["discover", "NOTHING"], "NOTHING"),
-        (&["deregister", "nobody"], "not found"),
+        (&["deregister", "nobody"], "not found: nobody"),
         (&["deregister", "--service-type", "NOTHING"], "NOTHING"),
     ] {
         let finished = registry.run(arguments);

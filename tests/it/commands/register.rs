@@ -100,3 +100,23 @@ fn what_cannot_be_meant_is_wrong_usage() {
         launch.run(&[&said[..], wrong].concat()).assert_code(2);
     }
 }
+
+#[test]
+fn wrong_usage_is_told_with_what_is_right_and_where_to_read_on() {
+    let launch = Launch::new();
+
+    for (arguments, words) in [
+        (&["register", "--port", "1"] as &[&str], ["--name", "`service-registry register --help`"]),
+        (&["register", "--name", "a", "--port", "70000"], ["from 0 to 65535", "register --help`"]),
+        (&["register", "--name", "a", "--ttl", "1.5"], ["whole number of seconds", "register"]),
+        (&["run", "--prot", "1", "--", "get"], ["--prot", "`service-registry run --help`"]),
+        (&["registre", "--help"], ["registre", "`service-registry --help`"]),
+    ] {
+        let finished = launch.run(arguments);
+
+        finished.assert_code(2);
+        for word in words {
+            assert!(finished.stderr.contains(word), "{arguments:?}: {}", finished.stderr);
+        }
+    }
+}

@@ -96,6 +96,8 @@ fn what_was_asked_and_answered_is_counted() {
     let refused = |action| [("action", action), ("outcome", "refused")];
     wait_for(address, "heartbeats_total", &[("outcome", "refused")], 1.0);
     let metrics = metrics(address);
+    let build =
+        [("version", env!("CARGO_PKG_VERSION")), ("commit", env!("SERVICE_REGISTRY_COMMIT"))];
     for (name, labels, expected) in [
         ("requests_total", &done("register")[..], 2.0),
         ("requests_total", &done("deregister"), 1.0),
@@ -112,7 +114,7 @@ fn what_was_asked_and_answered_is_counted() {
         ("services", &[("health", "passing")], 1.0),
         ("services", &[("health", "critical")], 0.0),
         ("queue_length", &[("queue", "jobs")], 0.0),
-        ("build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0),
+        ("build_info", &build, 1.0),
         ("storage_up", &[], 1.0),
     ] {
         let found = value(&metrics, name, labels);

@@ -23,6 +23,13 @@ fn is_short(word: &str) -> bool {
     word.len() == 3 && word.starts_with('-') && word.ends_with(',')
 }
 
+/// The lines of a completion from one to the first behind it that begins with `end`.
+#[track_caller]
+fn part<'a>(text: &'a str, begin: &str, end: &str) -> &'a str {
+    let (_, rest) = text.split_once(&format!("\n{begin}\n")).unwrap_or_else(|| panic!("{begin}"));
+    rest.split_once(&format!("\n{end}")).map_or(rest, |(part, _)| part)
+}
+
 #[track_caller]
 fn read(folder: &Path, name: &str) -> String {
     let path = folder.join(name);
@@ -35,12 +42,12 @@ fn every_command_and_flag_has_its_place_in_the_man_pages_and_the_completions() {
     let launch = Launch::new();
     launch.run(&["write-manual", "manual"]).assert_code(0);
     let folder = launch.path("manual");
-    let completions = [
+    let [bash, zsh, fish] = [
         "bash-completion/completions/service-registry",
         "zsh/vendor-completions/_service-registry",
         "fish/vendor_completions.d/service-registry.fish",
     ]
-    .map(|name| (name, read(&folder, name)));
+    .map(|name| read(&folder, name));
     let program = read(&folder, "man/man1/service-registry.1");
 
     let commands = first_words(&launch.run(&["--help"]).stdout, "Commands:");
@@ -50,12 +57,28 @@ fn every_command_and_flag_has_its_place_in_the_man_pages_and_the_completions() {
         let page = read(&folder, &format!("man/man1/{PROGRAM}-{command}.1"));
         let flags = first_words(&launch.run(&[command, "--help"]).stdout, "Options:");
         assert!(!flags.is_empty(), "{command}");
+        let bash = part(&bash, &format!("        {PROGRAM}_{command})"), "            case");
+        let zsh = part(&zsh, &format!("_{PROGRAM}_{command}() {{"), "}");
         for flag in &flags {
+            let name = flag.trim_start_matches('-');
+            let said = format!("__fish_{PROGRAM}_using_command {command}' -l {name} ");
             assert!(page.contains(flag), "{flag} in the page of {command}:\n{page}");
-            for (name, text) in &completions {
-                let flag = flag.trim_start_matches('-');
-                assert!(text.contains(flag) && text.contains(command), "{flag} in {name}");
-            }
+            assert!(bash.split([' ', '"']).any(|word| word == flag), "{flag} for bash:\n{bash}");
+            assert!(zsh.contains(&format!("'{flag}[")), "{flag} for zsh:\n{zsh}");
+            assert!(fish.contains(&said), "{command} {flag} for fish");
         }
     }
+}
+
+#[test]
+fn the_man_pages_tell_what_must_be_given() {
+    let launch = Launch::new();
+    launch.run(&["write-manual", "manual"]).assert_code(0);
+    let page = read(&launch.path("manual"), "man/man1/service-registry-register.1");
+
+    let synopsis = page.lines().find(|line| line.contains("[options]")).unwrap();
+    assert!(synopsis.contains("--name") && synopsis.contains("--port"), "{synopsis}");
+    assert!(!synopsis.contains("--type"), "{synopsis}");
+    assert!(page.contains("what people call the service (required)"), "{page}");
+    assert!(page.contains("-h") && page.contains("--help"), "{page}");
 }
