@@ -44,8 +44,9 @@ asking_command! {
         subcommand,
         name = "doctor",
         help_triggers("-h", "--help", "help"),
-        note = "Nothing is changed. Of several hosts each is looked at. On the host of the registry \
-            it looks at its database and its process, too: as the registry's user or with sudo it sees most.",
+        note = "Nothing is changed. Of several hosts each is looked at. On the host of the \
+            registry it looks at its database and its process, too: as the registry's user or \
+            with sudo it sees most.",
         note = "Done (0) means that there is no problem; warnings may be there."
     )]
     struct Doctor {}

@@ -85,6 +85,21 @@ has_no_backup() {
 has_no_backup /tmp/backup.db 'it sees other folders than you'
 has_no_backup /var/backups/registry.db 'ReadWritePaths='
 
+echo '-- doctor: as root, as anybody, and while the registry is down'
+service-registry doctor || fail 'doctor finds a problem'
+runuser --user nobody -- service-registry doctor >/told || fail "nobody is told $(cat /told)"
+for check in database 'database access'; do
+    grep --quiet "^unknown  $check  " /told || fail "nobody is told $(cat /told)"
+done
+systemctl stop service-registry
+mv "$state/service_registry.db" /saved.db
+yes 'no database' | head --lines=500 >"$state/service_registry.db"
+if service-registry doctor >/told; then fail "a spoilt database is told as $(cat /told)"; fi
+grep --quiet "^problem  database .*$state/service_registry.db is not a SQLite" /told ||
+    fail "a spoilt database is told as $(cat /told)"
+mv /saved.db "$state/service_registry.db"
+systemctl start service-registry
+
 echo '-- a process that hangs'
 mkdir "$overrides"
 printf '[Service]\nWatchdogSec=2\nRestartSec=0\n' >"$overrides/watchdog.conf"

@@ -261,7 +261,8 @@ fn holder(locks: &str, device: u64, inode: u64) -> Option<Holder> {
         let is_it = its_inode.parse() == Ok(inode);
         is_it.then_some(Holder { process: process.parse().ok()?, is_sure: its_device == device })
     });
-    holders.max_by_key(|holder| holder.is_sure)
+    // Of equals the first: behind it stand those that wait.
+    holders.min_by_key(|holder| !holder.is_sure)
 }
 
 #[cfg(test)]

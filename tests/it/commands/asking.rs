@@ -213,7 +213,7 @@ fn a_command_that_is_about_one_registry_takes_no_other_in_its_place() {
     let registry = Registry::start();
     let hosts = format!("127.0.0.1:1,{}", registry.endpoints().requests.replace("tcp://", ""));
 
-    for command in [&["stop"] as &[&str], &["backup", "/no/where"], &["bench"], &["doctor"]] {
+    for command in [&["stop"] as &[&str], &["backup", "/no/where"], &["bench"]] {
         let finished = registry.launch().run(&[command, &["--host", &hosts]].concat());
         assert_ne!(finished.code(), Some(0), "{command:?}");
         let told = format!("{}{}", finished.stdout, finished.stderr);

@@ -42,7 +42,7 @@ fn what_is_not_found_is_told_with_exit_code_1() {
     for (arguments, word) in [
         (&["get", "nobody"] as &[&str], "not found: nobody"),
         (&["discover", "NOTHING"], "NOTHING"),
-        (&["deregister", "nobody"], "not found: nobody"),
+        (&["deregister", "nobody"], "deregistered: nobody"),
         (&["deregister", "--service-type", "NOTHING"], "NOTHING"),
     ] {
         let finished = registry.run(arguments);
