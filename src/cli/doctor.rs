@@ -121,19 +121,19 @@ fn examine_one(
     if patient.is_here {
         findings.push(system::check(address, listener.as_ref()));
     }
-    let workplace = Workplace::find(listener.as_ref(), settings);
+    let workplace = patient.is_here.then(|| Workplace::find(listener.as_ref(), settings));
     let reached = ports::check("request port", address, patient.timeout());
     findings.push(reached.finding);
     if let Reached::Zmtp { encrypted } = reached.is {
-        let keys = patient.check_keys(encrypted, &workplace);
+        let keys = patient.check_keys(encrypted, workplace.as_ref());
         let they_fit = keys.verdict != Verdict::Problem;
         findings.push(keys);
         if they_fit {
             findings.extend(patient.ask());
         }
     }
-    if patient.is_here {
-        findings.extend(patient.look_at_home(listener.as_ref(), &workplace));
+    if let Some(workplace) = &workplace {
+        findings.extend(patient.look_at_home(listener.as_ref(), workplace));
     }
     findings
 }
@@ -151,14 +151,15 @@ impl Patient<'_> {
         self.asking.timeout.duration()
     }
 
-    /// The keys of the registry on this host, where it has some.
+    /// The keys of the registry, where it has some.
     fn keys_at_home(&self, workplace: &Workplace) -> Option<Home<'_>> {
-        let curve = self.config.filter(|_| self.is_here)?.curve.as_ref()?;
+        let curve = self.config?.curve.as_ref()?;
         Some(Home::new(curve, &workplace.path(&curve.key_file)?))
     }
 
-    fn check_keys(&self, encrypted: bool, workplace: &Workplace) -> Finding {
-        keys::check(&self.asking.keys.given(), encrypted, self.keys_at_home(workplace).as_ref())
+    fn check_keys(&self, encrypted: bool, workplace: Option<&Workplace>) -> Finding {
+        let home = workplace.and_then(|workplace| self.keys_at_home(workplace));
+        keys::check(&self.asking.keys.given(), encrypted, home.as_ref())
     }
 
     /// What a registry that speaks can be asked.
