@@ -46,6 +46,9 @@ fn a_database_that_another_program_holds_is_a_problem() {
 
     let holder = format!("held by process {}", registry.process_id());
     found.assert_code(1).assert("database", "problem", &holder);
+    // To who asks at another port, a registry runs elsewhere.
+    found.assert("process", "problem", "but there is process");
+    assert!(found.about("process")[2].contains("network namespace"), "{:#}", found.reply);
 }
 
 #[test]
