@@ -36,6 +36,7 @@ mod lanes;
 mod loading;
 mod memory;
 mod messages;
+mod own_sockets;
 mod pipeline;
 mod recent_events;
 mod refusals;

@@ -54,6 +54,14 @@ pub(super) struct Change {
     pub(super) keys: bool,
 }
 
+impl Change {
+    /// Notes another change behind this one.
+    pub(super) const fn add(&mut self, Self { networks, keys }: Self) {
+        self.networks |= networks;
+        self.keys |= keys;
+    }
+}
+
 impl Doors {
     pub(super) fn new(config: &Config) -> Self {
         Self(Arc::new(Rules {

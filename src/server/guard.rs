@@ -5,25 +5,25 @@
 //! those whose peers fill the memory, and those of hosts that may not connect any more. *Ends* when
 //! its stop channel is closed.
 //!
-//! While nobody is connected it sleeps. Otherwise it looks at the memory, and more often where
-//! there is less of it.
+//! While nobody is connected it sleeps, unless keys are asked for: then ZeroMQ keeps what strangers
+//! say before anybody hears of them. Otherwise it looks at the memory, and more often where there
+//! is less of it.
 
-use std::collections::{HashMap, HashSet};
-use std::os::fd::RawFd;
+use std::collections::HashMap;
 use std::time::Duration;
-use std::{fs, io};
 
 use crossbeam_channel::{Receiver, after, never, select};
-use nix::sys::socket::{MsgFlags, Shutdown, recv, shutdown};
+use nix::errno::Errno;
 
 use crate::access::{Refusals, RefusedPeers};
-use crate::clock::{Clock, ListeningTime, Stopwatch};
+use crate::clock::{Clock, ListeningTime};
 use crate::limits::{Limit, Limits};
 use crate::protocol::reply::Ports;
 
 use super::doors::{Change, Doors};
 use super::heard::Heard;
 use super::memory::{Measure, ProcessMemory};
+use super::own_sockets::{OwnSockets, inode};
 use super::sock_diag::{Inode, SockDiag, TcpConnection};
 use super::statistics::Statistics;
 use super::suspects::{Need, Reading, Suspects};
@@ -37,9 +37,6 @@ const BYTES_PER_MILLISECOND: u64 = 1 << 20;
 const WAIT_MIN: Duration = Duration::from_millis(10);
 const WAIT_MAX: Duration = Duration::from_millis(200);
 
-/// A look must not take more than a fifth of the time.
-const WAIT_PER_LOOK: u32 = 4;
-
 /// By how much the memory must have grown until the kernel is asked again, or how much time passed:
 /// with thousands of connections its answer takes milliseconds.
 const GROWTH: u64 = 1 << 20;
@@ -52,8 +49,8 @@ const LOOKS_UNTIL_COUNTED: u32 = 64;
 /// has several under way shall not be.
 const MESSAGES_UNHEARD_MAX: u64 = 8;
 
-/// How much that was not read yet is thrown away in a step.
-const DISCARDED_AT_ONCE: usize = 1 << 20;
+/// How long the log says nothing of a look in vain behind another one.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// See the module's page.
 pub(super) struct Guard {
@@ -73,8 +70,13 @@ pub(super) struct Guard {
 struct Watch {
     guard: Guard,
     kernel: SockDiag,
+    sockets: OwnSockets,
     suspects: Suspects,
     closed: RefusedPeers,
+    /// For which nobody was sent away yet.
+    change: Change,
+    /// When a look in vain was told of.
+    warned: Option<ListeningTime>,
     /// How many looks found enough memory, one after the other.
     calm_looks: u32,
     last_asked: Option<Asked>,
@@ -89,43 +91,76 @@ struct Asked {
 impl Guard {
     /// Runs the thread.
     pub(super) fn run(self) -> Result<(), Failure> {
-        let kernel = match SockDiag::open() {
-            Ok(kernel) => kernel,
-            Err(error) => return self.stand_by(error.into()),
+        self.warn_if_full();
+        let (kernel, sockets) = match (SockDiag::open(), OwnSockets::open()) {
+            (Ok(kernel), Ok(sockets)) => (kernel, sockets),
+            (Err(error), _) | (_, Err(error)) => return self.stand_by(error),
         };
         let message_bytes = self.limits.get(Limit::MessageBytes);
-        let suspects = Suspects::new(message_bytes.saturating_mul(MESSAGES_UNHEARD_MAX));
-        let closed = RefusedPeers::default();
-        let mut watch =
-            Watch { guard: self, kernel, suspects, closed, calm_looks: 0, last_asked: None };
-        let ended = watch.run();
+        let mut watch = Watch {
+            guard: self,
+            kernel,
+            sockets,
+            suspects: Suspects::new(message_bytes.saturating_mul(MESSAGES_UNHEARD_MAX)),
+            closed: RefusedPeers::default(),
+            change: Change::default(),
+            warned: None,
+            calm_looks: 0,
+            last_asked: None,
+        };
+        watch.run();
         watch.guard.heard.want(false);
         log_closed(watch.closed.rest().as_ref());
-        match ended {
-            Ok(()) => Ok(()),
-            Err(error) => watch.guard.stand_by(error),
+        Ok(())
+    }
+
+    /// Says so where the services that were loaded leave no memory for clients.
+    fn warn_if_full(&self) {
+        let limit = self.limits.get(Limit::MemoryBytes);
+        if let Some(used) = self.memory.measure().filter(|&used| used >= limit) {
+            log::warn!(
+                "the services alone take {used} bytes of memory, more than `memory_bytes` \
+                 ({limit}): clients will be disconnected for want of it; raise it"
+            );
         }
     }
 
     /// Without the kernel's word nobody can be suspected; everything else goes on.
-    fn stand_by(self, error: io::Error) -> Result<(), Failure> {
+    fn stand_by(self, error: Errno) -> Result<(), Failure> {
         log::warn!(
             "cannot see who fills the memory: the system does not list its connections: {error}"
         );
+        let news = self.doors.news();
         loop {
             select! {
                 recv(self.stop) -> _ => return Ok(()),
-                recv(self.pulse.woken()) -> _ => self.pulse.beat(),
+                recv(news) -> _ => Self::tell_who_stays(self.doors.take_change()),
+                recv(self.pulse.woken()) -> _ => {}
             }
+            self.pulse.beat();
         }
+    }
+
+    fn tell_who_stays(change: Change) {
+        if change != Change::default() {
+            log::warn!(
+                "subscriptions of those who may not connect any more go on: the system does not \
+                 list its connections; restart the registry to end them"
+            );
+        }
+    }
+
+    /// Whether there may be connections of which the gatekeeper has not heard.
+    fn has_strangers(&self) -> bool {
+        self.doors.ask_for_keys()
     }
 }
 
 impl Watch {
-    /// Until the server stops, or the kernel refuses to answer.
-    fn run(&mut self) -> io::Result<()> {
+    /// Until the server stops.
+    fn run(&mut self) {
         let (news, sleep) = (self.guard.doors.news(), never());
-        let mut wait = None;
+        let mut wait = self.guard.has_strangers().then_some(WAIT_MIN);
         loop {
             // While it looks again and again, news can wait.
             let (alarm, news) = match wait {
@@ -133,24 +168,38 @@ impl Watch {
                 None => (never(), &news),
             };
             select! {
-                recv(self.guard.stop) -> _ => return Ok(()),
+                recv(self.guard.stop) -> _ => return,
                 recv(alarm) -> _ => {}
                 recv(news) -> _ => self.calm_looks = 0,
                 recv(self.guard.pulse.woken()) -> _ => {}
             }
-            wait = self.look()?;
+            let now = self.guard.clock.now().listening;
+            log_closed(self.closed.report(now).as_ref());
+            wait = match self.look(now) {
+                Ok(wait) => wait,
+                Err(error) => {
+                    self.warn(error, now);
+                    Some(WAIT_MAX)
+                }
+            };
             self.guard.pulse.beat();
         }
     }
 
+    /// Tells of a look in vain. The next one may find what this one lacked.
+    fn warn(&mut self, error: Errno, now: ListeningTime) {
+        if self.warned.is_none_or(|warned| now.since(warned) >= WARNING_INTERVAL) {
+            self.warned = Some(now);
+            log::warn!("cannot look at the connections, and tries again: {error}");
+        }
+    }
+
     /// Looks once; how long until the next look, if not until there is news.
-    fn look(&mut self) -> io::Result<Option<Duration>> {
-        let mut stopwatch = Stopwatch::start();
-        let now = self.guard.clock.now().listening;
-        self.send_away(self.guard.doors.take_change())?;
+    fn look(&mut self, now: ListeningTime) -> Result<Option<Duration>, Errno> {
+        self.change.add(self.guard.doors.take_change());
+        self.send_away()?;
         let used = self.guard.memory.measure().unwrap_or_default();
         let limit = self.guard.limits.get(Limit::MemoryBytes);
-        log_closed(self.closed.report(now).as_ref());
         // From three quarters on: who is to blame must be known when there is no more.
         if used < limit / 4 * 3 {
             return self.rest(limit - used);
@@ -159,12 +208,11 @@ impl Watch {
         if self.is_due(used, now) && !self.suspect(need(used, limit), now)? {
             return Ok(None);
         }
-        let wait = wait(limit.saturating_sub(used));
-        Ok(Some(wait.max(stopwatch.lap() * WAIT_PER_LOOK)))
+        Ok(Some(wait(limit.saturating_sub(used))))
     }
 
     /// There is enough memory.
-    fn rest(&mut self, free: u64) -> io::Result<Option<Duration>> {
+    fn rest(&mut self, free: u64) -> Result<Option<Duration>, Errno> {
         if self.calm_looks == 0 {
             self.last_asked = None;
             self.guard.heard.want(false);
@@ -172,7 +220,7 @@ impl Watch {
             self.suspects.clear();
         }
         self.calm_looks += 1;
-        if self.calm_looks.is_multiple_of(LOOKS_UNTIL_COUNTED) && self.connections()?.is_empty() {
+        if self.calm_looks.is_multiple_of(LOOKS_UNTIL_COUNTED) && self.is_alone()? {
             return Ok(None);
         }
         Ok(Some(wait(free)))
@@ -191,9 +239,8 @@ impl Watch {
         true
     }
 
-    /// Closes connections of those who fill the memory, if it is needed; false where nobody is
-    /// connected.
-    fn suspect(&mut self, need: Need, now: ListeningTime) -> io::Result<bool> {
+    /// Closes connections of those who fill the memory, if it is needed; false where nobody can.
+    fn suspect(&mut self, need: Need, now: ListeningTime) -> Result<bool, Errno> {
         self.guard.heard.want(true);
         // First what was taken, then what was read: what is read in between is taken the next time.
         let heard: HashMap<Inode, u64> = self
@@ -203,30 +250,29 @@ impl Watch {
             .into_iter()
             .filter_map(|(descriptor, bytes)| Some((inode(descriptor)?, bytes)))
             .collect();
-        let readings: Vec<Reading> = self
-            .connections()?
-            .into_iter()
-            .map(|connection| {
+        let mut connections = self.connections()?;
+        let is_alone = connections.is_empty() && !self.guard.has_strangers();
+        let readings: Vec<Reading> = connections
+            .iter()
+            .map(|&connection| {
                 let handed_over = heard.get(&connection.inode).copied().unwrap_or_default();
                 Reading { connection, handed_over }
             })
             .collect();
-        let to_close: HashSet<Inode> =
-            self.suspects.look(&readings, need, now).into_iter().collect();
-        let peers = readings.iter().map(|reading| reading.connection);
-        let peers: Vec<_> = peers.filter(|one| to_close.contains(&one.inode)).collect();
-        for connection in &peers {
+        let to_close = self.suspects.look(&readings, need, now);
+        connections.retain(|connection| to_close.contains(&connection.inode));
+        for connection in self.sockets.end(&connections)? {
             self.closed.note(Some(connection.peer));
             self.guard.statistics.count_closed();
         }
-        close(&peers)?;
-        Ok(!readings.is_empty())
+        Ok(!is_alone)
     }
 
     /// Closes connections of those who may not connect any more. Whose key made a connection the
     /// kernel does not know. Requests are judged by it one by one; subscriptions all end, and are
     /// made again by those who may.
-    fn send_away(&mut self, change: Change) -> io::Result<()> {
+    fn send_away(&mut self) -> Result<(), Errno> {
+        let change = self.change;
         if change == Change::default() {
             return Ok(());
         }
@@ -236,12 +282,19 @@ impl Watch {
             (change.networks && doors.admit(Some(connection.peer)).is_err())
                 || (change.keys && connection.local_port == ports.events)
         });
-        close(&connections)
+        self.sockets.end(&connections)?;
+        self.change = Change::default();
+        Ok(())
     }
 
-    fn connections(&mut self) -> io::Result<Vec<TcpConnection>> {
+    /// Whether nobody is connected, nor can be without the guard's knowledge.
+    fn is_alone(&mut self) -> Result<bool, Errno> {
+        Ok(!self.guard.has_strangers() && self.connections()?.is_empty())
+    }
+
+    fn connections(&mut self) -> Result<Vec<TcpConnection>, Errno> {
         let Ports { requests, events, heartbeats } = self.guard.ports;
-        Ok(self.kernel.connections([requests, events, heartbeats])?)
+        self.kernel.connections([requests, events, heartbeats])
     }
 }
 
@@ -259,38 +312,6 @@ fn need(used: u64, limit: u64) -> Need {
 /// As long as it takes to fill half of what is free.
 fn wait(free: u64) -> Duration {
     Duration::from_millis(free / 2 / BYTES_PER_MILLISECOND).clamp(WAIT_MIN, WAIT_MAX)
-}
-
-/// Ends connections, as their peers would: ZeroMQ closes them, and frees what it kept.
-fn close(connections: &[TcpConnection]) -> io::Result<()> {
-    if connections.is_empty() {
-        return Ok(());
-    }
-    let mut buffer = vec![0; DISCARDED_AT_ONCE];
-    let inodes: HashSet<Inode> = connections.iter().map(|connection| connection.inode).collect();
-    for entry in fs::read_dir("/proc/self/fd")? {
-        let descriptor = entry?.file_name().to_str().and_then(|name| name.parse().ok());
-        if let Some(descriptor) = descriptor
-            && inode(descriptor).is_some_and(|inode| inodes.contains(&inode))
-        {
-            // One that has ended meanwhile need not be ended.
-            let _ = shutdown(descriptor, Shutdown::Both);
-            discard(descriptor, &mut buffer);
-        }
-    }
-    Ok(())
-}
-
-/// Takes away what has arrived and was not read yet: ZeroMQ would read it first, and keep it.
-fn discard(descriptor: RawFd, buffer: &mut [u8]) {
-    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC;
-    while recv(descriptor, buffer, flags).is_ok_and(|count| count > 0) {}
-}
-
-/// The socket behind a descriptor of this process, if there is one.
-fn inode(descriptor: RawFd) -> Option<Inode> {
-    let target = fs::read_link(format!("/proc/self/fd/{descriptor}")).ok()?;
-    target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
 fn log_closed(closed: Option<&Refusals>) {

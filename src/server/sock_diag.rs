@@ -69,6 +69,8 @@ impl SockDiag {
     /// The connections to these local ports.
     pub(super) fn connections(&mut self, ports: [u16; 3]) -> Result<Vec<TcpConnection>, Errno> {
         let mut found = Vec::new();
+        // What is left of an answer that broke off.
+        while recv(self.socket.as_raw_fd(), &mut self.buffer, MsgFlags::MSG_DONTWAIT).is_ok() {}
         for family in FAMILIES {
             let socket = self.socket.as_raw_fd();
             sendto(socket, &request(family), &NetlinkAddr::new(0, 0), MsgFlags::empty())?;

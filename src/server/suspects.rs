@@ -5,7 +5,7 @@
 //! account of what was read from it and not handed over, and of how fast its peer takes what is
 //! sent.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use crate::clock::ListeningTime;
@@ -47,6 +47,8 @@ pub(super) struct Suspects {
     accounts: HashMap<Inode, Account>,
     /// How much a peer may send before it is heard.
     unheard_max: u64,
+    /// Whether there was too little memory at the last look already, whoever was closed then.
+    was_exhausted: bool,
 }
 
 #[derive(Debug)]
@@ -76,12 +78,13 @@ enum Pace {
 
 impl Suspects {
     pub(super) fn new(unheard_max: u64) -> Self {
-        Self { accounts: HashMap::new(), unheard_max }
+        Self { accounts: HashMap::new(), unheard_max, was_exhausted: false }
     }
 
     /// Forgets all accounts: nobody is suspected.
     pub(super) fn clear(&mut self) {
         self.accounts.clear();
+        self.was_exhausted = false;
     }
 
     /// Which of all connections are to be closed.
@@ -90,7 +93,7 @@ impl Suspects {
         readings: &[Reading],
         need: Need,
         now: ListeningTime,
-    ) -> Vec<Inode> {
+    ) -> HashSet<Inode> {
         let mut before = std::mem::take(&mut self.accounts);
         for reading in readings {
             let inode = reading.connection.inode;
@@ -99,27 +102,35 @@ impl Suspects {
             account.update(reading, now);
             self.accounts.insert(inode, account);
         }
+        let was_exhausted =
+            std::mem::replace(&mut self.was_exhausted, matches!(need, Need::Exhausted(_)));
         match need {
-            Need::None => Vec::new(),
+            Need::None => HashSet::new(),
             Need::Short => self.guilty(),
-            Need::Exhausted(bytes) => {
-                let guilty = self.guilty();
-                if guilty.is_empty() { self.worst(bytes) } else { guilty }
-            }
+            Need::Exhausted(bytes) => self.worst(bytes, was_exhausted),
         }
     }
 
-    fn guilty(&self) -> Vec<Inode> {
+    fn guilty(&self) -> HashSet<Inode> {
         self.those(|account| account.unheard > self.unheard_max || account.pace == Pace::Stuck)
     }
 
-    /// Those that are slow; if there are none, those that have sent most in vain, as many as it
-    /// takes to free so many bytes.
-    fn worst(&self, bytes: u64) -> Vec<Inode> {
-        let slow = self.those(|account| account.pace == Pace::Slow);
-        if !slow.is_empty() {
-            return slow;
+    /// Those that are certainly to blame; if there are none, those that are slow; and if there are
+    /// none either, or that was not enough the last time, those that have sent most in vain, as
+    /// many as it takes to free so many bytes.
+    fn worst(&self, bytes: u64, all_kinds: bool) -> HashSet<Inode> {
+        let mut worst = self.guilty();
+        if worst.is_empty() {
+            worst = self.those(|account| account.pace == Pace::Slow);
         }
+        if worst.is_empty() || all_kinds {
+            worst.extend(self.senders(bytes));
+        }
+        worst
+    }
+
+    /// Those that have sent most in vain, as many as it takes to free so many bytes.
+    fn senders(&self, bytes: u64) -> impl Iterator<Item = Inode> + use<> {
         let mut senders: Vec<(u64, Inode)> = self
             .accounts
             .iter()
@@ -128,15 +139,15 @@ impl Suspects {
             .collect();
         senders.sort_unstable_by(|one, other| other.cmp(one));
         let mut freed = 0;
-        let is_needed = |&(sent, _): &(u64, Inode)| {
+        let is_needed = move |&(sent, _): &(u64, Inode)| {
             let is_needed = freed < bytes;
             freed += sent;
             is_needed
         };
-        senders.into_iter().take_while(is_needed).map(|(_, inode)| inode).collect()
+        senders.into_iter().take_while(is_needed).map(|(_, inode)| inode)
     }
 
-    fn those(&self, are: impl Fn(&Account) -> bool) -> Vec<Inode> {
+    fn those(&self, are: impl Fn(&Account) -> bool) -> HashSet<Inode> {
         self.accounts.iter().filter(|(_, account)| are(account)).map(|(&inode, _)| inode).collect()
     }
 }
@@ -232,7 +243,8 @@ mod tests {
                     Reading { connection, handed_over }
                 })
                 .collect();
-            let mut closed = self.suspects.look(&readings, need, self.now);
+            let closed = self.suspects.look(&readings, need, self.now);
+            let mut closed: Vec<Inode> = closed.into_iter().collect();
             closed.sort_unstable();
             closed
         }
@@ -324,6 +336,21 @@ mod tests {
         assert!(scene.look(Need::Short, &seen).is_empty());
         assert_eq!(scene.look(Need::Exhausted(60_000), &seen), [3]);
         assert_eq!(scene.look(Need::Exhausted(1 << 30), &seen), [2, 3]);
+    }
+
+    #[test]
+    fn where_closing_the_guilty_was_not_enough_the_others_follow() {
+        let mut scene = Scene::new();
+        let (nothing, small, guilty) =
+            (read(0, 0), read(UNHEARD_MAX / 2, 0), read(2 * UNHEARD_MAX, 0));
+        // More than the guilty have sent.
+        let exhausted = Need::Exhausted(4 * UNHEARD_MAX + 1);
+        scene.look(Need::Short, &[small, small, nothing, nothing]);
+
+        assert_eq!(scene.look(exhausted, &[small, small, guilty, nothing]), [2]);
+        assert_eq!(scene.look(exhausted, &[small, small, guilty, guilty]), [1, 2, 3]);
+        assert_eq!(scene.look(Need::Short, &[small, small, guilty, guilty]), [2, 3]);
+        assert_eq!(scene.look(exhausted, &[small, small, guilty, guilty]), [2, 3], "once more");
     }
 
     #[test]

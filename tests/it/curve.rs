@@ -9,6 +9,7 @@ mod reload;
 mod rights;
 mod secrets;
 mod starting;
+mod strangers;
 
 use std::time::{Duration, Instant};
 

@@ -7,7 +7,6 @@
 mod endless;
 mod identities;
 mod noise;
-mod raw;
 mod unread;
 mod visitors;
 
@@ -79,22 +78,13 @@ impl Besieged {
 
     #[track_caller]
     fn assert_small(&self) {
-        let highest = self.memory("VmHWM:");
+        let highest = self.registry.memory("VmHWM:");
         assert!(highest < MEMORY_MAX, "it has taken {highest} KiB of memory");
     }
 
     /// How many connections were closed because they filled the memory, and large replies refused.
     fn closed_connections(&self) -> u64 {
         self.client.info()["exceeded"]["memory_bytes"].as_u64().unwrap_or_default()
-    }
-
-    /// How much memory it takes, or has taken, in KiB.
-    #[track_caller]
-    fn memory(&self, key: &str) -> u64 {
-        let status = fs::read_to_string(self.file("status")).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("Linux tells");
-        let number = line.split_whitespace().next().and_then(|text| text.parse().ok());
-        number.expect("it is a number")
     }
 
     fn open_descriptors(&self) -> usize {

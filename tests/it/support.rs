@@ -15,6 +15,7 @@ mod launch;
 mod peer;
 mod place;
 mod process;
+pub(crate) mod raw;
 mod registry;
 mod scripted_backend;
 mod subscriber;

@@ -3,14 +3,19 @@
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::thread;
 use std::time::Duration;
 
 use super::Besieged;
-use super::raw::{frame, shake_hands};
+use crate::support::raw::{frame, shake_hands};
 use crate::support::{Peer, answer_in, assert_refused};
 
 /// More than the registry may ever hold.
 const BYTES: usize = 512 << 20;
+
+/// How many send at once, each so often: whoever is cut off connects again.
+const SENDERS: usize = 8;
+const ATTEMPTS: usize = 3;
 
 /// Sends frames that are never the last, until the registry hangs up or has been sent all.
 fn send_without_end(stream: &mut TcpStream, frame_length: usize) {
@@ -55,6 +60,25 @@ fn heartbeats_that_never_end_are_cut_off() {
 #[test]
 fn subscriptions_that_never_end_are_cut_off() {
     assert_cut_off(1, "SUB", 200);
+}
+
+#[test]
+fn requests_that_never_end_are_cut_off_where_many_send_at_once() {
+    let besieged = Besieged::start();
+    let requests = besieged.endpoints()[0];
+
+    thread::scope(|scope| {
+        for _ in 0..SENDERS {
+            scope.spawn(|| {
+                for _ in 0..ATTEMPTS {
+                    send_without_end(&mut shake_hands(requests, "DEALER"), 64_000);
+                }
+            });
+        }
+    });
+
+    assert!(besieged.closed_connections() >= SENDERS as u64);
+    besieged.assert_survived();
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use super::Besieged;
-use super::raw::{connect, shake_hands};
+use crate::support::raw::{connect, shake_hands};
 
 /// How many connections are opened and dropped.
 const VISITORS: usize = 2_000;

@@ -1,15 +1,23 @@
 //! File descriptors and connections: how many there may be, and what happens beyond.
 
 use std::fs;
+use std::io::Write;
 use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::http::exchange::address;
+use crate::support::raw::{frame, shake_hands};
 use crate::support::{Client, Launch, Registry, assert_success, port_of};
 
 /// Longer than the server lets anybody take to say who they are.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What the registry may take where memory is short, with room for few services.
+const LITTLE_MEMORY: &str = "memory_bytes=67108864,registry_bytes=16777216";
+
+/// More than it takes, in KiB, beside what it has taken in while it was cut off.
+const MEMORY_MAX: u64 = 128 << 10;
 
 /// Asks again and again, until it is so.
 #[track_caller]
@@ -105,6 +113,40 @@ fn http_connections_that_cannot_be_taken_are_told_once_and_not_each_second() {
 
     assert_eq!(refused(), 1, "{}", registry.log());
     drop((silent, waiting));
+}
+
+#[test]
+fn where_no_descriptor_is_left_a_message_that_never_ends_is_cut_off_all_the_same() {
+    let launch = Launch::new().descriptor_limits(100, 100).flag("--limits", LITTLE_MEMORY);
+    let registry = launch.start();
+    let client = registry.client();
+    assert_success(&client.health());
+    let mut senders = [(); 2].map(|()| shake_hands(&registry.endpoints().requests, "DEALER"));
+    let port = port_of(&registry.endpoints().requests);
+    let one = frame(&[b'x'; 64_000], true);
+
+    for sender in &mut senders {
+        let silent: Vec<TcpStream> =
+            (0..120).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+        wait_until("all descriptors are taken", || open_descriptors(&registry) >= 100);
+        // More than it may ever hold, until it hangs up.
+        for _ in 0..8_000 {
+            if sender.write_all(&one).is_err() {
+                break;
+            }
+        }
+        drop(silent);
+    }
+
+    assert_eq!(client.info()["exceeded"]["memory_bytes"], 2);
+    let highest = registry.memory("VmHWM:");
+    assert!(highest < MEMORY_MAX, "it has taken {highest} KiB of memory");
+    let log = registry.log();
+    assert!(log.contains("they filled the memory") && !log.contains("cannot"), "{log}");
+}
+
+fn open_descriptors(registry: &Registry) -> usize {
+    fs::read_dir(format!("/proc/{}/fd", registry.process_id())).expect("it runs").count()
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The real binary, running.
 
+use std::fs;
 use std::thread;
 
 use super::{
@@ -93,6 +94,16 @@ impl Registry {
     #[track_caller]
     pub(crate) fn process_id(&self) -> u32 {
         self.process.as_ref().expect("it runs").id()
+    }
+
+    /// How much memory it takes (`VmRSS:`), or has taken at the most (`VmHWM:`), in KiB.
+    #[track_caller]
+    pub(crate) fn memory(&self, key: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process_id()));
+        let status = status.expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("Linux tells");
+        let number = line.split_whitespace().next().and_then(|text| text.parse().ok());
+        number.expect("it is a number")
     }
 
     #[track_caller]

@@ -3,9 +3,9 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use crate::support::DEADLINE;
+use super::DEADLINE;
 
-/// The greeting of ZMTP 3.0 with the NULL mechanism, as a client.
+/// The greeting of ZMTP 3.0.
 const GREETING_LENGTH: usize = 64;
 
 const MORE: u8 = 1;
@@ -14,7 +14,7 @@ const COMMAND: u8 = 4;
 
 /// A connection that has said nothing yet.
 #[track_caller]
-pub(super) fn connect(endpoint: &str) -> TcpStream {
+pub(crate) fn connect(endpoint: &str) -> TcpStream {
     let address = endpoint.strip_prefix("tcp://").expect("it is an endpoint");
     let stream = TcpStream::connect(address).expect("the registry listens");
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
@@ -24,9 +24,9 @@ pub(super) fn connect(endpoint: &str) -> TcpStream {
 
 /// A connection of a socket of this type, ready for messages.
 #[track_caller]
-pub(super) fn shake_hands(endpoint: &str, socket_type: &str) -> TcpStream {
+pub(crate) fn shake_hands(endpoint: &str, socket_type: &str) -> TcpStream {
     let mut stream = connect(endpoint);
-    stream.write_all(&greeting()).unwrap();
+    stream.write_all(&greeting("NULL")).unwrap();
     stream.read_exact(&mut [0; GREETING_LENGTH]).unwrap();
     stream.write_all(&ready(socket_type)).unwrap();
     // The registry is ready, too: a command of less than 256 bytes.
@@ -37,18 +37,18 @@ pub(super) fn shake_hands(endpoint: &str, socket_type: &str) -> TcpStream {
     stream
 }
 
-/// What a client says first.
-pub(super) fn greeting() -> [u8; GREETING_LENGTH] {
+/// What a client says first that proves who it is by this mechanism.
+pub(crate) fn greeting(mechanism: &str) -> [u8; GREETING_LENGTH] {
     let mut greeting = [0; GREETING_LENGTH];
     greeting[0] = 0xff;
     greeting[9] = 0x7f;
     greeting[10] = 3;
-    greeting[12..16].copy_from_slice(b"NULL");
+    greeting[12..12 + mechanism.len()].copy_from_slice(mechanism.as_bytes());
     greeting
 }
 
 /// One frame of a message.
-pub(super) fn frame(body: &[u8], more: bool) -> Vec<u8> {
+pub(crate) fn frame(body: &[u8], more: bool) -> Vec<u8> {
     let more = if more { MORE } else { 0 };
     let mut frame = match u8::try_from(body.len()) {
         Ok(length) => vec![more, length],
@@ -56,6 +56,11 @@ pub(super) fn frame(body: &[u8], more: bool) -> Vec<u8> {
     };
     frame.extend_from_slice(body);
     frame
+}
+
+/// The beginning of a command that has so many bytes.
+pub(crate) fn long_command_head(length: u64) -> Vec<u8> {
+    [&[COMMAND | LONG][..], &length.to_be_bytes()].concat()
 }
 
 fn ready(socket_type: &str) -> Vec<u8> {
