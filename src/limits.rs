@@ -82,19 +82,34 @@ pub enum InvalidLimit {
 
 /// Two limits that exclude each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error(
-    "{} must be at least {}, {smaller_value}, not {larger_value}",
-    larger.name(), smaller.name()
-)]
-pub struct InvalidLimits {
-    /// The one that must not be the smaller.
-    pub larger: Limit,
-    /// What it is.
-    pub larger_value: u64,
-    /// The one that must not be the larger.
-    pub smaller: Limit,
-    /// What that is.
-    pub smaller_value: u64,
+#[non_exhaustive]
+pub enum InvalidLimits {
+    /// One is inside the other.
+    #[error(
+        "{} must be at least {}, {smaller_value}, not {larger_value}",
+        larger.name(), smaller.name()
+    )]
+    Order {
+        /// The one that must not be the smaller.
+        larger: Limit,
+        /// What it is.
+        larger_value: u64,
+        /// The one that must not be the larger.
+        smaller: Limit,
+        /// What that is.
+        smaller_value: u64,
+    },
+    /// The services that there may be leave no memory for clients.
+    #[error(
+        "memory_bytes must be at least {needed}, two and a half times registry_bytes, not {given}; \
+         raise it, or lower registry_bytes"
+    )]
+    Memory {
+        /// What it must be at the least.
+        needed: u64,
+        /// What it is.
+        given: u64,
+    },
 }
 
 impl Limit {
@@ -257,10 +272,15 @@ impl Limits {
         ] {
             let (smaller_value, larger_value) = (self.get(smaller), self.get(larger));
             if smaller_value > larger_value {
-                return Err(InvalidLimits { larger, larger_value, smaller, smaller_value });
+                return Err(InvalidLimits::Order { larger, larger_value, smaller, smaller_value });
             }
         }
-        Ok(())
+        let registry_bytes = self.get(Limit::RegistryBytes);
+        let needed = registry_bytes.saturating_add(registry_bytes / 2 * 3);
+        match self.get(Limit::MemoryBytes) {
+            given if given < needed => Err(InvalidLimits::Memory { needed, given }),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses `amount` where it is more than `limit` allows.
@@ -364,6 +384,11 @@ mod tests {
                 "message_bytes must be at least service_bytes, 2049, not 2048",
             ),
             ("ttl_min=61,ttl_max=60", "ttl_max must be at least ttl_min, 61, not 60"),
+            (
+                "memory_bytes=167772159",
+                "memory_bytes must be at least 167772160, two and a half times registry_bytes, not \
+                 167772159; raise it, or lower registry_bytes",
+            ),
         ] {
             let error = Limits::default().with_text(text).unwrap().validate().unwrap_err();
 

@@ -35,28 +35,28 @@ pub enum InvalidCurve {
     #[error("must be off, or a mapping with key_file and clients")]
     Form,
     /// A key is missing that must be there.
-    #[error("{place} has no {missing}")]
+    #[error("{}has no {missing}", in_place(place.as_deref(), " "))]
     Missing {
-        /// Where.
-        place: String,
+        /// In which client, if it is in one.
+        place: Option<String>,
         /// Which.
         missing: &'static str,
     },
     /// A key is there that means nothing.
-    #[error("{place} has {found:?}, which is none of {known}")]
+    #[error("{}has {found:?}, which is none of {known}", in_place(place.as_deref(), " "))]
     Unknown {
-        /// Where.
-        place: String,
+        /// In which client, if it is in one.
+        place: Option<String>,
         /// Which.
         found: String,
         /// What it can have.
         known: &'static str,
     },
     /// A value is nothing that it can be.
-    #[error("{place}: {field} must be {allowed}")]
+    #[error("{}{field} must be {allowed}", in_place(place.as_deref(), ": "))]
     Impossible {
-        /// Where.
-        place: String,
+        /// In which client, if it is in one.
+        place: Option<String>,
         /// Whose value.
         field: &'static str,
         /// What it can be.
@@ -65,7 +65,7 @@ pub enum InvalidCurve {
     /// The key of a client is none.
     #[error("{place}: the key is {problem}")]
     Key {
-        /// Where.
+        /// In which client.
         place: String,
         /// What is wrong.
         problem: InvalidKey,
@@ -81,7 +81,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Curve>, InvalidCurve> {
         return Ok(None);
     }
     let mapping: Map<String, Value> = serde_json::from_str(text).map_err(|_| InvalidCurve::Form)?;
-    let all = Mapping { place: "curve".to_owned(), mapping: &mapping };
+    let all = Mapping { place: None, mapping: &mapping };
     all.allow(&[KEY_FILE, CLIENTS], "key_file and clients")?;
     let key_file = all.text(KEY_FILE, "the path of a file")?;
     let clients = all.get(CLIENTS)?.as_array();
@@ -96,29 +96,33 @@ pub(super) fn parse(text: &str) -> Result<Option<Curve>, InvalidCurve> {
 fn read_client(index: usize, client: &Value) -> Result<KnownClient, InvalidCurve> {
     const FORM: &str = "mappings with name, key and rights";
 
-    let place = format!("client {}", index + 1);
+    let place = Some(format!("client {}", index + 1));
     let Value::Object(mapping) = client else {
-        let place = "curve".to_owned();
-        return Err(InvalidCurve::Impossible { place, field: CLIENTS, allowed: FORM });
+        return Err(InvalidCurve::Impossible { place: None, field: CLIENTS, allowed: FORM });
     };
     let client = Mapping { place, mapping };
     client.allow(&[NAME, KEY, RIGHTS], "name, key and rights")?;
     let name = client.text(NAME, "a text")?;
     // From here on it is called by its name.
-    let client = Mapping { place: format!("client {name:?}"), mapping };
+    let place = format!("client {name:?}");
+    let client = Mapping { place: Some(place.clone()), mapping };
     let key = client.text(KEY, "a text, in quotes")?;
-    let key = key
-        .parse()
-        .map_err(|problem| InvalidCurve::Key { place: client.place.clone(), problem })?;
+    let key = key.parse().map_err(|problem| InvalidCurve::Key { place, problem })?;
     let rights = "read, register or admin";
     let rights =
         client.text(RIGHTS, rights)?.parse().map_err(|()| client.impossible(RIGHTS, rights))?;
     Ok(KnownClient { name: name.to_owned(), key, rights })
 }
 
+/// What comes before a mistake in a client.
+fn in_place(place: Option<&str>, separator: &str) -> String {
+    place.map(|place| format!("{place}{separator}")).unwrap_or_default()
+}
+
 /// A mapping, and where it stands.
 struct Mapping<'a> {
-    place: String,
+    /// Of a client; none, where it is the whole.
+    place: Option<String>,
     mapping: &'a Map<String, Value>,
 }
 
@@ -194,11 +198,11 @@ mod tests {
         for (value, expected) in [
             (json!("on"), "must be off, or a mapping with key_file and clients"),
             (json!([]), "must be off, or a mapping with key_file and clients"),
-            (json!({"clients": []}), "curve has no key_file"),
-            (json!({"key_file": ""}), "curve: key_file must be the path of a file"),
-            (json!({"key_file": "a"}), "curve has no clients"),
-            (curve(json!([])), "curve: clients must be a list of at least one client"),
-            (curve(json!(["a"])), "curve: clients must be mappings with name, key and rights"),
+            (json!({"clients": []}), "has no key_file"),
+            (json!({"key_file": ""}), "key_file must be the path of a file"),
+            (json!({"key_file": "a"}), "has no clients"),
+            (curve(json!([])), "clients must be a list of at least one client"),
+            (curve(json!(["a"])), "clients must be mappings with name, key and rights"),
             (curve(json!([{}])), "client 1 has no name"),
             (curve(json!([{"name": "a"}])), "client \"a\" has no key"),
             (

@@ -34,13 +34,13 @@ pub enum InvalidEtcd {
     #[error("must be default, or a mapping with some of {}", KEYS.join(", "))]
     Form,
     /// A key is there that means nothing.
-    #[error("etcd has {found:?}, which is none of {}", KEYS.join(", "))]
+    #[error("has {found:?}, which is none of {}", KEYS.join(", "))]
     Unknown {
         /// Which.
         found: String,
     },
     /// A value is nothing that it can be.
-    #[error("etcd: {key} must be {allowed}")]
+    #[error("{key} must be {allowed}")]
     Impossible {
         /// Whose value.
         key: &'static str,
@@ -48,7 +48,7 @@ pub enum InvalidEtcd {
         allowed: &'static str,
     },
     /// One key is of no use without the other.
-    #[error("etcd: {0} and {1} go together")]
+    #[error("{0} and {1} go together")]
     Alone(&'static str, &'static str),
 }
 
@@ -198,26 +198,23 @@ mod tests {
 
     #[test]
     fn a_mistake_is_named() {
-        let endpoints = "etcd: endpoints must be a list of URLs such as http://192.168.10.1:2379";
+        let endpoints = "endpoints must be a list of URLs such as http://192.168.10.1:2379";
         for (value, expected) in [
             (json!({"endpoints": []}), endpoints),
             (json!({"endpoints": "http://a:2379"}), endpoints),
             (json!({"endpoints": ["a:2379"]}), endpoints),
             (json!({"endpoints": ["http://user@a:2379"]}), endpoints),
-            (json!({"prefix": "/lab"}), "etcd: prefix must be a text that ends with a slash"),
-            (json!({"name": "a/b"}), "etcd: name must be a text without slashes"),
-            (json!({"user": "a"}), "etcd: user and password_file go together"),
-            (json!({"key_file": "a"}), "etcd: cert_file and key_file go together"),
-            (json!({"ca_file": ""}), "etcd: ca_file must be the path of a file"),
-            (
-                json!({"request_timeout": 0}),
-                "etcd: request_timeout must be seconds from 0.1 to 3600",
-            ),
-            (json!({"grace": -1}), "etcd: grace must be seconds from 0 to 3600"),
+            (json!({"prefix": "/lab"}), "prefix must be a text that ends with a slash"),
+            (json!({"name": "a/b"}), "name must be a text without slashes"),
+            (json!({"user": "a"}), "user and password_file go together"),
+            (json!({"key_file": "a"}), "cert_file and key_file go together"),
+            (json!({"ca_file": ""}), "ca_file must be the path of a file"),
+            (json!({"request_timeout": 0}), "request_timeout must be seconds from 0.1 to 3600"),
+            (json!({"grace": -1}), "grace must be seconds from 0 to 3600"),
         ] {
             assert_eq!(refusal(&value), expected);
         }
-        assert!(refusal(&json!({"host": "a"})).starts_with("etcd has \"host\", which is none of"));
+        assert!(refusal(&json!({"host": "a"})).starts_with("has \"host\", which is none of"));
         assert!(refusal(&json!("on")).starts_with("must be default, or a mapping with some of"));
     }
 }

@@ -162,7 +162,6 @@ mod tests {
     fn the_part_of_a_list_that_is_no_network_is_named() {
         for (line, given) in [
             ("allow: [127.0.0.1, lab]", "\"lab\""),
-            ("allow: [127.0.0.1, 10.0.0.1/8]", "\"10.0.0.1/8\""),
             ("allow: [127.0.0.1, 10]", "10"),
             ("allow: ['127.0.0.1,::1,lab']", "\"127.0.0.1,::1,lab\""),
             ("allow: [all, 127.0.0.1]", "\"all\""),
@@ -176,6 +175,15 @@ mod tests {
             assert!(text.starts_with("registry.yaml:1: allow: must be all, or a list"), "{text}");
             assert!(text.ends_with(&format!(", not {given}")), "{text}");
         }
+    }
+
+    #[test]
+    fn an_address_that_is_written_as_a_network_is_told_what_to_write() {
+        assert_eq!(
+            refusal("allow: [127.0.0.1, 10.0.0.1/8]"),
+            "registry.yaml:1: allow: 10.0.0.1/8 is a single address in a network; \
+             write 10.0.0.0/8, or the address alone",
+        );
     }
 
     #[test]

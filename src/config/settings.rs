@@ -10,9 +10,9 @@ use std::time::Duration;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::access::{Network, Ownership, Terminate};
+use crate::access::{AllowList, InvalidAllowList, InvalidNetwork, Network, Ownership, Terminate};
 use crate::backend::Durability;
-use crate::limits::{InvalidLimit, Limits};
+use crate::limits::{InvalidLimit, Limit, Limits};
 
 use super::curve::{self, InvalidCurve};
 use super::etcd::{self, InvalidEtcd};
@@ -165,6 +165,9 @@ pub enum InvalidSetting {
         /// What it was given.
         given: String,
     },
+    /// What is wrong with one of the networks of `allow`.
+    #[error(transparent)]
+    Network(#[from] InvalidNetwork),
     /// What is wrong with `curve`.
     #[error(transparent)]
     Curve(#[from] InvalidCurve),
@@ -226,9 +229,12 @@ pub(super) fn set_value(
 ) -> Result<(), InvalidSetting> {
     let setting = find(key)?;
     let text = setting.text(value);
-    text.as_deref()
-        .and_then(|text| (setting.set)(config, text))
-        .ok_or_else(|| setting.impossible(text.as_deref(), description(setting.culprit(value))))
+    text.as_deref().and_then(|text| (setting.set)(config, text)).ok_or_else(|| {
+        match setting.no_number(value) {
+            Some(problem) => problem.into(),
+            None => setting.impossible(text.as_deref(), description(setting.culprit(value))),
+        }
+    })
 }
 
 impl Setting {
@@ -246,11 +252,10 @@ impl Setting {
             }
             (Kind::Limits, Value::Object(limits)) => {
                 let limits = limits.iter().map(|(name, value)| match value {
-                    Value::Number(number) => format!("{name}={number}"),
-                    // No number, so it will be refused under its name.
-                    other => format!("{name}={}", description(other)),
+                    Value::Number(number) => Some(format!("{name}={number}")),
+                    _ => None,
                 });
-                Some(limits.collect::<Vec<_>>().join(","))
+                limits.collect::<Option<Vec<_>>>().map(|limits| limits.join(","))
             }
             _ => None,
         }
@@ -267,9 +272,20 @@ impl Setting {
         }
     }
 
+    /// What is wrong with the first limit in `value` that is no number.
+    fn no_number(&self, value: &Value) -> Option<InvalidLimit> {
+        let (Kind::Limits, Value::Object(limits)) = (self.kind, value) else { return None };
+        let (name, value) = limits.iter().find(|(_, value)| !value.is_number())?;
+        Some(match Limit::named(name) {
+            Some(limit) => InvalidLimit::Impossible { limit, given: description(value) },
+            None => InvalidLimit::Unknown(name.clone()),
+        })
+    }
+
     /// What is wrong with `text`, or with what was `given` where that is no text at all.
     fn impossible(&self, text: Option<&str>, given: String) -> InvalidSetting {
         let problem = match (self.kind, text) {
+            (Kind::Networks, Some(text)) => ambiguous_network(text).map(InvalidSetting::from),
             (Kind::Curve, Some(text)) => curve::parse(text).err().map(InvalidSetting::from),
             (Kind::Etcd, Some(text)) => etcd::parse(text).err().map(InvalidSetting::from),
             (Kind::Limits, Some(text)) => {
@@ -299,6 +315,14 @@ fn description(value: &Value) -> String {
 
 fn http(text: &str) -> Option<Option<SocketAddr>> {
     if text == "off" { Some(None) } else { text.parse().ok().map(Some) }
+}
+
+/// What is wrong with the first bad network in `text`, where that says what to write instead.
+fn ambiguous_network(text: &str) -> Option<InvalidNetwork> {
+    match text.parse::<AllowList>() {
+        Err(InvalidAllowList::Network(problem @ InvalidNetwork::HostBits { .. })) => Some(problem),
+        _ => None,
+    }
 }
 
 /// What `text` makes of `limits`. An empty mapping leaves them as they are.
@@ -352,7 +376,6 @@ fn cleanup_interval(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::Limit;
 
     const CURVE: &str = r#"{"key_file": "server.key", "clients": [{
         "name": "me", "key": "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID", "rights": "admin"
@@ -430,6 +453,12 @@ mod tests {
                 r#"must be off, or an address with a port such as 127.0.0.1:6103, not "6103""#,
             ),
             ("allow", "lab", &format!("must be {NETWORKS}, not \"lab\"")),
+            (
+                "allow",
+                "10.0.0.1/24",
+                "10.0.0.1/24 is a single address in a network; \
+                 write 10.0.0.0/24, or the address alone",
+            ),
             ("curve", "on", "must be off, or a mapping with key_file and clients"),
             ("terminate", "all", r#"must be loopback, allowed or never, not "all""#),
             ("ownership", "me", r#"must be open or host, not "me""#),

@@ -8,6 +8,7 @@ use crate::support::{Launch, Peer, Registry, assert_success, registration};
 
 /// What the registry may take in these tests; it starts with a fifth of it.
 const MEMORY: u64 = 96 << 20;
+const REGISTRY: u64 = MEMORY / 3;
 
 /// A client that lets one answer through to it at a time, and takes none.
 fn unread(registry: &Registry) -> Peer {
@@ -40,7 +41,7 @@ fn start(limits: &str) -> Registry {
 
 #[test]
 fn lists_that_nobody_reads_are_not_kept_and_others_get_theirs() {
-    let registry = start(&format!("memory_bytes={MEMORY}"));
+    let registry = start(&format!("memory_bytes={MEMORY},registry_bytes={REGISTRY}"));
     let polite = registry.client();
     let list = polite.list();
     let flood = unread(&registry);
@@ -91,4 +92,25 @@ fn small_replies_that_nobody_reads_are_dropped_by_their_number() {
     }
 
     assert!(polite.info()["totals"]["undelivered"].as_u64().unwrap() > 500);
+}
+
+#[test]
+fn services_that_leave_no_memory_for_clients_are_told_at_the_start() {
+    let launch = Launch::new().flag("--log-level", "warn");
+    let registry = launch.start();
+    let client = registry.client();
+    for number in 0..400 {
+        let mut request = registration(&format!("dev-{number}"), "");
+        request["service_info"]["metadata"] = json!({"filler": "x".repeat(60_000)});
+        assert_success(&client.request(&request));
+    }
+    let log = registry.stop().stderr;
+    assert!(!log.contains("the services alone take"), "{log}");
+
+    let limits = "memory_bytes=33554432,registry_bytes=65536";
+    let registry = launch.flag("--limits", limits).start();
+
+    assert_success(&registry.client().health());
+    let log = registry.stop().stderr;
+    assert!(log.contains("the services alone take"), "{log}");
 }

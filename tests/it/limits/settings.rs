@@ -21,7 +21,15 @@ fn limits_come_from_the_file_and_a_flag_wins_over_it() {
 fn a_limit_that_makes_no_sense_is_told_before_anything_starts() {
     for (file, expected) in [
         ("limits:\n  tags: 0\n", "limits: tags must be a whole number from 1 to 65536, not 0"),
-        ("limits:\n  tags: many\n", "limits: tags must be a whole number from 1 to 65536"),
+        (
+            "limits:\n  tags: '8'\n",
+            "limits: tags must be a whole number from 1 to 65536, not \"8\"",
+        ),
+        ("limits:\n  ports: [5]\n", "limits: ports is no limit; the limits are message_bytes, "),
+        (
+            "limits:\n  memory_bytes: 33554432\n",
+            "limits: memory_bytes must be at least 167772160, ",
+        ),
         ("limits:\n  ports: 5\n", "limits: ports is no limit; the limits are message_bytes, "),
         ("limits: 5\n", "limits: must be a mapping of limits to whole numbers"),
         ("limits:\n  ttl_min: 9\n  ttl_max: 8\n", "limits: ttl_max must be at least ttl_min, 9"),
