@@ -84,6 +84,7 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/attacks")
     parser.add_argument("--program", required=True)
     parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--only", default="", help="a part of their names")
     arguments = parser.parse_args()
 
     print("p99 in ms; memory in MiB, at the most and a second behind the attack")
@@ -91,6 +92,8 @@ def main():
     print("|---|" + "---|" * (len(ACTIONS) + 2))
     quiet = None
     for name, attack in peers.ATTACKS.items():
+        if attack and arguments.only not in name:
+            continue
         waits, highest, left = measure(arguments.program, attack, arguments.seconds)
         quiet = quiet or waits
         cells = []

@@ -6,6 +6,7 @@ Each attack takes the ports for requests, events and heartbeats, and goes on unt
 import os
 import socket
 import struct
+import threading
 import time
 
 MORE, LONG, COMMAND = 1, 2, 4
@@ -122,6 +123,12 @@ def endless_message(ports):
     send_for_ever(lambda: shake_hands(ports[0], "DEALER"), frame(bytes(64_000), more=True) * 16)
 
 
+def endless_messages(ports):
+    for _ in range(8):
+        threading.Thread(target=endless_message, args=(ports,), daemon=True).start()
+    time.sleep(3_600)
+
+
 def endless_empty_frames(ports):
     send_for_ever(lambda: shake_hands(ports[2], "DEALER"), frame(b"", more=True) * 65_536)
 
@@ -143,6 +150,7 @@ ATTACKS = {
     "500 connections opened and dropped in a second": some_visitors,
     "500 connections with random bytes in a second": some_noise,
     "a message that never ends, of 64 kB frames": endless_message,
+    "8 messages at once that never end, of 64 kB frames": endless_messages,
     "a message that never ends, of empty frames": endless_empty_frames,
     "`health` without a pause, never read": flood,
     "requests of 120 kB without a pause, never read": large_flood,
