@@ -11,11 +11,13 @@ use crate::clock::WallTime;
 use crate::registry::Change;
 use crate::service::{Service, ServiceId, TypePolicy};
 
+mod contents;
 pub mod etcd;
 mod memory;
 pub mod shared;
 mod sqlite;
 
+pub use contents::{Contents, ImportError};
 pub use etcd::EtcdSettings;
 pub use memory::MemoryBackend;
 pub use sqlite::{Durability, Examination, SqliteBackend, SqliteError, UnusableRow};

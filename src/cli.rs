@@ -2,7 +2,7 @@
 //!
 //! One file per command. Around them: what the asking commands share in `asking`, the search
 //! for `registry.yaml` in `configuration`, everything that can go wrong in `failure`, and all
-//! that is printed in `output` and `services`. `manual` makes man pages of it all.
+//! that is printed in `output` and `services`, and what `export` and `import` share in `transfer`. `manual` makes man pages of it all.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -18,11 +18,13 @@ mod configuration;
 mod deregister;
 mod discover;
 mod doctor;
+mod export;
 mod failure;
 mod get;
 mod health;
 mod host;
 mod hosts;
+mod import;
 mod journal;
 mod keygen;
 mod keys;
@@ -38,6 +40,7 @@ mod start;
 mod status;
 mod stop;
 mod top;
+mod transfer;
 mod wait;
 mod watch;
 
@@ -112,6 +115,8 @@ enum Command {
     Run(run::Run),
     Backup(backup::Backup),
     Check(check::Check),
+    Export(export::Export),
+    Import(import::Import),
     Bench(bench::Bench),
     Keygen(keygen::Keygen),
     Top(top::Top),
@@ -150,6 +155,8 @@ impl Command {
             Self::Run(command) => command.run(),
             Self::Backup(command) => command.run(),
             Self::Check(command) => command.run(),
+            Self::Export(command) => command.run(),
+            Self::Import(command) => command.run(),
             Self::Bench(command) => command.run(),
             Self::Keygen(command) => command.run(),
             Self::Top(command) => command.run(),

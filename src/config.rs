@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use thiserror::Error;
+use uuid::Uuid;
 
 use crate::access::{AllowList, Ownership, Terminate};
 use crate::address;
@@ -167,6 +168,21 @@ impl Config {
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<&'static str> {
         settings::differences(self, other)
+    }
+
+    /// What this registry is called among those that share its list: the same after a restart.
+    #[must_use]
+    pub fn cluster_name(&self) -> String {
+        let host = || {
+            let name = nix::unistd::gethostname().ok();
+            let name = name.map(|name| name.to_string_lossy().replace('/', "-"));
+            match (name, self.req_port) {
+                (Some(name), port) if port != 0 => format!("{name}:{port}"),
+                // Nothing of it would be the same.
+                (name, _) => format!("{}:{}", name.unwrap_or_default(), Uuid::new_v4()),
+            }
+        };
+        self.etcd.name.clone().unwrap_or_else(host)
     }
 
     /// Checks what the types of the fields leave open.

@@ -58,7 +58,7 @@ pub use sockets::SocketError;
 pub use vitals::Vitals;
 
 use doors::Doors;
-use loading::{Loaded, cluster_name};
+use loading::Loaded;
 use pipeline::{Parts, Pipeline};
 use sockets::{bind, probe_all, resolve};
 use thread::Ended;
@@ -205,7 +205,7 @@ impl Server {
             }
             BackendKind::Memory => Box::new(MemoryBackend),
             BackendKind::Etcd => {
-                let name = cluster_name(&config);
+                let name = config.cluster_name();
                 let shared = etcd::open(&config.etcd, &name).map_err(StartError::Cluster)?;
                 return Self::start_with_shared_backend(config, shared);
             }

@@ -1,8 +1,8 @@
 //! The default backend: one SQLite file, the same one that the Python registry keeps.
 //!
 //! Here is what a running registry does with its file. How the file is opened or refused is in
-//! `sqlite/open.rs`, its tables in `sqlite/schema.rs`, what a row means in `sqlite/row.rs`, and
-//! how a copy of it is made in `sqlite/copy.rs`.
+//! `sqlite/open.rs`, its tables in `sqlite/schema.rs`, what a row means in `sqlite/row.rs`, how
+//! a copy of it is made in `sqlite/copy.rs`, and how it is filled in `sqlite/import.rs`.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ use super::{Backend, BackendError, Existing, Record, StoredService};
 mod copy;
 mod error;
 mod examination;
+mod import;
 mod open;
 mod partial;
 mod presence;

@@ -13,6 +13,7 @@ use thiserror::Error;
 use super::bench::BenchError;
 use super::configuration::ConfigurationError;
 use super::run::CommandError;
+use super::transfer::TransferError;
 use super::{Exit, output};
 
 /// What to look at when nobody answers.
@@ -53,6 +54,9 @@ pub(super) enum Failure {
     /// No registry can be started on the database.
     #[error(transparent)]
     Database(#[from] SqliteError),
+    /// A registry was not moved.
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
     #[error(transparent)]
     Start(#[from] StartError),
     #[error(transparent)]
@@ -99,6 +103,7 @@ impl Failure {
             | Self::NoSuchService { .. }
             | Self::CopyElsewhere { .. }
             | Self::Database(_)
+            | Self::Transfer(_)
             | Self::Start(_)
             | Self::Server(_)
             | Self::Client(_)
@@ -131,6 +136,7 @@ impl Failure {
             Self::Refused(_) | Self::NoSuchService { .. } => "refused",
             Self::CopyElsewhere { .. } => "copy_elsewhere",
             Self::Database(error) => database_code(error),
+            Self::Transfer(error) => error.code(),
             Self::Start(_) => "not_started",
             Self::Server(_) | Self::Signals(_) => "server_failed",
             Self::Client(_) => "client_failed",

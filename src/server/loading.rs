@@ -125,17 +125,3 @@ impl Rules {
         registry
     }
 }
-
-/// What this registry is called among those that share its list: the same after a restart.
-pub(super) fn cluster_name(config: &Config) -> String {
-    let host = || {
-        let name = nix::unistd::gethostname().ok();
-        let name = name.map(|name| name.to_string_lossy().replace('/', "-"));
-        match (name, config.req_port) {
-            (Some(name), port) if port != 0 => format!("{name}:{port}"),
-            // Nothing of it would be the same.
-            (name, _) => format!("{}:{}", name.unwrap_or_default(), Uuid::new_v4()),
-        }
-    };
-    config.etcd.name.clone().unwrap_or_else(host)
-}

@@ -10,6 +10,7 @@ mod failing_disk;
 mod full_disk;
 mod growing_disk;
 mod missing_file;
+mod moving;
 mod older_files;
 #[cfg(target_os = "linux")]
 mod read_only;

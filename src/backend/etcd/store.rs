@@ -22,7 +22,7 @@ use super::record::{self, FORMAT, FactRecord, HeadRecord, LogRecord};
 const MISSED_MAX: u64 = 64;
 
 /// What etcd takes in one transaction unless it is told otherwise, but for the head and the log.
-const CHANGES_MAX: usize = 126;
+pub(super) const CHANGES_MAX: usize = 126;
 
 /// See the module's page.
 pub(super) struct Store {
@@ -37,7 +37,7 @@ pub(super) struct Store {
 }
 
 /// A transaction on its way.
-struct Draft {
+pub(super) struct Draft {
     txn: Txn,
     nonce: Box<str>,
     facts: Vec<Fact>,
@@ -79,15 +79,23 @@ impl Store {
     /// The transaction that makes `changes` true.
     fn draft(&self, changes: &[&Change], at: WallTime) -> Result<Draft, BackendError> {
         let entry = self.head.entry + 1;
-        let (mut operations, mut records) = (HashMap::new(), Vec::new());
+        let mut records = Vec::new();
         for change in changes {
             let order = self.order_for(change, fresh(entry, records.len()));
-            let Some(record) = FactRecord::new(change, order, &self.name) else { continue };
-            // Etcd takes one change of a key: the last one is what comes of them all.
-            let (key, value) = self.kept(&record);
-            operations.insert(key, value);
-            records.push(record);
+            records.extend(FactRecord::new(change, order, &self.name));
         }
+        self.draft_of(records, at)
+    }
+
+    /// The transaction that makes `records` true, in their order.
+    pub(super) fn draft_of(
+        &self,
+        records: Vec<FactRecord>,
+        at: WallTime,
+    ) -> Result<Draft, BackendError> {
+        let entry = self.head.entry + 1;
+        // Etcd takes one change of a key: the last one is what comes of them all.
+        let operations: HashMap<_, _> = records.iter().map(|record| self.kept(record)).collect();
         check_size(operations.len())?;
         let nonce: Box<str> = Uuid::new_v4().to_string().into();
         let log = LogRecord {
@@ -138,6 +146,40 @@ impl Store {
         }
     }
 
+    /// The same transaction can be sent again and again: it changes the head that it must find,
+    /// so it happens once at the most.
+    pub(super) fn send(&mut self, draft: &Draft) -> Result<Proposal, BackendError> {
+        if draft.facts.is_empty() {
+            return Ok(Proposal::Stored);
+        }
+        let mut is_in_doubt = false;
+        let mut reason = String::new();
+        for _ in 0..self.gateway.members().max(2) {
+            match self.gateway.ask::<TxnAnswer>("kv/txn", &draft.txn) {
+                Ok(answer) if answer.succeeded => {
+                    self.advance(self.head.entry + 1, answer.header.revision, &draft.facts);
+                    return Ok(Proposal::Stored);
+                }
+                Ok(answer) => {
+                    let range =
+                        answer.responses.into_iter().find_map(|answer| answer.response_range);
+                    return self.settle(draft, &range.map(|range| range.kvs).unwrap_or_default());
+                }
+                Err(CallError::NotAsked(text)) => reason = text,
+                Err(CallError::InDoubt(text)) => (is_in_doubt, reason) = (true, text),
+                Err(CallError::Refused(text)) => {
+                    reason = text;
+                    break;
+                }
+            }
+        }
+        Err(BackendError::new(if is_in_doubt {
+            format!("{reason}; whether it was stored is not known, and will show")
+        } else {
+            reason
+        }))
+    }
+
     /// What became of `draft`, whose comparison failed: it was stored all the same, where an
     /// earlier try of it was, whose answer was lost.
     fn settle(&mut self, draft: &Draft, found: &[KeyValue]) -> Result<Proposal, BackendError> {
@@ -176,39 +218,9 @@ impl SharedBackend for Store {
         Ok(Picture { sequence, services, policies, registries, revision: revision.0 })
     }
 
-    /// The same transaction can be sent again and again: it changes the head that it must find,
-    /// so it happens once at the most.
     fn propose(&mut self, changes: &[&Change], at: WallTime) -> Result<Proposal, BackendError> {
         let draft = self.draft(changes, at)?;
-        if draft.facts.is_empty() {
-            return Ok(Proposal::Stored);
-        }
-        let mut is_in_doubt = false;
-        let mut reason = String::new();
-        for _ in 0..self.gateway.members().max(2) {
-            match self.gateway.ask::<TxnAnswer>("kv/txn", &draft.txn) {
-                Ok(answer) if answer.succeeded => {
-                    self.advance(self.head.entry + 1, answer.header.revision, &draft.facts);
-                    return Ok(Proposal::Stored);
-                }
-                Ok(answer) => {
-                    let range =
-                        answer.responses.into_iter().find_map(|answer| answer.response_range);
-                    return self.settle(&draft, &range.map(|range| range.kvs).unwrap_or_default());
-                }
-                Err(CallError::NotAsked(text)) => reason = text,
-                Err(CallError::InDoubt(text)) => (is_in_doubt, reason) = (true, text),
-                Err(CallError::Refused(text)) => {
-                    reason = text;
-                    break;
-                }
-            }
-        }
-        Err(BackendError::new(if is_in_doubt {
-            format!("{reason}; whether it was stored is not known, and will show")
-        } else {
-            reason
-        }))
+        self.send(&draft)
     }
 
     fn missed(&mut self) -> Result<Missed, BackendError> {

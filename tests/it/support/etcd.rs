@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{Launch, Registry};
@@ -104,21 +104,25 @@ impl Etcd {
     #[track_caller]
     pub(crate) fn compact(&self) {
         let output = self.command(0, &["get", "anything", "--write-out=json"]).output().unwrap();
-        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
         let revision = answer["header"]["revision"].to_string();
         assert!(self.etcdctl(0, &["compact", &revision]), "it compacts");
     }
 
     /// How a registry called `name` starts on this cluster.
     pub(crate) fn launch(&self, name: &str) -> Launch {
-        let url = |member: &Member| format!("http://127.0.0.1:{}", member.client_port);
-        let endpoints: Vec<String> = self.members.iter().map(url).collect();
-        let etcd = json!({"endpoints": endpoints, "name": name, "request_timeout": 1, "grace": 5});
         Launch::new()
             .flag("--backend", "etcd")
-            .flag("--etcd", &etcd.to_string())
+            .flag("--etcd", &self.settings(name).to_string())
             .flag("--cleanup-interval", "0.5")
             .flag("--log-level", "info")
+    }
+
+    /// How it reaches this cluster.
+    pub(crate) fn settings(&self, name: &str) -> Value {
+        let url = |member: &Member| format!("http://127.0.0.1:{}", member.client_port);
+        let endpoints: Vec<String> = self.members.iter().map(url).collect();
+        json!({"endpoints": endpoints, "name": name, "request_timeout": 1, "grace": 5})
     }
 
     #[track_caller]

@@ -1,0 +1,158 @@
+//! Moving the list from and to elsewhere.
+
+use serde_json::{Map, Value, json};
+
+use crate::backend::shared::{Proposal, SharedBackend};
+use crate::backend::{BackendError, Contents, Existing, ImportError, Record};
+use crate::clock::WallTime;
+use crate::service::Service;
+
+use super::api::{Range, RangeAnswer};
+use super::orders::fresh;
+use super::record::{FactRecord, PolicyRecord, ServiceRecord};
+use super::store::{CHANGES_MAX, Store};
+
+/// How many bytes of services go into one transaction. Each stands in it three times, and etcd
+/// takes 1.5 MiB unless it is told otherwise.
+const BYTES_MAX: usize = 256 * 1024;
+
+impl Store {
+    /// All that is kept, as it stands at one moment.
+    pub(super) fn export(&mut self) -> Result<Contents, BackendError> {
+        let range = Range { key: self.keys.head(), ..Range::default() };
+        let answer: RangeAnswer = self.gateway.ask_all("kv/range", &range)?;
+        if answer.kvs.is_empty() {
+            return Err(BackendError::new(
+                "no registry has used etcd under this prefix; correct `etcd: prefix`",
+            ));
+        }
+        let picture = self.load()?;
+        let services = picture.services.into_iter().map(|(stored, _)| stored).collect();
+        Ok(Contents { services, policies: picture.policies })
+    }
+
+    /// Makes `contents` all that is kept, in as many transactions as that takes. A registry that
+    /// is started meanwhile follows them.
+    pub(super) fn import(
+        &mut self,
+        contents: &Contents,
+        existing: Existing,
+        now: WallTime,
+    ) -> Result<(), ImportError> {
+        let picture = self.load()?;
+        if !picture.registries.is_empty() {
+            return Err(ImportError::InUse(picture.registries));
+        }
+        let services = picture.services.into_iter().map(|(stored, _)| stored).collect();
+        let before = Contents { services, policies: picture.policies };
+        if existing == Existing::Keep && !before.is_empty() {
+            let (services, policies) = (before.services.len(), before.policies.len());
+            return Err(ImportError::NotEmpty { services, policies });
+        }
+        let all = contents.in_place_of(&before);
+        let mut done = 0;
+        while done < all.len() {
+            let piece = &all[done..done + piece_length(&all[done..])];
+            self.import_piece(piece, now).map_err(|reason| ImportError::Interrupted {
+                done,
+                all: all.len(),
+                reason,
+            })?;
+            done += piece.len();
+        }
+        Ok(())
+    }
+
+    fn import_piece(&mut self, piece: &[Record<'_>], now: WallTime) -> Result<(), BackendError> {
+        let entry = self.head.entry + 1;
+        let facts = piece
+            .iter()
+            .enumerate()
+            .filter_map(|(index, record)| fact(record, fresh(entry, index), &self.name));
+        let draft = self.draft_of(facts.collect(), now)?;
+        match self.send(&draft)? {
+            Proposal::Stored => Ok(()),
+            Proposal::Overtaken(_) => Err(BackendError::new(
+                "a registry that was started meanwhile stores there, too; stop it first",
+            )),
+        }
+    }
+}
+
+/// How many of `records` go into one transaction: at least one.
+fn piece_length(records: &[Record<'_>]) -> usize {
+    let mut bytes = 0;
+    let fits = |record: &&Record<'_>| {
+        bytes += match record {
+            Record::Stored { service, .. } => service.bytes(),
+            _ => 0,
+        };
+        bytes <= BYTES_MAX
+    };
+    records.iter().take(CHANGES_MAX).take_while(fits).count().max(1)
+}
+
+/// The fact that `record` is; none, where it is none that others must be told.
+fn fact(record: &Record<'_>, order: u64, by: &str) -> Option<FactRecord> {
+    Some(match *record {
+        Record::Stored { service, last_heartbeat } => FactRecord::Registered {
+            service: ServiceRecord::new(service, last_heartbeat, order, by),
+            service_info: service_info(service),
+        },
+        Record::Renewed { .. } => return None,
+        Record::Removed { id } => FactRecord::Deregistered { id: id.as_str().into() },
+        Record::PolicyStored { id, policy } => {
+            FactRecord::PolicyRemembered(PolicyRecord::new(id, policy, order))
+        }
+        Record::PolicyRemoved { id } => FactRecord::PolicyForgotten { id: id.as_str().into() },
+    })
+}
+
+/// What a client would have sent to register `service`.
+fn service_info(service: &Service) -> Map<String, Value> {
+    let fields = [
+        ("id", json!(service.id)),
+        ("name", json!(service.name)),
+        ("host", json!(service.host)),
+        ("port", json!(service.port)),
+        ("metadata", json!(service.metadata)),
+        ("ttl", json!(service.ttl)),
+        ("tags", json!(service.tags)),
+    ];
+    fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::{Metadata, ServiceId, Ttl};
+
+    fn service(metadata_bytes: usize) -> Service {
+        let metadata = json!({"x": "x".repeat(metadata_bytes)}).to_string();
+        Service {
+            id: ServiceId::new("a").unwrap(),
+            name: "a".into(),
+            host: "h".into(),
+            port: 1,
+            metadata: Metadata::from_json(&metadata).unwrap(),
+            ttl: Ttl::DEFAULT,
+            tags: [].into(),
+            owner: None,
+        }
+    }
+
+    #[test]
+    fn a_transaction_has_as_much_as_etcd_takes() {
+        let last_heartbeat = WallTime::from_unix_seconds(0);
+        for (bytes, expected) in
+            [(0, CHANGES_MAX), (BYTES_MAX / 4, 3), (BYTES_MAX, 1), (2 * BYTES_MAX, 1)]
+        {
+            let service = service(bytes);
+            let records = vec![Record::Stored { service: &service, last_heartbeat }; 200];
+
+            assert_eq!(piece_length(&records), expected, "{bytes}");
+        }
+        let id = ServiceId::new("a").unwrap();
+        assert_eq!(piece_length(&[Record::Removed { id: &id }; 7]), 7);
+    }
+}

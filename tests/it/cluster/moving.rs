@@ -1,0 +1,85 @@
+//! `service-registry export` and `import` from a database to etcd and back.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::support::{Etcd, Finished, Launch, assert_success, registration, short_lived};
+
+const FILE: &str = "lab.jsonl";
+
+/// More than go into one transaction.
+const SERVICES: usize = 300;
+
+/// Runs a command on the registry that `etcd` keeps.
+#[track_caller]
+fn on_etcd(etcd: &Etcd, launch: &Launch, arguments: &[&str]) -> Finished {
+    let settings = etcd.settings("a").to_string();
+    launch.run(&[arguments, &["--backend", "etcd", "--etcd", &settings]].concat())
+}
+
+/// What a database with many services, and a policy, was exported as.
+fn exported() -> (Launch, String) {
+    let launch = Launch::new();
+    let registry = launch.start();
+    let client = registry.client();
+    let mut singleton = registration("z", "C");
+    singleton["service_info"]["singleton"] = json!(true);
+    singleton["service_info"]["metadata"] = json!({"z": u64::MAX, "a": [1, "µ\n"]});
+    assert_success(&client.request(&singleton));
+    for number in 0..SERVICES {
+        let service = short_lived(&format!("s{}", SERVICES - number), "", 86_400);
+        assert_success(&client.request(&service));
+    }
+    registry.stop();
+    launch.run(&["export", FILE]).assert_code(0);
+    let text = fs::read_to_string(launch.path(FILE)).unwrap();
+    (launch, text)
+}
+
+#[test]
+fn a_registry_goes_to_etcd_and_back_as_it_was() {
+    let etcd = Etcd::start(1);
+    let (launch, text) = exported();
+
+    on_etcd(&etcd, &launch, &["import", FILE]).assert_code(0);
+    on_etcd(&etcd, &launch, &["export", "again.jsonl"]).assert_code(0);
+
+    assert_eq!(fs::read_to_string(launch.path("again.jsonl")).unwrap(), text);
+    let back = Launch::new().file(FILE, &text);
+    back.run(&["import", FILE]).assert_code(0);
+    back.run(&["export", "again.jsonl"]).assert_code(0);
+    assert_eq!(fs::read_to_string(back.path("again.jsonl")).unwrap(), text);
+    // A registry that is started there has it, too.
+    let list = etcd.registry("a").client().list();
+    let listed = list["services"].as_array().unwrap().iter();
+    let listed = listed.map(|service| service["id"].as_str().unwrap().to_owned());
+    let expected = (0..SERVICES).map(|number| format!("s{}", SERVICES - number));
+    assert!(listed.eq(["z".to_owned()].into_iter().chain(expected)), "{list}");
+}
+
+#[test]
+fn etcd_that_is_used_or_not_empty_is_left_alone() {
+    let etcd = Etcd::start(1);
+    let launch = Launch::new().file(FILE, exported().1);
+    let nothing = on_etcd(&etcd, &launch, &["export", "new.jsonl"]);
+    nothing.assert_code(1);
+    assert!(nothing.stderr.contains("no registry has used etcd"), "{}", nothing.stderr);
+
+    let registry = etcd.registry("a");
+    registry.client().register("old", "OLD");
+    let in_use = on_etcd(&etcd, &launch, &["import", FILE, "--force"]);
+    in_use.assert_code(1);
+    assert!(in_use.stderr.contains("these registries use it: a"), "{}", in_use.stderr);
+    on_etcd(&etcd, &launch, &["export", "live.jsonl"]).assert_code(0);
+    assert!(fs::read_to_string(launch.path("live.jsonl")).unwrap().contains("\"id\":\"old\""));
+
+    registry.stop();
+    let not_empty = on_etcd(&etcd, &launch, &["import", FILE]);
+    not_empty.assert_code(1);
+    assert!(not_empty.stderr.contains("there are 1 services"), "{}", not_empty.stderr);
+    on_etcd(&etcd, &launch, &["import", FILE, "--force"]).assert_code(0);
+    on_etcd(&etcd, &launch, &["export", "again.jsonl"]).assert_code(0);
+    let (given, kept) = (launch.path(FILE), launch.path("again.jsonl"));
+    assert_eq!(fs::read(kept).unwrap(), fs::read(given).unwrap());
+}
