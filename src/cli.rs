@@ -1,8 +1,9 @@
 //! The command line: from arguments to a command, and its exit code.
 //!
 //! One file per command. Around them: what the asking commands share in `asking`, the search
-//! for `registry.yaml` in `configuration`, everything that can go wrong in `failure`, and all
-//! that is printed in `output` and `services`, and what `export` and `import` share in `transfer`. `manual` makes man pages of it all.
+//! for `registry.yaml` in `configuration`, everything that can go wrong in `failure`, all that is
+//! printed in `output` and `services`, and what `export` and `import` share in `transfer`. `manual`
+//! makes man pages of it all.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -32,7 +32,7 @@ pub enum ImportError {
     },
     /// Registries run on it, which nobody may write past. Nothing has changed.
     #[error(
-        "these registries use it: {}; stop them first (one that was killed counts for another 10 s)",
+        "these registries use it: {}; stop them first (one that was killed counts for 10 s more)",
         .0.join(", ")
     )]
     InUse(Vec<Box<str>>),

@@ -17,8 +17,8 @@ use super::{Exit, logging, output};
     subcommand,
     name = "export",
     help_triggers("-h", "--help", "help"),
-    note = "It reads the database or the etcd of registry.yaml, or of the flags, and changes nothing \
-        there. A database must not be in use; etcd may be."
+    note = "It reads the database or the etcd of registry.yaml, or of the flags, and changes \
+        nothing there. A database must not be in use; etcd may be."
 )]
 pub(super) struct Export {
     /// the file to write

@@ -26,7 +26,7 @@ const MISSING_HINT: &str = "`service-registry list-services` shows what there is
 
 /// How to look into a database whose registry must not be stopped.
 const IN_USE_HINT: &str = "or let that registry make a copy with `service-registry backup`, and \
-    check the copy";
+    give the copy instead";
 
 /// Why a command is not done.
 #[derive(Debug, Error)]

@@ -121,7 +121,8 @@ fn read_header(line: &Map<String, Value>) -> Result<(usize, usize), String> {
     let version = fields.whole::<u64>("version", "from 1 on")?;
     if version != VERSION {
         return Err(format!(
-            "version must be {VERSION}, not {version}; use the version of this program that wrote it"
+            "version must be {VERSION}, not {version}; use the version of this program that wrote \
+             it"
         ));
     }
     fields.refuse_others(&HEADER_KEYS)?;

@@ -89,7 +89,7 @@ fn what_is_there_is_replaced_only_by_force() {
 
 #[test]
 fn a_database_in_use_is_neither_read_nor_written() {
-    let launch = lab().file("other.jsonl", "");
+    let launch = lab();
     export(&launch);
     let registry = launch.start();
 
