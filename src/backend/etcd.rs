@@ -3,10 +3,10 @@
 //! Who proposes a change compares, in one transaction, the head with the one that it knows: the
 //! comparison alone decides that the change was planned against the list as it stands. The same
 //! transaction tells the others, who watch. `etcd/store.rs` keeps the list, `etcd/load.rs` takes
-//! all of it, `etcd/follower.rs` watches, `etcd/herald.rs` tells of this registry, and
-//! `etcd/transfer.rs` moves the list from and to elsewhere. What stands in
-//! etcd is in `etcd/keys.rs` and `etcd/record.rs`, and how it is asked in `etcd/gateway.rs` and
-//! `etcd/api.rs`.
+//! all of it, `etcd/follower.rs` watches, `etcd/herald.rs` tells of this registry,
+//! `etcd/transfer.rs` moves the list from and to elsewhere, and `etcd/examination.rs` asks members
+//! how they are. What stands in etcd is in `etcd/keys.rs` and `etcd/record.rs`, and how it is asked
+//! in `etcd/gateway.rs` and `etcd/api.rs`.
 
 #[cfg(not(feature = "etcd"))]
 mod absent;
@@ -14,6 +14,8 @@ mod absent;
 mod api;
 #[cfg(feature = "etcd")]
 mod cluster;
+#[cfg(feature = "etcd")]
+mod examination;
 #[cfg(feature = "etcd")]
 mod follower;
 #[cfg(feature = "etcd")]
@@ -24,6 +26,7 @@ mod herald;
 mod keys;
 #[cfg(feature = "etcd")]
 mod load;
+mod member;
 #[cfg(feature = "etcd")]
 mod orders;
 #[cfg(feature = "etcd")]
@@ -35,7 +38,10 @@ mod store;
 mod transfer;
 
 #[cfg(not(feature = "etcd"))]
-pub use absent::{export, import, open};
+pub use absent::{examine, export, import, open};
 #[cfg(feature = "etcd")]
 pub use cluster::{export, import, open};
+#[cfg(feature = "etcd")]
+pub use examination::examine;
+pub use member::{Leadership, Member, MemberState, MemberTrouble};
 pub use settings::EtcdSettings;

@@ -9,7 +9,7 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use serde_json::Value;
-use service_registry::config::Config;
+use service_registry::config::{BackendKind, Config};
 
 use super::asking::{Asking, Registry, asking_command, print_json};
 use super::configuration::{self, Source};
@@ -20,6 +20,7 @@ use super::{Exit, output};
 
 mod answers;
 mod clock;
+mod cluster;
 mod database;
 mod finding;
 mod host;
@@ -172,6 +173,7 @@ impl Patient<'_> {
         let mut findings = vec![protocol];
         let Some(info) = info else { return findings };
         findings.push(telling::check_version(&info));
+        findings.extend(cluster::check_contact(&info));
         findings.extend(self.other_ports(&info));
         findings.extend(clock::check(&mut registry));
         findings.extend(self.services(&mut registry, &info));
@@ -208,6 +210,9 @@ impl Patient<'_> {
             let http = config.http.filter(|http| listener.is_some() && http.port() != 0);
             findings.extend(http.map(|http| http::check(http, self.timeout())));
             findings.extend(database::check(config, listener, workplace));
+            if config.backend == BackendKind::Etcd {
+                findings.extend(cluster::check_members(&config.etcd, workplace));
+            }
         }
         findings
     }

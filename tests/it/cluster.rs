@@ -2,6 +2,7 @@
 //! who has a type, on the events and their order, and no living service is lost when one of them,
 //! or etcd, fails.
 
+mod doctor;
 mod moving;
 mod outages;
 mod sharing;

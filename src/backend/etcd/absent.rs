@@ -4,7 +4,7 @@ use crate::backend::shared::Shared;
 use crate::backend::{BackendError, Contents, Existing, ImportError};
 use crate::clock::WallTime;
 
-use super::EtcdSettings;
+use super::{EtcdSettings, Member};
 
 /// The parts of a registry on etcd.
 ///
@@ -34,6 +34,14 @@ pub fn import(
     _now: WallTime,
 ) -> Result<(), ImportError> {
     Err(absent().into())
+}
+
+/// How the members of etcd are.
+///
+/// # Errors
+/// [`BackendError`], always.
+pub fn examine(_settings: &EtcdSettings) -> Result<Vec<Member>, BackendError> {
+    Err(absent())
 }
 
 fn absent() -> BackendError {

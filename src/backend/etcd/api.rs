@@ -111,7 +111,27 @@ pub(super) struct Txn {
 #[derive(Debug, Deserialize, Default)]
 pub(super) struct Header {
     #[serde(default)]
+    pub(super) member_id: Number,
+    #[serde(default)]
     pub(super) revision: Number,
+}
+
+/// A question to a member about itself.
+#[derive(Debug, Serialize)]
+pub(super) struct StatusQuestion {}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Status {
+    #[serde(default)]
+    pub(super) header: Header,
+    #[serde(default)]
+    pub(super) version: String,
+    /// 0, where it knows none.
+    #[serde(default)]
+    pub(super) leader: Number,
+    /// What it complains of.
+    #[serde(default)]
+    pub(super) errors: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
