@@ -108,6 +108,17 @@ pub struct Lives {
     pub registries: Vec<Box<str>>,
 }
 
+/// How the store itself is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreState {
+    /// The names of its members.
+    pub members: Vec<Box<str>>,
+    /// Which of them leads, if one does.
+    pub leader: Option<Box<str>>,
+    /// The revision of what it has.
+    pub revision: u64,
+}
+
 /// Keeps one list for several registries. Used by the thread that changes the registry.
 pub trait SharedBackend: Send {
     /// Everything that is kept. Behind it, what was stored before is known.
@@ -163,6 +174,14 @@ pub trait Herald: Send {
     /// # Errors
     /// [`BackendError`], where nobody may have been told.
     fn beat(&mut self, now: Now, heard: &[(&ServiceId, WallTime)]) -> Result<(), BackendError>;
+
+    /// How the store itself is; none, from one that has no members.
+    ///
+    /// # Errors
+    /// [`BackendError`], where it does not tell.
+    fn look(&mut self) -> Result<Option<StoreState>, BackendError> {
+        Ok(None)
+    }
 
     /// Says that this registry is there no more. The last call.
     fn say_goodbye(&mut self);

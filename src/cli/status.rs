@@ -43,6 +43,7 @@ fn summary(endpoint: &str, reply: &Value, listed: &[Value]) -> String {
     ];
     if let Some(cluster) = reply.get("cluster") {
         rows.push(("cluster", contact(cluster)));
+        rows.extend(members(&cluster["etcd"]).map(|members| ("etcd", members)));
     }
     let rows: Vec<_> = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
     output::aligned(&rows)
@@ -56,8 +57,22 @@ fn contact(cluster: &Value) -> String {
     let there = format!("{name}, of {}", registries.join(", "));
     match cluster["reason"].as_str() {
         Some(_) => format!("{there}; {}", services::text(&cluster["reason"])),
-        None => format!("{there}; in contact with etcd"),
+        None => {
+            let lag = cluster["heard_seconds_ago"].as_f64().unwrap_or_default();
+            format!("{there}; in contact with etcd, heard {lag:.1} s ago")
+        }
     }
+}
+
+/// Who keeps the list, where the registry knows it.
+fn members(etcd: &Value) -> Option<String> {
+    let names: Vec<String> = etcd["members"].as_array()?.iter().map(services::text).collect();
+    let leads = etcd["leader"].as_str().map_or_else(
+        || "none of them leads".to_owned(),
+        |_| format!("{} leads", services::text(&etcd["leader"])),
+    );
+    let revision = services::text(&etcd["revision"]);
+    Some(format!("{}; {leads}; revision {revision}", names.join(", ")))
 }
 
 #[cfg(test)]
@@ -89,10 +104,19 @@ mod tests {
 
     #[test]
     fn a_status_tells_of_the_cluster_and_why_it_is_out_of_contact() {
-        let cluster = json!({"name": "a", "registries": ["a", "b"], "reason": null});
-        assert_eq!(contact(&cluster), "a, of a, b; in contact with etcd");
+        let cluster = json!({
+            "name": "a", "registries": ["a", "b"], "reason": null, "heard_seconds_ago": 0.25,
+        });
+        assert_eq!(contact(&cluster), "a, of a, b; in contact with etcd, heard 0.2 s ago");
 
         let cluster = json!({"name": "a", "registries": ["a"], "reason": "etcd is silent"});
         assert_eq!(contact(&cluster), "a, of a; etcd is silent");
+    }
+
+    #[test]
+    fn a_status_tells_of_the_members_of_etcd_and_of_their_leader() {
+        let etcd = json!({"members": ["m0", "m1"], "leader": "m1", "revision": 7});
+        assert_eq!(members(&etcd).as_deref(), Some("m0, m1; m1 leads; revision 7"));
+        assert_eq!(members(&Value::Null), None);
     }
 }

@@ -200,6 +200,19 @@ pub struct Cluster {
     pub entry: u64,
     /// Which registries are there.
     pub registries: Vec<Box<str>>,
+    /// How that is with which they share it, where it is known.
+    pub etcd: Option<Store>,
+}
+
+/// What `info` tells of the members of etcd.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Store {
+    /// Their names.
+    pub members: Vec<Box<str>>,
+    /// Which of them leads.
+    pub leader: Option<Box<str>>,
+    /// The revision of what they have.
+    pub revision: u64,
 }
 
 /// What `info` tells of the server.

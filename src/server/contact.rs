@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::backend::shared::StoreState;
 use crate::clock::{ListeningTime, Now};
-use crate::protocol::reply::Cluster;
+use crate::protocol::reply::{Cluster, Store};
 
 /// How often a beat is given.
 pub(super) const BEAT: Duration = Duration::from_millis(500);
@@ -72,6 +73,8 @@ struct State {
     is_loss_told: bool,
     number: u64,
     registries: BTreeSet<Box<str>>,
+    /// How the store was when it was looked at last.
+    store: Option<StoreState>,
 }
 
 impl Contact {
@@ -85,6 +88,7 @@ impl Contact {
             is_loss_told: false,
             number: 0,
             registries: BTreeSet::new(),
+            store: None,
         })))
     }
 
@@ -113,6 +117,11 @@ impl Contact {
     /// Notes how far the list has come.
     pub(super) fn note_number(&self, number: u64) {
         self.state().number = number;
+    }
+
+    /// Notes how the store itself is.
+    pub(super) fn note_store(&self, store: Option<StoreState>) {
+        self.state().store = store;
     }
 
     /// Notes that a registry is there, or not any more.
@@ -166,6 +175,8 @@ impl Contact {
     pub(super) fn tell(&self, now: Now) -> Cluster {
         let checked = self.check(now.listening);
         let state = self.state();
+        // Out of contact nobody knows.
+        let store = state.store.as_ref().filter(|_| checked.is_ok());
         Cluster {
             backend: "etcd",
             name: state.name.clone(),
@@ -174,6 +185,11 @@ impl Contact {
             reason: checked.err().map(|reason| reason.to_string()),
             entry: state.number,
             registries: state.registries.iter().cloned().collect(),
+            etcd: store.map(|store| Store {
+                members: store.members.clone(),
+                leader: store.leader.clone(),
+                revision: store.revision,
+            }),
         }
     }
 

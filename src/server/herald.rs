@@ -22,6 +22,9 @@ use super::thread::Failure;
 /// margin. What is left follows in the next one.
 const HEARD_PER_BEAT: usize = 2_048;
 
+/// How many beats there are to a look at the store itself: every 3 s.
+const BEATS_PER_LOOK: u64 = 6;
+
 /// See the module's page.
 pub(super) struct Heralding {
     pub(super) herald: Box<dyn Herald>,
@@ -35,8 +38,11 @@ pub(super) struct Heralding {
 impl Heralding {
     /// Runs the thread.
     pub(super) fn run(mut self) -> Result<(), Failure> {
+        let mut beats = 0_u64;
         loop {
             self.beat();
+            self.look(beats);
+            beats += 1;
             if let Some(reason) = self.contact.tell_loss(self.clock.now()) {
                 log::warn!("out of contact, registrations are refused: {reason}");
             }
@@ -50,6 +56,19 @@ impl Heralding {
             self.herald.say_goodbye();
         }
         Ok(())
+    }
+
+    /// Looks at the store now and then, where it answers anyway.
+    fn look(&mut self, beats: u64) {
+        let is_time = beats.is_multiple_of(BEATS_PER_LOOK);
+        if !is_time || self.contact.check(self.clock.now().listening).is_err() {
+            return;
+        }
+        match self.herald.look() {
+            Ok(state) => self.contact.note_store(state),
+            // It is for people alone, and whatever is wrong shows in the beats.
+            Err(error) => log::debug!("{error}"),
+        }
     }
 
     /// Gives one beat, or as many as it takes to tell of all that were heard.

@@ -6,6 +6,7 @@ mod doctor;
 mod moving;
 mod outages;
 mod sharing;
+mod telling;
 
 use std::thread;
 use std::time::{Duration, Instant};

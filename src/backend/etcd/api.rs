@@ -116,9 +116,9 @@ pub(super) struct Header {
     pub(super) revision: Number,
 }
 
-/// A question to a member about itself.
+/// A question that says nothing more than what it is about.
 #[derive(Debug, Serialize)]
-pub(super) struct StatusQuestion {}
+pub(super) struct Nothing {}
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Status {
@@ -132,6 +132,21 @@ pub(super) struct Status {
     /// What it complains of.
     #[serde(default)]
     pub(super) errors: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct MemberList {
+    #[serde(default)]
+    pub(super) members: Vec<ListedMember>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ListedMember {
+    #[serde(rename = "ID")]
+    pub(super) id: Number,
+    /// None, before it was started for the first time.
+    #[serde(default)]
+    pub(super) name: Box<str>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

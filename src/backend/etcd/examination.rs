@@ -3,7 +3,7 @@
 use crate::backend::BackendError;
 
 use super::EtcdSettings;
-use super::api::{Number, Range, RangeAnswer, Status, StatusQuestion};
+use super::api::{Nothing, Number, Range, RangeAnswer, Status};
 use super::gateway::{CallError, Gateway};
 use super::keys::Keys;
 use super::member::{Leadership, Member, MemberState, MemberTrouble};
@@ -26,9 +26,9 @@ fn look(settings: &EtcdSettings) -> Result<Result<MemberState, MemberTrouble>, B
     let mut named = Gateway::open(settings, None)?;
     // A member without a majority knows nobody, but tells everybody how it is.
     let mut nobody = Gateway::open(&EtcdSettings { user: None, ..settings.clone() }, None)?;
-    let mut status = nobody.ask::<Status>("maintenance/status", &StatusQuestion {});
+    let mut status = nobody.ask::<Status>("maintenance/status", &Nothing {});
     if matches!(status, Err(CallError::Refused(_))) && settings.user.is_some() {
-        status = named.ask("maintenance/status", &StatusQuestion {});
+        status = named.ask("maintenance/status", &Nothing {});
     }
     let status = match status {
         Ok(status) => status,

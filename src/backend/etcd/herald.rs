@@ -2,11 +2,13 @@
 //! lease, and its beats.
 
 use crate::backend::BackendError;
-use crate::backend::shared::Herald;
+use crate::backend::shared::{Herald, StoreState};
 use crate::clock::{Now, WallTime};
 use crate::service::ServiceId;
 
-use super::api::{Done, GrantLease, Granted, LeaseId, Number, Put, RenewedLine};
+use super::api::{
+    Done, GrantLease, Granted, LeaseId, MemberList, Nothing, Number, Put, RenewedLine, Status,
+};
 use super::gateway::Gateway;
 use super::keys::Keys;
 use super::record::{self, BeatRecord, PresenceRecord};
@@ -70,6 +72,17 @@ impl Herald for Crier {
         self.beats += 1;
         self.heard += u64::from(number.is_some());
         Ok(())
+    }
+
+    fn look(&mut self) -> Result<Option<StoreState>, BackendError> {
+        let status: Status = self.gateway.ask("maintenance/status", &Nothing {})?;
+        let list: MemberList = self.gateway.ask("cluster/member/list", &Nothing {})?;
+        let leader = list.members.iter().find(|member| member.id == status.leader);
+        Ok(Some(StoreState {
+            leader: leader.map(|member| member.name.clone()),
+            members: list.members.into_iter().map(|member| member.name).collect(),
+            revision: status.header.revision.0,
+        }))
     }
 
     fn say_goodbye(&mut self) {

@@ -42,6 +42,11 @@ impl Exposition {
         self.labelled("", labels, value);
     }
 
+    /// The same, of a time, in seconds.
+    pub(super) fn duration(&mut self, labels: &[Label<'_>], value: Duration) {
+        self.labelled("", labels, value.as_secs_f64());
+    }
+
     /// A histogram of the metric that was announced last: `counts` has how much ended in each of
     /// the `ranges`, each given by its upper end, and behind the last of them.
     pub(super) fn histogram(

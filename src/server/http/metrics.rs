@@ -2,6 +2,8 @@
 //!
 //! Every series is there from the start, at zero, so that the first increase of each is seen.
 
+use std::time::Duration;
+
 use crate::clock::Now;
 use crate::limits::Limit;
 use crate::protocol::code::Code;
@@ -113,11 +115,29 @@ fn contact(text: &mut Exposition, measured: &Measured<'_>) {
     );
     text.sample(&[], u64::from(cluster.in_contact));
 
+    text.metric(
+        "cluster_heard_seconds",
+        Kind::Gauge,
+        "How old what is known here of other registries may be.",
+    );
+    text.duration(&[], Duration::from_secs_f64(cluster.heard_seconds_ago));
+
     text.metric("cluster_registries", Kind::Gauge, "Registries that share the list and are there.");
     text.sample(&[], u64::try_from(cluster.registries.len()).unwrap_or(u64::MAX));
 
     text.metric("cluster_transactions_total", Kind::Counter, "Transactions of the shared list.");
     text.sample(&[], cluster.entry);
+
+    let etcd = cluster.etcd.as_ref();
+    text.metric("etcd_members", Kind::Gauge, "Members of etcd; 0 while they are not known.");
+    let members = etcd.map_or(0, |etcd| etcd.members.len());
+    text.sample(&[], u64::try_from(members).unwrap_or(u64::MAX));
+
+    text.metric("etcd_has_leader", Kind::Gauge, "1 while one of them is known to lead.");
+    text.sample(&[], u64::from(etcd.is_some_and(|etcd| etcd.leader.is_some())));
+
+    text.metric("etcd_revision", Kind::Gauge, "The revision of etcd; 0 while it is not known.");
+    text.sample(&[], etcd.map_or(0, |etcd| etcd.revision));
 }
 
 fn refusals(text: &mut Exposition, measured: &Measured<'_>) {
