@@ -33,6 +33,8 @@ fn what_a_registry_said_yes_to_outlives_it_and_its_services_live_on_elsewhere() 
 
     a.kill();
 
+    // It hears of it as soon as it can.
+    wait_until("b has both", || settled(&at_b.list()).len() == 2);
     let heart = b.heartbeat_client();
     beat_for(8, &heart, "moves", || {
         assert_eq!(at_b.get("moves")["service"]["health"], "passing");
