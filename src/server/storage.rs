@@ -150,7 +150,7 @@ impl Storage {
             let now = self.clock.now();
             let registry = self.registry.clone();
             let draft = Draft::new(&registry.read(), &self.keeper, &mut jobs, cleanup_due, now);
-            match self.commit(draft.changes(), now) {
+            match self.decide(&draft, now) {
                 Ok(Committed::Stored) => {
                     more |= draft.more;
                     overtaken = 0;
@@ -173,6 +173,14 @@ impl Storage {
             cleanup_due = false;
         }
         more
+    }
+
+    /// Commits what was planned. Where all that was asked for is refused, that is a decision, too.
+    fn decide(&mut self, draft: &Draft, now: Now) -> Result<Committed, String> {
+        if draft.changes().next().is_none() && draft.decides() {
+            return self.keeper.confirm(now).map_err(|error| describe(&error));
+        }
+        self.commit(draft.changes(), now)
     }
 
     fn commit<'a>(

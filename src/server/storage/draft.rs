@@ -73,6 +73,11 @@ impl Draft {
         self.cleanup.iter().chain(self.steps.iter().flat_map(Step::changes))
     }
 
+    /// Whether somebody is told what became of a change that was asked for.
+    pub(super) fn decides(&self) -> bool {
+        self.steps.iter().any(Step::decides)
+    }
+
     /// Takes the plan back, and leaves the steps.
     pub(super) fn abandon(self, registry: &Registry) -> Vec<Step> {
         self.plan.abandon(registry);

@@ -99,6 +99,15 @@ impl Keeper {
         }
     }
 
+    /// Makes sure that what is refused is refused by the list as it stands, and not as it stood
+    /// before another registry changed it.
+    pub(in super::super) fn confirm(&mut self, now: Now) -> Result<Committed, BackendError> {
+        match self {
+            Self::Own(_) => Ok(Committed::Stored),
+            Self::Shared(sharing) => sharing.confirm(now),
+        }
+    }
+
     /// How much goes into one transaction; no matter how much, without one.
     pub(in super::super) const fn batch(&self) -> Option<Batch> {
         match self {
@@ -147,13 +156,26 @@ impl Keeper {
 }
 
 impl Sharing {
-    fn propose(&mut self, changes: &[&Change], now: Now) -> Result<Committed, BackendError> {
+    fn check(&self, now: Now) -> Result<(), BackendError> {
         self.contact
             .check(now.listening)
             .map_err(|reason| BackendError::new(reason.to_string()))?;
         if self.is_behind {
             return Err(BackendError::new("what was missed of the others cannot be read yet"));
         }
+        Ok(())
+    }
+
+    fn confirm(&mut self, now: Now) -> Result<Committed, BackendError> {
+        self.check(now)?;
+        Ok(match self.backend.missed()? {
+            Missed::Transactions(none) if none.is_empty() => Committed::Stored,
+            missed => Committed::Overtaken(missed),
+        })
+    }
+
+    fn propose(&mut self, changes: &[&Change], now: Now) -> Result<Committed, BackendError> {
+        self.check(now)?;
         let proposal = self.backend.propose(changes, now.wall)?;
         self.contact.note_number(self.backend.number());
         Ok(match proposal {

@@ -71,6 +71,10 @@ impl Step {
         Ok(Job { caller, task, stopwatch })
     }
 
+    pub(super) const fn decides(&self) -> bool {
+        matches!(self.work, Work::Registration(..) | Work::Deregistration(..))
+    }
+
     pub(super) fn changes(&self) -> &[Change] {
         match &self.work {
             Work::Registration(planned, _) | Work::Deregistration(planned, _) => &planned.changes,

@@ -18,10 +18,10 @@ use service_registry::service::{Metadata, Service, ServiceId, Ttl};
 
 use crate::support::{Client, Transcript, assert_refused, embedded_config, registration};
 
-/// A store in which another registry stores what a test says, just before each proposal.
+/// A store in which another registry stores what a test says, just before each decision.
 struct Rival {
     number: u64,
-    /// Before each proposal in its turn; nothing, where there is none any more.
+    /// Before each decision in its turn; nothing, where there is none any more.
     first: Box<dyn FnMut() -> Option<Vec<Fact>> + Send>,
 }
 
@@ -37,17 +37,15 @@ impl SharedBackend for Rival {
     }
 
     fn propose(&mut self, _changes: &[&Change], at: WallTime) -> Result<Proposal, BackendError> {
-        let Some(facts) = (self.first)() else {
+        let Some(first) = self.first(at) else {
             self.number += 1;
             return Ok(Proposal::Stored);
         };
-        let number = self.number + 1;
-        let first = Transaction { number, revision: 0, by: "rival".into(), at, facts };
         Ok(Proposal::Overtaken(Missed::Transactions(vec![first])))
     }
 
     fn missed(&mut self) -> Result<Missed, BackendError> {
-        Ok(Missed::Transactions(Vec::new()))
+        Ok(Missed::Transactions(self.first(WallTime::from_unix_seconds(0)).into_iter().collect()))
     }
 
     fn lives(&mut self) -> Result<Lives, BackendError> {
@@ -62,6 +60,13 @@ impl SharedBackend for Rival {
 
     fn number(&self) -> u64 {
         self.number
+    }
+}
+
+impl Rival {
+    fn first(&mut self, at: WallTime) -> Option<Transaction> {
+        let facts = (self.first)()?;
+        Some(Transaction { number: self.number + 1, revision: 0, by: "rival".into(), at, facts })
     }
 }
 
@@ -140,6 +145,25 @@ fn who_comes_second_is_judged_by_what_the_first_has_stored() {
     assert_eq!(client.discover("T")["service"]["host"], "elsewhere");
     let health = client.health();
     assert_eq!((&health["epoch"], &health["seq"]), (&"shared".into(), &42.into()));
+}
+
+#[test]
+fn nobody_is_refused_for_one_whom_another_registry_has_let_go() {
+    let id = ServiceId::new("theirs").unwrap();
+    let mut firsts = VecDeque::from([
+        Some(vec![registered("theirs", "T")]),
+        None,
+        Some(vec![Fact::Deregistered { id }]),
+    ]);
+    let registry = start(move || firsts.pop_front().flatten());
+    let client = registry.client();
+
+    assert_refused(&client.deregister("nobody"), "service_not_found", &[]);
+    assert_eq!(client.discover("T")["service"]["id"], "theirs");
+    let reply = client.request(&registration("ours", "T"));
+
+    assert_eq!(reply["success"], true, "{reply}");
+    assert_eq!(client.discover("T")["service"]["id"], "ours");
 }
 
 #[test]
