@@ -194,6 +194,36 @@ def test_a_member_and_the_registry_beside_it_are_killed_together(lab):
     lab.check(touched=[registry], since=marks)
 
 
+def test_all_registries_are_killed_together(lab):
+    registries = lab.cluster.registries
+    for registry in registries:
+        registry.kill()
+    # Nobody can be heard for as long as that, which is no reason to expire.
+    time.sleep(2 * TTL)
+    for registry in registries:
+        registry.start()
+    for registry in registries:
+        registry.wait_until_ready()
+    time.sleep(SETTLED)
+    lab.check(touched=registries)
+
+
+def test_the_leader_and_a_registry_are_killed_together(lab):
+    leader, registry = lab.cluster.leader(), lab.cluster.registries[2]
+    marks = lab.marks()
+    with ExitStack() as stack:
+        readers = [stack.enter_context(Reader(it)) for it in lab.untouched(registry)]
+        leader.kill()
+        registry.kill()
+        time.sleep(TTL)
+        for process in (leader, registry):
+            process.start()
+            process.wait_until_ready()
+        time.sleep(SETTLED)
+    lab.check(touched=[registry], since=marks)
+    assert [reader.silences for reader in readers] == [[], []]
+
+
 def test_the_leader_stands_still_for_longer_than_the_ttl(lab):
     leader = lab.cluster.leader()
     marks = lab.marks()
