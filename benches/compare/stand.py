@@ -77,6 +77,7 @@ class Stand:
         self.binary = release / "service-registry"
         self._echo = release / "examples" / "echo"
         self._sqlite = release / "examples" / "sqlite"
+        self._etcd = release / "examples" / "etcd"
         self._target_directory = target_directory
         self.rounds = rounds
         self.seconds = seconds
@@ -141,6 +142,13 @@ class Stand:
             command += ["--seconds", str(self.seconds)]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
         return json.loads(done.stdout)["rows_per_second"]
+
+    def etcd_alone(self, url, clients):
+        """What a member of etcd answers to those who use it directly, for each kind of request."""
+        command = [self._etcd, "--url", url, "--clients", str(clients)]
+        command += ["--seconds", str(self.seconds / 2)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        return [json.loads(line) for line in done.stdout.splitlines()]
 
     def bench(self, server, action, seconds=None, **options):
         """Loads `server`, and returns what was measured of an action, the last of several."""
