@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::registry::Fact;
+use crate::registry::{Change, Fact};
 use crate::service::ServiceId;
 
 /// How many places a transaction has, which is more than etcd takes changes in one.
@@ -14,6 +14,12 @@ const PER_TRANSACTION: u64 = 1_024;
 /// See the module's page.
 #[derive(Debug, Default)]
 pub(super) struct Orders(HashMap<ServiceId, u64>);
+
+/// The places as they will be behind changes that are not stored yet.
+pub(super) struct PlannedOrders<'a> {
+    orders: &'a Orders,
+    changed: HashMap<&'a ServiceId, Option<u64>>,
+}
 
 /// The place of the `index`th fact of a transaction.
 pub(super) fn fresh(transaction: u64, index: usize) -> u64 {
@@ -26,9 +32,9 @@ impl Orders {
         self.0.clear();
     }
 
-    /// The place of `id`, where it has one.
-    pub(super) fn get(&self, id: &ServiceId) -> Option<u64> {
-        self.0.get(id).copied()
+    /// For a transaction that is planned.
+    pub(super) fn plan(&self) -> PlannedOrders<'_> {
+        PlannedOrders { orders: self, changed: HashMap::new() }
     }
 
     pub(super) fn note(&mut self, id: ServiceId, order: u64) {
@@ -47,6 +53,27 @@ impl Orders {
                 }
                 Fact::PolicyRemembered { .. } | Fact::PolicyForgotten { .. } => {}
             }
+        }
+    }
+}
+
+impl<'a> PlannedOrders<'a> {
+    /// Follows what is planned next, whose place is `fresh` unless it has one: a service that
+    /// registers again under its id keeps its place, and loses it where it was gone in between.
+    pub(super) fn follow(&mut self, change: &'a Change, fresh: u64) -> u64 {
+        match change {
+            Change::Registered { entry, .. } => {
+                let id = &entry.service.id;
+                let stored = || self.orders.0.get(id).copied();
+                let order = self.changed.get(id).copied().unwrap_or_else(stored).unwrap_or(fresh);
+                self.changed.insert(id, Some(order));
+                order
+            }
+            Change::Deregistered { entry } | Change::Expired { entry, .. } => {
+                self.changed.insert(&entry.service.id, None);
+                fresh
+            }
+            _ => fresh,
         }
     }
 }

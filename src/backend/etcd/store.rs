@@ -80,8 +80,9 @@ impl Store {
     fn draft(&self, changes: &[&Change], at: WallTime) -> Result<Draft, BackendError> {
         let entry = self.head.entry + 1;
         let mut records = Vec::new();
+        let mut orders = self.orders.plan();
         for change in changes {
-            let order = self.order_for(change, fresh(entry, records.len()));
+            let order = orders.follow(change, fresh(entry, records.len()));
             records.extend(FactRecord::new(change, order, &self.name));
         }
         self.draft_of(records, at)
@@ -120,14 +121,6 @@ impl Store {
         let compare = [Compare::unchanged(self.keys.head(), self.revision)];
         let failure = vec![Operation::Range(self.missed_range())];
         Ok(Draft { txn: Txn { compare, success, failure }, nonce, facts })
-    }
-
-    /// A service that registers again under its id keeps its place.
-    fn order_for(&self, change: &Change, fresh: u64) -> u64 {
-        match change {
-            Change::Registered { entry, .. } => self.orders.get(&entry.service.id).unwrap_or(fresh),
-            _ => fresh,
-        }
     }
 
     /// What stands in etcd because of a fact: a value under a key, or none any more.

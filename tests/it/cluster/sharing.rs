@@ -51,6 +51,30 @@ fn a_registry_that_starts_later_has_what_the_others_have() {
 }
 
 #[test]
+fn a_registry_that_starts_later_has_them_in_the_order_of_registration() {
+    const COUNT: usize = 20;
+    let (etcd, a, _b) = pair();
+    let client = a.client();
+    let ids: Vec<String> = (0..COUNT).map(|number| format!("s{number}")).collect();
+    ids.iter().for_each(|id| client.register(id, ""));
+
+    // So many at once share transactions. Each comes back twice, in the other order.
+    for id in ids.iter().rev() {
+        client.send(&json!({"action": "deregister", "service_id": id}));
+        client.send(&registration(id, ""));
+        client.send(&registration(id, ""));
+    }
+    (0..COUNT * 3).for_each(|_| assert_eq!(client.receive()["success"], true));
+
+    let c = etcd.registry("c");
+    for client in [&client, &c.client()] {
+        let list = client.list();
+        let listed = settled(&list);
+        assert!(listed.iter().map(|(id, _)| id).eq(ids.iter().rev()), "{listed:?}");
+    }
+}
+
+#[test]
 fn every_registry_publishes_every_event_once_in_the_same_order() {
     const EACH: usize = 60;
     let (_etcd, a, b) = pair();
