@@ -4,6 +4,9 @@
 
 mod clients;
 mod history;
+mod one_order;
+#[cfg(feature = "etcd")]
+mod sharing;
 mod specification;
 mod told;
 
@@ -14,7 +17,8 @@ use std::time::{Duration, Instant};
 use service_registry::backend::BackendError;
 
 use clients::Recording;
-use history::History;
+use history::{Asked, History, Line};
+use one_order::assert_one_order;
 use specification::{Answer, Question};
 use told::{Life, Place, assert_told};
 
@@ -58,11 +62,12 @@ fn assert_histories(
         let events = subscriber.all_with_probes_until_now();
         let life = Life { since, services: Vec::new(), events, is_whole: true };
         since = life.end();
+        assert_one_order(&recording, &life);
         assert_told(&recording, &[life]);
 
         let all = history.operations();
         operations += all.len();
-        unanswered += all.iter().filter(|(_, answered, _)| answered.is_none()).count();
+        unanswered += all.iter().filter(|it| it.answered.is_none()).count();
     }
     let seconds = started.elapsed().as_secs_f64();
     eprintln!(
@@ -80,7 +85,8 @@ fn place(subscriber: &mut Subscriber) -> Place {
 /// A history in which each question is answered before the next is asked.
 fn one_after_the_other(steps: &[(Question, Option<Answer>)]) -> History {
     let mut history = History::default();
-    for (line, (question, answer)) in steps.iter().enumerate() {
+    for (number, (question, answer)) in steps.iter().enumerate() {
+        let line = Line { registry: 0, number };
         history.ask(line, *question);
         if let Some(answer) = answer {
             history.answer(line, answer.clone());
@@ -268,7 +274,7 @@ fn any_answer_of_a_real_history_that_is_falsified_is_noticed() {
     history.assert_linearizable();
 
     let mut falsified = 0;
-    for (_, answered, operation) in history.operations() {
+    for Asked { answered, operation, .. } in history.operations() {
         let (Some(place), Some(Answer::Service(id, version))) = (answered, operation.answer) else {
             continue;
         };

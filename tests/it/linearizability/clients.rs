@@ -50,9 +50,21 @@ impl Recording {
         }
     }
 
-    /// Lets clients ask so many questions each, or until `is_over`.
+    /// Lets clients ask the one registry so many questions each, or until `is_over`.
     pub(super) fn run(
         &self,
+        endpoints: &Endpoints,
+        questions: usize,
+        chance: &mut fastrand::Rng,
+        is_over: impl Fn() -> bool + Sync,
+    ) {
+        self.run_at(0, endpoints, questions, chance, is_over);
+    }
+
+    /// As [`Self::run`], where there are several registries.
+    pub(super) fn run_at(
+        &self,
+        registry: usize,
         endpoints: &Endpoints,
         questions: usize,
         chance: &mut fastrand::Rng,
@@ -65,7 +77,7 @@ impl Recording {
                 scope.spawn(move || {
                     let transcript = Transcript::default();
                     let mut client = Impatient::connect(&endpoints.requests, &transcript);
-                    let mut line = self.new_line();
+                    let mut line = self.new_line(registry);
                     for _ in 0..questions {
                         let question = self.question(&mut chance);
                         let patience = patience(&mut chance);
@@ -73,7 +85,7 @@ impl Recording {
                             break;
                         }
                         if !self.ask(&mut client, line, question, patience, is_over) {
-                            line = self.new_line();
+                            line = self.new_line(registry);
                         }
                     }
                 });
@@ -84,8 +96,18 @@ impl Recording {
     /// Asks for everything, when nothing else is asked.
     #[track_caller]
     pub(super) fn ask_for_all(&self, endpoints: &Endpoints) -> Vec<(Id, Version)> {
+        self.ask_for_all_at(0, endpoints)
+    }
+
+    #[track_caller]
+    pub(super) fn ask_for_all_at(
+        &self,
+        registry: usize,
+        endpoints: &Endpoints,
+    ) -> Vec<(Id, Version)> {
         let mut client = Impatient::connect(&endpoints.requests, &Transcript::default());
-        let answered = self.ask(&mut client, self.new_line(), Question::List, DEADLINE, &|| false);
+        let line = self.new_line(registry);
+        let answered = self.ask(&mut client, line, Question::List, DEADLINE, &|| false);
         assert!(answered, "it answers");
         self.lists().pop().expect("that one").services
     }
@@ -117,12 +139,17 @@ impl Recording {
         self.history.lock().unwrap().ask(line, question);
         let answer = client.ask(&request, patience, is_over);
         let Some(answer) = answer else { return false };
+        if leaves_open(&answer) {
+            return false;
+        }
         let understood = self.understand(question, &answer);
         if let Answer::Services(services) = &understood {
             let (epoch, seq) = (answer["epoch"].clone(), whole_number(&answer["seq"]));
             self.lists.lock().unwrap().push(Listed { epoch, seq, services: services.clone() });
+            self.history.lock().unwrap().answer_as_of(line, understood, seq);
+        } else {
+            self.history.lock().unwrap().answer(line, understood);
         }
-        self.history.lock().unwrap().answer(line, understood);
         true
     }
 
@@ -203,9 +230,15 @@ impl Recording {
         self.service(id.as_str().unwrap()).unwrap_or_else(|| panic!("{id} is of {}", self.name))
     }
 
-    fn new_line(&self) -> Line {
-        self.next_line.fetch_add(1, Ordering::Relaxed)
+    fn new_line(&self, registry: usize) -> Line {
+        Line { registry, number: self.next_line.fetch_add(1, Ordering::Relaxed) }
     }
+}
+
+/// Whether this is no better than no answer: etcd did not say in time whether it was stored.
+fn leaves_open(answer: &Value) -> bool {
+    answer["code"] == "storage_failed"
+        && answer["message"].as_str().is_some_and(|reason| reason.contains("is not known"))
 }
 
 fn patience(chance: &mut fastrand::Rng) -> Duration {

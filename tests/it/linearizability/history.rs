@@ -12,13 +12,31 @@ use super::specification::{Answer, OneAtATime, Operation, Question};
 /// How many steps are shown before the one that contradicts them.
 const STEPS_SHOWN: usize = 40;
 
-/// One line of requests, each asked when the one before was answered.
-pub(super) type Line = usize;
+/// One line of requests to one registry, each asked when the one before was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Line {
+    /// Which registry is asked, where there are several.
+    pub(super) registry: usize,
+    pub(super) number: usize,
+}
+
+/// An operation in its history.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) line: Line,
+    /// The place of the question among all steps, and that of the answer, where one came.
+    pub(super) asked: usize,
+    pub(super) answered: Option<usize>,
+    /// The number of the last event that the answer includes, where it says that.
+    pub(super) seq: Option<u64>,
+    pub(super) operation: Operation,
+}
 
 /// See the module's page.
 #[derive(Debug, Clone, Default)]
 pub(super) struct History {
     steps: Vec<(Line, Step)>,
+    seqs: BTreeMap<usize, u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -36,21 +54,32 @@ impl History {
         self.steps.push((line, Step::Answered(answer)));
     }
 
-    /// All operations, each with the place of its question and of its answer.
-    pub(super) fn operations(&self) -> Vec<(usize, Option<usize>, Operation)> {
-        let mut operations: Vec<(usize, Option<usize>, Operation)> = Vec::new();
+    /// As [`Self::answer`], with the number of the last event that the answer includes.
+    pub(super) fn answer_as_of(&mut self, line: Line, answer: Answer, seq: u64) {
+        self.seqs.insert(self.steps.len(), seq);
+        self.answer(line, answer);
+    }
+
+    pub(super) fn operations(&self) -> Vec<Asked> {
+        let mut operations: Vec<Asked> = Vec::new();
         let mut open: BTreeMap<Line, usize> = BTreeMap::new();
         for (place, (line, step)) in self.steps.iter().enumerate() {
             match step {
                 Step::Asked(question) => {
                     open.insert(*line, operations.len());
-                    let operation = Operation { question: *question, answer: None };
-                    operations.push((place, None, operation));
+                    operations.push(Asked {
+                        line: *line,
+                        asked: place,
+                        answered: None,
+                        seq: None,
+                        operation: Operation { question: *question, answer: None },
+                    });
                 }
                 Step::Answered(answer) => {
                     let operation = &mut operations[open.remove(line).expect("it was asked")];
-                    operation.1 = Some(place);
-                    operation.2.answer = Some(answer.clone());
+                    operation.answered = Some(place);
+                    operation.seq = self.seqs.get(&place).copied();
+                    operation.operation.answer = Some(answer.clone());
                 }
             }
         }
@@ -68,7 +97,8 @@ impl History {
         let operations = self.operations();
         let mut actions: Vec<Option<(usize, Action<Operation>)>> = vec![None; self.steps.len()];
         let mut last = Vec::new();
-        for (number, (asked, answered, operation)) in operations.into_iter().enumerate() {
+        for (number, it) in operations.into_iter().enumerate() {
+            let Asked { asked, answered, operation, .. } = it;
             // Nobody can tell whether a question without an answer was asked, unless it writes.
             if answered.is_none() && !operation.question.is_write() {
                 continue;
@@ -92,14 +122,14 @@ impl History {
         if self.is_linearizable() {
             return;
         }
-        let until = |steps: usize| Self { steps: self.steps[..steps].to_vec() };
+        let until = |steps: usize| Self { steps: self.steps[..steps].to_vec(), ..Self::default() };
         // What explains a history explains its beginning.
         let lengths: Vec<usize> = (1..=self.steps.len()).collect();
         let explained = lengths.partition_point(|length| until(*length).is_linearizable());
         let mut story = String::new();
         let first_shown = (explained + 1).saturating_sub(STEPS_SHOWN);
         for (line, step) in &self.steps[first_shown..=explained] {
-            let _ = writeln!(story, "{line:>4} {step:?}");
+            let _ = writeln!(story, "{}.{:<4} {step:?}", line.registry, line.number);
         }
         panic!("no order of the requests explains the last of these answers:\n{story}");
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::clients::{Listed, Recording};
+use super::history::Asked;
 use super::specification::{Answer, Id, Question, Version};
 use crate::support::{Event, whole_number};
 
@@ -38,12 +39,31 @@ impl Place {
     pub(super) fn of(event: &Event) -> Self {
         Self { epoch: event.body["epoch"].clone(), seq: whole_number(&event.body["seq"]) }
     }
+
+    pub(super) const fn seq(&self) -> u64 {
+        self.seq
+    }
 }
 
 impl Life {
     /// The last event of it.
     pub(super) fn end(&self) -> Place {
         self.events.last().map_or_else(|| self.since.clone(), Place::of)
+    }
+
+    /// The changes that were told, each with its number.
+    #[track_caller]
+    pub(super) fn changes(&self, recording: &Recording) -> Vec<(u64, Question)> {
+        let questions = recording.history().operations().into_iter();
+        let questions: Vec<Question> = questions.map(|it| it.operation.question).collect();
+        let asked_for = |told| match told {
+            Told::Gone(id) => Question::Deregister { id },
+            Told::Registered(_, told) => *questions
+                .iter()
+                .find(|it| matches!(it, Question::Register { version, .. } if *version == told))
+                .expect("it was asked for"),
+        };
+        self.told(recording).into_iter().map(|(seq, told)| (seq, asked_for(told))).collect()
     }
 
     fn told(&self, recording: &Recording) -> Vec<(u64, Told)> {
@@ -120,7 +140,7 @@ fn assert_each_write_is_told_once(recording: &Recording, lives: &[Life]) {
         told: usize,
     }
     let mut counts: BTreeMap<(Id, Option<Version>), Count> = BTreeMap::new();
-    for (_, _, operation) in recording.history().operations() {
+    for Asked { operation, .. } in recording.history().operations() {
         let key = match operation.question {
             Question::Register { id, version, .. } => (id, Some(version)),
             Question::Deregister { id } => (id, None),
@@ -155,8 +175,8 @@ fn assert_registrations_are_told_in_their_order(recording: &Recording, told: &[(
         .history()
         .operations()
         .into_iter()
-        .filter_map(|(asked, answered, operation)| match operation.question {
-            Question::Register { version, .. } => Some((version, (asked, answered))),
+        .filter_map(|it| match it.operation.question {
+            Question::Register { version, .. } => Some((version, (it.asked, it.answered))),
             _ => None,
         })
         .collect();
