@@ -6,7 +6,7 @@
 //! of such a store is used by a thread of its own.
 
 use crate::clock::{ListeningTime, Now, WallTime};
-use crate::registry::{Change, Fact, Sequence};
+use crate::registry::{Change, Epoch, Fact, Sequence};
 use crate::service::{ServiceId, TypePolicy};
 
 use super::{BackendError, StoredService};
@@ -30,6 +30,8 @@ pub struct Picture {
 /// What a registry stored in one piece.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Transaction {
+    /// Of which list. Another one comes with a store that was set up anew.
+    pub epoch: Epoch,
     /// Its place in the order: one more than that of the one before.
     pub number: u64,
     /// What the store itself calls that place.
@@ -56,7 +58,7 @@ pub enum Proposal {
 pub enum Missed {
     /// These, in their order. There may be more behind them.
     Transactions(Vec<Transaction>),
-    /// More than is remembered: the whole list must be taken anew.
+    /// More than is remembered, or another list altogether: all of it must be taken anew.
     TooMuch,
 }
 
@@ -67,7 +69,7 @@ pub enum Place {
     Known,
     /// It is the one to apply next.
     Next,
-    /// Others before it are missing.
+    /// Others before it are missing, or it is part of another list.
     Beyond,
 }
 
@@ -121,7 +123,8 @@ pub struct StoreState {
 
 /// Keeps one list for several registries. Used by the thread that changes the registry.
 pub trait SharedBackend: Send {
-    /// Everything that is kept. Behind it, what was stored before is known.
+    /// Everything that is kept. Behind it, what was stored before is known; where it fails, no more
+    /// is known than before.
     ///
     /// # Errors
     /// [`BackendError`], where it cannot be read.

@@ -101,14 +101,18 @@ impl Registry {
         self.horizon.set(time);
     }
 
-    /// No more than `limit` of the services that were heard here since they were taken last.
-    pub fn take_heard(&self, limit: usize) -> Vec<Arc<Entry>> {
+    /// Services that were heard here since they were taken last, as many as there is room for:
+    /// the first of them, and those behind it while `fits` says so. True with them where there
+    /// are more.
+    pub fn take_heard(&self, mut fits: impl FnMut(&Entry) -> bool) -> (Vec<Arc<Entry>>, bool) {
         let mut unsaved = lock(&self.unsaved);
-        let count = unsaved.len().min(limit);
+        let count = unsaved.iter().take_while(|entry| fits(entry)).count();
+        let count = count.max(1).min(unsaved.len());
         let heard: Vec<Arc<Entry>> = unsaved.drain(..count).collect();
+        let more = !unsaved.is_empty();
         drop(unsaved);
         heard.iter().for_each(|entry| entry.lease.mark_saved());
-        heard
+        (heard, more)
     }
 
     /// Takes back what [`Self::take_heard`] gave, because nobody could be told of it.
@@ -288,11 +292,41 @@ mod tests {
         let registry = registry();
         registry.renew("a", at(1));
 
-        let heard = registry.take_heard(10);
-        assert_eq!(heard.len(), 1);
-        assert!(registry.take_heard(10).is_empty());
+        let (heard, more) = registry.take_heard(|_| true);
+        assert_eq!((heard.len(), more), (1, false));
+        assert!(registry.take_heard(|_| true).0.is_empty());
         registry.give_back_heard(heard);
 
-        assert_eq!(registry.take_heard(10).len(), 1);
+        assert_eq!(registry.take_heard(|_| true).0.len(), 1);
+    }
+
+    #[test]
+    fn of_what_was_heard_no_more_is_taken_than_fits_but_always_one() {
+        let mut registry = registry();
+        for id in ["b", "c"] {
+            registry.accept(registered(id), OTHER, at(0));
+        }
+        ["a", "b", "c"].iter().for_each(|id| assert!(registry.renew(id, at(1))));
+
+        let mut room = 2;
+        let fits = |_: &Entry| {
+            room -= 1;
+            room >= 0
+        };
+        let (heard, more) = registry.take_heard(fits);
+        assert_eq!((heard.len(), more), (2, true));
+        let (heard, more) = registry.take_heard(|_| false);
+        assert_eq!((heard.len(), more), (1, false));
+    }
+
+    #[test]
+    fn a_service_that_may_have_been_heard_elsewhere_is_not_expired() {
+        let registry = registry();
+        registry.note_registered("a", Home::HERE);
+        let plan = |known: u64| Plan::new(&registry, at(12)).knowing_until(at(known).listening);
+
+        assert_eq!(health(&registry, 12), Health::Critical);
+        assert!(plan(10).expire(&registry, 10).0.is_empty());
+        assert_eq!(plan(11).expire(&registry, 10).0.len(), 1);
     }
 }

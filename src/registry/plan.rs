@@ -12,7 +12,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::access::Origin;
-use crate::clock::Now;
+use crate::clock::{ListeningTime, Now};
 use crate::limits::{Exceeded, Limit};
 use crate::service::{InvalidValue, Registration, Service, ServiceId, ServiceType, TypePolicy};
 
@@ -72,6 +72,8 @@ pub struct Planned {
 #[must_use]
 pub struct Plan {
     now: Now,
+    /// Until when all that was heard is known: silence behind it may not be silence.
+    known: ListeningTime,
     /// What this plan's requests made of an id; none where they removed it.
     entries: HashMap<ServiceId, Option<Arc<Entry>>>,
     /// Entries that this plan's requests made, by type. Some may be replaced by later ones.
@@ -92,6 +94,7 @@ impl Plan {
     pub fn new(registry: &Registry, now: Now) -> Self {
         Self {
             now,
+            known: now.listening,
             entries: HashMap::new(),
             by_type: HashMap::new(),
             policies: HashMap::new(),
@@ -101,6 +104,13 @@ impl Plan {
             closed: Vec::new(),
             heard: Vec::new(),
         }
+    }
+
+    /// The same, where others hear services, too, and what they heard is known until `time`: no
+    /// service expires that was silent by then, but not for long enough.
+    pub const fn knowing_until(mut self, time: ListeningTime) -> Self {
+        self.known = time;
+        self
     }
 
     /// Registers a service, or registers it again under its id. `unique` goes into the id of a
@@ -174,11 +184,12 @@ impl Plan {
     /// Expires services whose lease is over, after looking at no more than `limit`. True with
     /// it where the look stopped at the limit.
     pub fn expire(&mut self, registry: &Registry, limit: usize) -> (Vec<Change>, bool) {
-        let due = lock(&registry.expiry).due(self.now.listening, limit);
+        let known = self.known();
+        let due = lock(&registry.expiry).due(known.listening, limit);
         let mut changes = Vec::new();
         for entry in due.over {
             if self.is_current(registry, &entry)
-                && let Some(closed) = entry.lease.close_if_over(self.now)
+                && let Some(closed) = entry.lease.close_if_over(known)
             {
                 changes.push(self.expired(entry, closed));
             }
@@ -232,7 +243,7 @@ impl Plan {
         changes: &mut Vec<Change>,
     ) -> Option<ServiceId> {
         for entry in self.holders(registry, id, service_type.as_str()) {
-            match entry.lease.close_if_critical(self.now) {
+            match entry.lease.close_if_critical(self.known()) {
                 Some(closed) => changes.push(self.expired(entry, closed)),
                 None => return Some(entry.service.id.clone()),
             }
@@ -263,6 +274,11 @@ impl Plan {
         holders.extend(others.cloned());
         holders.sort_by_key(|entry| entry.position);
         holders
+    }
+
+    /// The time by which lives are ended.
+    const fn known(&self) -> Now {
+        Now { listening: self.known, ..self.now }
     }
 
     fn expired(&mut self, entry: Arc<Entry>, closed: Closed) -> Change {

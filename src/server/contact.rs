@@ -28,6 +28,10 @@ const SETTLING: Duration = Duration::from_millis(1_500);
 /// For how long behind a beat the time of the services goes on that others watch over.
 const HORIZON: Duration = Duration::from_millis(1_500);
 
+/// How long a heartbeat takes at the most, in ordinary times, from the registry that hears it to
+/// the place in etcd from which all of them know it: a beat, and the way there.
+const WORD_OF_OTHERS: Duration = Duration::from_millis(1_500);
+
 /// Why nothing can be decided here just now.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum NoContact {
@@ -46,6 +50,9 @@ pub(super) enum NoContact {
     /// They can be heard again, and may have more to tell.
     #[error("etcd was out of reach, and what the others did meanwhile is still coming in")]
     Settling,
+    /// They can be heard, and something that they stored could not be read.
+    #[error("what was missed of the others cannot be read yet ({0})")]
+    Behind(String),
 }
 
 /// What a beat that came back means.
@@ -69,6 +76,8 @@ struct State {
     /// From when on things may be decided, after the contact was lost.
     settled: ListeningTime,
     trouble: Option<String>,
+    /// Why something that was missed could not be made up for yet, where that is so.
+    behind: Option<String>,
     /// Somebody was told that the contact is lost.
     is_loss_told: bool,
     number: u64,
@@ -85,6 +94,7 @@ impl Contact {
             last: (now.listening, now.pauses),
             settled: now.listening,
             trouble: None,
+            behind: None,
             is_loss_told: false,
             number: 0,
             registries: BTreeSet::new(),
@@ -101,7 +111,8 @@ impl Contact {
         if now.listening.since(given.0) > AGE_MAX {
             return Heard::Still;
         }
-        (state.trouble, state.is_loss_told) = (None, false);
+        state.trouble = None;
+        state.is_loss_told &= state.behind.is_some();
         if silent <= AGE_MAX {
             return Heard::Still;
         }
@@ -114,6 +125,21 @@ impl Contact {
         self.state().trouble = Some(reason);
     }
 
+    /// Notes that something was missed that cannot be read, and why.
+    pub(super) fn note_behind(&self, reason: String) {
+        self.state().behind = Some(reason);
+    }
+
+    /// Notes that nothing is missing any more.
+    pub(super) fn note_complete(&self) {
+        self.state().behind = None;
+    }
+
+    /// Whether something was missed that could not be read yet.
+    pub(super) fn is_behind(&self) -> bool {
+        self.state().behind.is_some()
+    }
+
     /// Notes how far the list has come.
     pub(super) fn note_number(&self, number: u64) {
         self.state().number = number;
@@ -122,6 +148,11 @@ impl Contact {
     /// Notes how the store itself is.
     pub(super) fn note_store(&self, store: Option<StoreState>) {
         self.state().store = store;
+    }
+
+    /// Notes which registries are there.
+    pub(super) fn note_registries(&self, names: &[Box<str>]) {
+        self.state().registries = names.iter().cloned().collect();
     }
 
     /// Notes that a registry is there, or not any more.
@@ -139,7 +170,13 @@ impl Contact {
         self.state().registries.clone()
     }
 
-    /// Until when what the others hear is known.
+    /// Until when all that the others heard is known, so that who was not heard was silent: what
+    /// they told before the last beat that came back, and told in time.
+    pub(super) fn known_until(&self) -> ListeningTime {
+        self.state().last.0.minus(WORD_OF_OTHERS)
+    }
+
+    /// Until when the time of the services goes on that the others watch over.
     pub(super) fn horizon(&self) -> ListeningTime {
         self.state().last.0.plus(HORIZON)
     }
@@ -154,7 +191,7 @@ impl Contact {
         if now < state.settled {
             return Err(NoContact::Settling);
         }
-        Ok(())
+        state.behind.clone().map_or(Ok(()), |reason| Err(NoContact::Behind(reason)))
     }
 
     /// That the contact was lost, once each time.
@@ -239,6 +276,32 @@ mod tests {
         assert_eq!(contact.check(at(11_000).listening), Err(NoContact::Settling));
         contact.note_beat(given(11_500), at(11_600));
         assert_eq!(contact.check(at(11_600).listening), Ok(()));
+    }
+
+    #[test]
+    fn who_could_not_read_what_was_missed_is_out_of_contact_until_it_is_read() {
+        let contact = Contact::new("a", at(0));
+
+        contact.note_behind("no answer".to_owned());
+        contact.note_beat(given(500), at(510));
+
+        assert!(!contact.tell(at(600)).in_contact);
+        assert!(!contact.is_caught_up(at(600)));
+        let behind = NoContact::Behind("no answer".to_owned());
+        assert_eq!(contact.tell_loss(at(600)), Some(behind));
+        contact.note_beat(given(1_000), at(1_010));
+        assert_eq!(contact.tell_loss(at(1_100)), None, "it was told");
+        contact.note_complete();
+        assert!(contact.tell(at(1_100)).in_contact);
+    }
+
+    #[test]
+    fn who_was_not_heard_was_silent_only_until_the_others_could_tell() {
+        let contact = Contact::new("a", at(0));
+
+        contact.note_beat(given(9_000), at(9_100));
+
+        assert_eq!(contact.known_until(), at(7_500).listening);
     }
 
     #[test]

@@ -18,9 +18,12 @@ use super::contact::{BEAT, Contact};
 use super::shared::SharedRegistry;
 use super::thread::Failure;
 
-/// How many services a beat tells of at the most: their ids must fit in a value of etcd's, with a
-/// margin. What is left follows in the next one.
+/// How many services a beat tells of at the most. What is left follows in the next one.
 const HEARD_PER_BEAT: usize = 2_048;
+
+/// How long the ids of these may be altogether, as they are written: they must fit in a value of
+/// etcd's, with a margin.
+const ID_BYTES_PER_BEAT: usize = 256 * 1_024;
 
 /// How many beats there are to a look at the store itself: every 3 s.
 const BEATS_PER_LOOK: u64 = 6;
@@ -74,7 +77,8 @@ impl Heralding {
     /// Gives one beat, or as many as it takes to tell of all that were heard.
     fn beat(&mut self) {
         loop {
-            let heard = self.registry.read().take_heard(HEARD_PER_BEAT);
+            let mut room = Room::default();
+            let (heard, more) = self.registry.read().take_heard(|entry| room.take(entry));
             let told: Vec<(&ServiceId, WallTime)> = heard
                 .iter()
                 .map(|entry: &Arc<Entry>| (&entry.service.id, entry.lease.last_heartbeat()))
@@ -86,9 +90,48 @@ impl Heralding {
                 self.registry.read().give_back_heard(heard);
                 return;
             }
-            if heard.len() < HEARD_PER_BEAT {
+            if !more {
                 return;
             }
+        }
+    }
+}
+
+/// What is in a beat.
+#[derive(Default)]
+struct Room {
+    services: usize,
+    id_bytes: usize,
+}
+
+impl Room {
+    /// Takes a service in; false, where there is no room for it.
+    fn take(&mut self, entry: &Entry) -> bool {
+        self.services += 1;
+        self.id_bytes += written_bytes(entry.service.id.as_str());
+        self.services <= HEARD_PER_BEAT && self.id_bytes <= ID_BYTES_PER_BEAT
+    }
+}
+
+/// The length of a text in JSON, with its quotes and escapes, at the most.
+fn written_bytes(text: &str) -> usize {
+    let written = |byte: u8| match byte {
+        0..0x20 => r"\u0000".len(),
+        b'"' | b'\\' => 2,
+        _ => 1,
+    };
+    2 + text.bytes().map(written).sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_is_written_longer_than_it_counts() {
+        for text in ["", "camera-1", "\"\\/\u{8}\u{c}\n\r\t", "\0\u{1f}\u{7f}", "é\u{2028}𝄞"] {
+            let written = serde_json::to_string(text).unwrap();
+            assert!(written.len() <= written_bytes(text), "{written}");
         }
     }
 }

@@ -77,7 +77,6 @@ impl Loaded {
             rules: Rules::new(config),
             grace: config.etcd.grace,
             gone: HashMap::new(),
-            is_behind: false,
             _others: keeps_others,
         };
         sharing.note_registries(&picture, now);

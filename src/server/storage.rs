@@ -160,8 +160,7 @@ impl Storage {
                     // What could not be cleaned up is still due when this is asked again.
                     more |= !draft.cleanup.is_empty();
                     let steps = draft.abandon(&registry.read());
-                    overtaken += 1;
-                    self.plan_again(steps, &mut jobs, overtaken);
+                    overtaken = self.plan_again(steps, &mut jobs, overtaken + 1);
                     self.take_missed(missed);
                 }
                 Err(reason) => {
@@ -216,11 +215,17 @@ impl Storage {
     }
 
     /// Puts what the steps were planned for before all other jobs, unless others were first too
-    /// often.
-    fn plan_again(&mut self, steps: Vec<Step>, jobs: &mut VecDeque<Job>, overtaken: usize) {
+    /// often. How often they were, for what is planned next.
+    fn plan_again(
+        &mut self,
+        steps: Vec<Step>,
+        jobs: &mut VecDeque<Job>,
+        overtaken: usize,
+    ) -> usize {
         if overtaken >= OVERTAKEN_MAX {
-            let reason = format!("other registries were first {overtaken} times in a row");
-            return self.refuse_all(steps, &reason);
+            let reason = format!("other registries were first {OVERTAKEN_MAX} times in a row");
+            self.refuse_all(steps, &reason);
+            return 0;
         }
         let mut again = VecDeque::new();
         for step in steps {
@@ -231,6 +236,7 @@ impl Storage {
         }
         again.append(jobs);
         *jobs = again;
+        overtaken
     }
 
     /// Makes changes true that are stored, and adds what is to be told of them to `events`.

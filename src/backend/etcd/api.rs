@@ -209,6 +209,8 @@ pub(super) struct WatchLine {
 #[derive(Debug, Deserialize)]
 pub(super) struct WatchResult {
     #[serde(default)]
+    pub(super) header: Header,
+    #[serde(default)]
     pub(super) canceled: bool,
     /// Where it was cancelled because what it asks for is forgotten.
     #[serde(default)]

@@ -83,11 +83,28 @@ impl Feeds {
 
     /// What was to be told is forgotten: goes on from now.
     fn skip(&mut self) -> Result<News, BackendError> {
+        self.next = Number(self.ask_revision()?.0 + 1);
+        Ok(News::Interrupted)
+    }
+
+    /// That the member that was asked has not come as far as what was told already. It is one
+    /// that lags behind, unless all of etcd has not come as far: then that was set up anew.
+    fn meet_the_past(&mut self) -> Result<News, BackendError> {
+        self.gateway.leave();
+        let revision = self.ask_revision()?;
+        if revision.0 + 1 < self.next.0 {
+            self.next = Number(revision.0 + 1);
+            return Ok(News::Interrupted);
+        }
+        Err(BackendError::new("a member of etcd lags behind the others"))
+    }
+
+    /// The revision of all etcd.
+    fn ask_revision(&self) -> Result<Number, BackendError> {
         let mut gateway = Gateway::open(&self.settings, None)?;
         let range = Range { key: self.keys.head(), ..Range::default() };
         let answer: RangeAnswer = gateway.ask_all("kv/range", &range)?;
-        self.next = Number(answer.header.revision.0 + 1);
-        Ok(News::Interrupted)
+        Ok(answer.header.revision)
     }
 
     fn read_event(&self, event: &WatchEvent) -> Option<News> {
@@ -109,7 +126,9 @@ impl Feeds {
                     None
                 }
             },
-            Feed::Log | Feed::Heard { .. } => None,
+            // Nobody does that to a list that goes on.
+            Feed::Log => Some(News::Interrupted),
+            Feed::Heard { .. } => None,
         }
     }
 
@@ -152,12 +171,21 @@ impl Follower for Feeds {
         }
         if result.canceled {
             self.lines = None;
+            self.gateway.leave();
             return Err(BackendError::new(format!("the watch ended: {}", result.cancel_reason)));
+        }
+        if result.header.revision.0 + 1 < self.next.0 {
+            self.lines = None;
+            return Ok(vec![self.meet_the_past()?]);
         }
         if let Some(last) = result.events.iter().map(|event| event.kv.mod_revision).max() {
             self.next = Number(last.0 + 1);
         }
-        Ok(result.events.iter().filter_map(|event| self.read_event(event)).collect())
+        let mut news: Vec<News> =
+            result.events.iter().filter_map(|event| self.read_event(event)).collect();
+        // Who deletes the log deletes many at once.
+        news.dedup_by(|one, other| *one == News::Interrupted && one == other);
+        Ok(news)
     }
 }
 

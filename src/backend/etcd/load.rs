@@ -14,24 +14,43 @@ use super::api::{
     Bytes, Compare, KeyValue, Number, Operation, Put, Range, RangeAnswer, Txn, TxnAnswer,
 };
 use super::keys::{Feed, behind};
+use super::orders::Orders;
 use super::record::{self, BeatRecord, FORMAT, HeadRecord, PolicyRecord, ServiceRecord};
 use super::store::Store;
 
 /// How many keys are asked for at once.
 const PAGE: u64 = 500;
 
+/// The same of beats, which may be long.
+const BEATS_PAGE: u64 = 64;
+
+/// A service, with the name of the registry that heard it last.
+type HeardService = (StoredService, Box<str>);
+
+/// The head as it stands.
+pub(super) struct Found {
+    pub(super) head: HeadRecord,
+    /// The revision in which it came to be so.
+    pub(super) since: Number,
+    /// The revision of all etcd.
+    pub(super) revision: Number,
+}
+
 impl Store {
-    /// The head, and the revision of all etcd; makes one where there is none.
-    pub(super) fn load_head(&mut self) -> Result<Number, BackendError> {
-        let range = Range { key: self.keys.head(), ..Range::default() };
-        let mut answer: RangeAnswer = self.gateway.ask_all("kv/range", &range)?;
-        if answer.kvs.is_empty() {
-            self.make_head()?;
-            answer = self.gateway.ask_all("kv/range", &range)?;
+    /// The head; makes one where there is none.
+    pub(super) fn load_head(&mut self) -> Result<Found, BackendError> {
+        if let Some(found) = self.find_head()? {
+            return Ok(found);
         }
-        let [head] = answer.kvs.as_slice() else {
-            return Err(BackendError::new("etcd does not keep what it is given"));
-        };
+        self.make_head()?;
+        self.find_head()?.ok_or_else(|| BackendError::new("etcd does not keep what it is given"))
+    }
+
+    /// The head, where there is one.
+    pub(super) fn find_head(&mut self) -> Result<Option<Found>, BackendError> {
+        let range = Range { key: self.keys.head(), ..Range::default() };
+        let answer: RangeAnswer = self.gateway.ask_all("kv/range", &range)?;
+        let [head] = answer.kvs.as_slice() else { return Ok(None) };
         let record: HeadRecord =
             record::read(&head.value).map_err(|reason| unusable(&head.key, &reason))?;
         if record.format > FORMAT {
@@ -42,8 +61,8 @@ impl Store {
                 record.format
             )));
         }
-        (self.head, self.revision) = (record, head.mod_revision);
-        Ok(answer.header.revision)
+        let (since, revision) = (head.mod_revision, answer.header.revision);
+        Ok(Some(Found { head: record, since, revision }))
     }
 
     /// Should another registry be first, its head is the one.
@@ -60,11 +79,12 @@ impl Store {
         Ok(())
     }
 
-    /// All that stands under `folder`, as it stood at `revision`.
-    pub(super) fn folder(
+    /// All that stands under `folder`, as it stood at `revision`, so many keys at once.
+    fn folder(
         &mut self,
         folder: &Bytes,
         revision: Number,
+        page: u64,
     ) -> Result<Vec<KeyValue>, BackendError> {
         let mut all: Vec<KeyValue> = Vec::new();
         let mut key = folder.clone();
@@ -72,7 +92,7 @@ impl Store {
             let range = Range {
                 key,
                 range_end: Some(behind(folder)),
-                limit: Some(Number(PAGE)),
+                limit: Some(Number(page)),
                 revision: Some(revision),
                 ..Range::default()
             };
@@ -89,21 +109,20 @@ impl Store {
         }
     }
 
-    /// The services in their order, each with who heard it last.
+    /// The services in their order, each with who heard it last, and their places in it.
     pub(super) fn load_services(
         &mut self,
         revision: Number,
-    ) -> Result<Vec<(StoredService, Box<str>)>, BackendError> {
+    ) -> Result<(Vec<HeardService>, Orders), BackendError> {
         let folder = self.keys.services();
         let mut records: Vec<ServiceRecord> =
-            self.folder(&folder, revision)?.iter().filter_map(usable).collect();
+            self.folder(&folder, revision, PAGE)?.iter().filter_map(usable).collect();
         records.sort_by_key(|record| record.order);
         let heard = self.load_heard(revision)?;
-        self.orders.clear();
-        let mut services = Vec::new();
+        let (mut services, mut orders) = (Vec::new(), Orders::default());
         for record in records {
             let Ok(mut stored) = record.stored() else { continue };
-            self.orders.note(stored.service.id.clone(), record.order);
+            orders.note(stored.service.id.clone(), record.order);
             let mut home = record.by;
             if let Some((time, by)) = heard.get(&stored.service.id)
                 && *time >= stored.last_heartbeat
@@ -113,7 +132,7 @@ impl Store {
             }
             services.push((stored, home));
         }
-        Ok(services)
+        Ok((services, orders))
     }
 
     /// Who heard each service last, and when.
@@ -133,7 +152,7 @@ impl Store {
     /// The last beats in which something was heard, in their order.
     pub(super) fn load_beats(&mut self, revision: Number) -> Result<Vec<Beat>, BackendError> {
         let folder = self.keys.heard();
-        let mut found = self.folder(&folder, revision)?;
+        let mut found = self.folder(&folder, revision, BEATS_PAGE)?;
         found.sort_by_key(|beat| beat.mod_revision);
         let beat = |found: &KeyValue| {
             let Feed::Heard { by } = self.keys.read_feed(&found.key)? else { return None };
@@ -149,7 +168,7 @@ impl Store {
         revision: Number,
     ) -> Result<Vec<(ServiceId, TypePolicy)>, BackendError> {
         let folder = self.keys.policies();
-        let found = self.folder(&folder, revision)?;
+        let found = self.folder(&folder, revision, PAGE)?;
         let mut records: Vec<PolicyRecord> = found.iter().filter_map(usable).collect();
         records.sort_by_key(|record| record.order);
         Ok(records.iter().filter_map(|record| record.stored().ok()).collect())
@@ -161,7 +180,7 @@ impl Store {
         revision: Number,
     ) -> Result<Vec<Box<str>>, BackendError> {
         let folder = self.keys.registries();
-        let found = self.folder(&folder, revision)?;
+        let found = self.folder(&folder, revision, PAGE)?;
         let name = |found: &KeyValue| match self.keys.read_feed(&found.key) {
             Some(Feed::Registry { name }) => Some(name.into()),
             _ => None,

@@ -28,10 +28,6 @@ pub(super) fn fresh(transaction: u64, index: usize) -> u64 {
 }
 
 impl Orders {
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
-    }
-
     /// For a transaction that is planned.
     pub(super) fn plan(&self) -> PlannedOrders<'_> {
         PlannedOrders { orders: self, changed: HashMap::new() }
@@ -75,5 +71,84 @@ impl<'a> PlannedOrders<'a> {
             }
             _ => fresh,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Map;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::access::Origin;
+    use crate::clock::{ListeningTime, Now, WallTime};
+    use crate::registry::{Epoch, Plan, Registry};
+    use crate::service::{Registration, Ttl, TypePolicy};
+
+    fn registration(id: &str) -> Registration {
+        Registration {
+            id: ServiceId::new(id).ok(),
+            name: id.to_owned(),
+            host: "h".to_owned(),
+            port: 1,
+            service_type: None,
+            metadata: Map::new(),
+            tags: Vec::new(),
+            ttl: Ttl::DEFAULT,
+            policy: TypePolicy::Unspecified,
+            from: Origin::default(),
+            received: Map::new(),
+        }
+    }
+
+    fn fact(change: &Change) -> Fact {
+        match change {
+            Change::Registered { entry, .. } => {
+                Fact::Registered { service: entry.service.clone(), service_info: Map::new() }
+            }
+            Change::Deregistered { entry } => Fact::Deregistered { id: entry.service.id.clone() },
+            other => panic!("{other:?} was not asked for"),
+        }
+    }
+
+    #[test]
+    fn the_places_that_are_stored_are_those_that_all_find_who_follow() {
+        let wall = WallTime::from_unix_seconds(1);
+        let now = Now { wall, listening: ListeningTime::START, pauses: 0 };
+        let registry = Registry::new(Epoch::new("epoch"), false);
+        let mut plan = Plan::new(&registry, now);
+        let mut orders = Orders::default();
+        let old = [plan.register(&registry, registration("a"), Uuid::nil())];
+        orders.follow(1, &[fact(&old[0].changes[0])]);
+        let a = ServiceId::new("a").unwrap();
+        let changes: Vec<Change> = [
+            plan.register(&registry, registration("a"), Uuid::nil()),
+            plan.register(&registry, registration("b"), Uuid::nil()),
+            plan.register(&registry, registration("c"), Uuid::nil()),
+            plan.deregister(&registry, &a, Origin::default()),
+            plan.register(&registry, registration("b"), Uuid::nil()),
+            plan.register(&registry, registration("a"), Uuid::nil()),
+            plan.register(&registry, registration("a"), Uuid::nil()),
+        ]
+        .into_iter()
+        .flat_map(|planned| planned.changes)
+        .collect();
+
+        let mut planned = orders.plan();
+        let stored: HashMap<ServiceId, u64> = changes
+            .iter()
+            .enumerate()
+            .filter_map(|(index, change)| {
+                let place = planned.follow(change, fresh(2, index));
+                let Change::Registered { entry, .. } = change else { return None };
+                Some((entry.service.id.clone(), place))
+            })
+            .collect();
+        let facts: Vec<Fact> = changes.iter().map(fact).collect();
+        orders.follow(2, &facts);
+
+        assert_eq!(stored, orders.0);
+        let place = |id: &str| stored[&ServiceId::new(id).unwrap()];
+        assert!(place("b") < place("c") && place("c") < place("a"));
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::backend::StoredService;
 use crate::backend::shared::Transaction;
 use crate::clock::{ListeningTime, WallTime};
-use crate::registry::{Change, Fact};
+use crate::registry::{Change, Epoch, Fact};
 use crate::service::{Metadata, Service, ServiceId, Ttl, TypePolicy};
 
 use super::api::Bytes;
@@ -67,6 +67,7 @@ enum PolicyWord {
 /// A transaction.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct LogRecord {
+    pub(super) epoch: Box<str>,
     pub(super) entry: u64,
     pub(super) by: Box<str>,
     /// Tells transactions of the same number apart, of which only one was stored.
@@ -227,6 +228,7 @@ impl LogRecord {
     pub(super) fn transaction(self, revision: u64) -> Result<Transaction, String> {
         let facts = self.facts.into_iter().map(FactRecord::fact);
         Ok(Transaction {
+            epoch: Epoch::new(&self.epoch),
             number: self.entry,
             revision,
             by: self.by,
@@ -312,6 +314,7 @@ mod tests {
         };
         let policy = PolicyRecord::new(&id, TypePolicy::Singleton, 2);
         let record = LogRecord {
+            epoch: "e".into(),
             entry: 9,
             by: "x".into(),
             nonce: "n".into(),
@@ -323,6 +326,7 @@ mod tests {
 
         let transaction = read.transaction(5).unwrap();
         assert_eq!((transaction.number, transaction.at), (9, time));
+        assert_eq!(transaction.epoch, Epoch::new("e"));
         let policy = TypePolicy::Singleton;
         assert_eq!(
             transaction.facts,

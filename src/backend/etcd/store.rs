@@ -14,7 +14,7 @@ use super::api::{
 };
 use super::gateway::{CallError, Gateway};
 use super::keys::{Keys, behind};
-use super::load::unusable;
+use super::load::{Found, unusable};
 use super::orders::{Orders, fresh};
 use super::record::{self, FORMAT, FactRecord, HeadRecord, LogRecord};
 
@@ -68,7 +68,7 @@ impl Store {
         let mut transactions = Vec::new();
         for (number, found) in (self.head.entry + 1..).zip(found) {
             let transaction = read_transaction(found)?;
-            if transaction.number != number {
+            if transaction.number != number || *transaction.epoch.as_str() != *self.head.epoch {
                 return Ok(Missed::TooMuch);
             }
             transactions.push(transaction);
@@ -100,6 +100,7 @@ impl Store {
         check_size(operations.len())?;
         let nonce: Box<str> = Uuid::new_v4().to_string().into();
         let log = LogRecord {
+            epoch: self.head.epoch.as_str().into(),
             entry,
             by: self.name.clone(),
             nonce: nonce.clone(),
@@ -203,10 +204,12 @@ impl Store {
 
 impl SharedBackend for Store {
     fn load(&mut self) -> Result<Picture, BackendError> {
-        let revision = self.load_head()?;
-        let services = self.load_services(revision)?;
+        let Found { head, since, revision } = self.load_head()?;
+        let (services, orders) = self.load_services(revision)?;
         let policies = self.load_policies(revision)?;
         let registries = self.load_registries(revision)?;
+        // Only now that all of it is there: what follows is asked for from here on.
+        (self.head, self.revision, self.orders) = (head, since, orders);
         let sequence = Sequence { epoch: Epoch::new(&self.head.epoch), seq: self.head.seq };
         Ok(Picture { sequence, services, policies, registries, revision: revision.0 })
     }
@@ -217,9 +220,22 @@ impl SharedBackend for Store {
     }
 
     fn missed(&mut self) -> Result<Missed, BackendError> {
+        let Some(found) = self.find_head()? else { return Ok(Missed::TooMuch) };
+        let is_same = found.head.epoch == self.head.epoch;
+        let more = found.head.entry.checked_sub(self.head.entry).filter(|_| is_same);
+        match more {
+            // It was set up anew, or goes on from an older state.
+            None => return Ok(Missed::TooMuch),
+            Some(0) if found.since == self.revision => return Ok(Missed::Transactions(Vec::new())),
+            Some(0) => return Ok(Missed::TooMuch),
+            Some(_) => {}
+        }
         let range = self.missed_range();
         let answer: RangeAnswer = self.gateway.ask_all("kv/range", &range)?;
-        self.read_missed(&answer.kvs)
+        match self.read_missed(&answer.kvs)? {
+            Missed::Transactions(none) if none.is_empty() => Ok(Missed::TooMuch),
+            missed => Ok(missed),
+        }
     }
 
     fn lives(&mut self) -> Result<Lives, BackendError> {
@@ -231,10 +247,11 @@ impl SharedBackend for Store {
     }
 
     fn follow(&mut self, transaction: &Transaction) -> Place {
-        if transaction.number <= self.head.entry {
+        let is_other = *transaction.epoch.as_str() != *self.head.epoch;
+        if !is_other && transaction.number <= self.head.entry {
             return Place::Known;
         }
-        if transaction.number > self.head.entry + 1 {
+        if is_other || transaction.number > self.head.entry + 1 {
             return Place::Beyond;
         }
         let revision = Number(transaction.revision);
@@ -270,4 +287,110 @@ fn check_size(changes: usize) -> Result<(), BackendError> {
         "it takes {changes} changes at once, and etcd takes {CHANGES_MAX}; try again when services \
          that fell silent are cleaned up"
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+    use crate::backend::etcd::EtcdSettings;
+
+    /// A store whose etcd gives these answers, and none behind them.
+    fn store(answers: Vec<(&'static str, String)>) -> Store {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            for (status, body) in answers {
+                let mut connection = BufReader::new(listener.accept().unwrap().0);
+                let mut length = 0;
+                loop {
+                    let mut line = String::new();
+                    connection.read_line(&mut line).unwrap();
+                    if line.trim().is_empty() {
+                        break;
+                    }
+                    let line = line.to_ascii_lowercase();
+                    if let Some(value) = line.strip_prefix("content-length:") {
+                        length = value.trim().parse().unwrap();
+                    }
+                }
+                connection.read_exact(&mut vec![0; length]).unwrap();
+                let length = body.len();
+                let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\n");
+                let answer = format!("{head}Content-Length: {length}\r\n\r\n{body}");
+                connection.get_mut().write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        let settings = EtcdSettings { endpoints: vec![url], ..EtcdSettings::default() };
+        let gateway = Gateway::open(&settings, None).unwrap();
+        Store::new(gateway, Keys::new("/lab/"), "a".into())
+    }
+
+    fn head(epoch: &str, entry: u64, since: u64) -> (&'static str, String) {
+        let record = HeadRecord { format: FORMAT, epoch: epoch.to_owned(), seq: entry, entry };
+        let key = serde_json::to_string(&Keys::new("/lab/").head()).unwrap();
+        let value = serde_json::to_string(&record::write(&record)).unwrap();
+        let kv = format!(r#"{{"key":{key},"value":{value},"mod_revision":"{since}"}}"#);
+        ("200 OK", format!(r#"{{"header":{{"revision":"{since}"}},"kvs":[{kv}]}}"#))
+    }
+
+    fn nothing() -> (&'static str, String) {
+        ("200 OK", r#"{"header":{"revision":"99"}}"#.to_owned())
+    }
+
+    /// One that has loaded an empty list.
+    fn loaded(mut answers: Vec<(&'static str, String)>) -> Store {
+        let mut all = vec![head("e", 3, 30), nothing(), nothing(), nothing(), nothing()];
+        all.append(&mut answers);
+        let mut store = store(all);
+        store.load().unwrap();
+        assert_eq!((store.number(), store.revision), (3, Number(30)));
+        store
+    }
+
+    #[test]
+    fn a_list_that_could_not_be_taken_whole_leaves_what_is_known_as_it_was() {
+        let refused = ("403 Forbidden", r#"{"code":7,"message":"no"}"#.to_owned());
+        let mut store = loaded(vec![head("e", 9, 90), refused]);
+
+        assert!(store.load().is_err());
+
+        assert_eq!((store.number(), store.revision), (3, Number(30)));
+    }
+
+    #[test]
+    fn a_list_that_was_set_up_anew_or_set_back_must_be_taken_whole() {
+        let none = Missed::Transactions(Vec::new());
+        for (answers, expected) in [
+            (vec![head("e", 3, 30)], none),
+            (vec![nothing()], Missed::TooMuch),
+            (vec![head("another", 3, 30)], Missed::TooMuch),
+            (vec![head("e", 2, 20)], Missed::TooMuch),
+            (vec![head("e", 3, 31)], Missed::TooMuch),
+            (vec![head("e", 5, 50), nothing()], Missed::TooMuch),
+        ] {
+            assert_eq!(loaded(answers).missed().unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_transaction_of_another_list_is_not_known_however_low_its_number() {
+        let mut store = loaded(Vec::new());
+        let transaction = |epoch, number| Transaction {
+            epoch: Epoch::new(epoch),
+            number,
+            revision: 40,
+            by: "b".into(),
+            at: WallTime::from_unix_seconds(1),
+            facts: Vec::new(),
+        };
+
+        assert_eq!(store.follow(&transaction("e", 3)), Place::Known);
+        assert_eq!(store.follow(&transaction("another", 3)), Place::Beyond);
+        assert_eq!(store.follow(&transaction("another", 4)), Place::Beyond);
+        assert_eq!(store.follow(&transaction("e", 4)), Place::Next);
+    }
 }

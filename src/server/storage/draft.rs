@@ -30,7 +30,7 @@ impl Draft {
     ) -> Self {
         let batch = keeper.batch();
         let mut draft = Self {
-            plan: Plan::new(registry, now),
+            plan: Plan::new(registry, now).knowing_until(keeper.known_until(now)),
             cleanup: Vec::new(),
             more: false,
             steps: Vec::new(),

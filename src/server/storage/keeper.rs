@@ -52,8 +52,6 @@ pub(in super::super) struct Sharing {
     pub(in super::super) grace: Duration,
     /// Since when registries are gone.
     pub(in super::super) gone: HashMap<Box<str>, ListeningTime>,
-    /// Something was missed, and could not be made up for yet.
-    pub(in super::super) is_behind: bool,
     /// Nobody is sent anything here: the follower and the herald end when this is dropped.
     pub(in super::super) _others: Sender<()>,
 }
@@ -128,7 +126,15 @@ impl Keeper {
     pub(in super::super) fn hears_all(&self, now: Now) -> bool {
         match self {
             Self::Own(_) => true,
-            Self::Shared(sharing) => !sharing.is_behind && sharing.contact.is_caught_up(now),
+            Self::Shared(sharing) => sharing.contact.is_caught_up(now),
+        }
+    }
+
+    /// Until when all that was heard is known.
+    pub(in super::super) fn known_until(&self, now: Now) -> ListeningTime {
+        match self {
+            Self::Own(_) => now.listening,
+            Self::Shared(sharing) => sharing.contact.known_until().min(now.listening),
         }
     }
 
@@ -157,13 +163,7 @@ impl Keeper {
 
 impl Sharing {
     fn check(&self, now: Now) -> Result<(), BackendError> {
-        self.contact
-            .check(now.listening)
-            .map_err(|reason| BackendError::new(reason.to_string()))?;
-        if self.is_behind {
-            return Err(BackendError::new("what was missed of the others cannot be read yet"));
-        }
-        Ok(())
+        self.contact.check(now.listening).map_err(|reason| BackendError::new(reason.to_string()))
     }
 
     fn confirm(&mut self, now: Now) -> Result<Committed, BackendError> {
@@ -201,10 +201,8 @@ impl Sharing {
 
     /// Takes note of who is there, and who is not, as it stands in `picture`.
     pub(in super::super) fn note_registries(&mut self, picture: &Picture, now: Now) {
-        for name in &picture.registries {
-            self.contact.note_registry(name, true);
-            self.gone.remove(name);
-        }
+        self.contact.note_registries(&picture.registries);
+        self.gone.retain(|name, _| !picture.registries.contains(name));
         for (_, name) in &picture.services {
             if !picture.registries.contains(name) && **name != *self.homes.own {
                 self.gone.entry(name.clone()).or_insert(now.listening);

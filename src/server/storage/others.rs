@@ -19,7 +19,7 @@ impl Storage {
                 News::Beat(beat) => self.take_beat(&beat),
                 News::Present(name) => self.note_registry(&name, true),
                 News::Gone(name) => self.note_registry(&name, false),
-                News::Interrupted => self.fall_behind(),
+                News::Interrupted => self.catch_up(),
                 // The follower has stopped the server.
                 News::Replaced => {}
             }
@@ -52,7 +52,7 @@ impl Storage {
                 sharing.contact.note_number(transaction.number);
                 self.accept(transaction, home);
             }
-            Place::Beyond => self.fall_behind(),
+            Place::Beyond => self.catch_up(),
         }
     }
 
@@ -85,12 +85,19 @@ impl Storage {
             registry.keep_all(now.listening);
             log::warn!("etcd is heard again, after {:.1} s", silent.as_secs_f64());
         }
-        registry.set_horizon(sharing.contact.horizon());
+        if !sharing.contact.is_behind() {
+            registry.set_horizon(sharing.contact.horizon());
+        }
         for name in sharing.abandoned(now) {
             let services = registry.adopt(sharing.homes.home(&name), now);
             log::warn!(
                 "registry {name:?} is gone for good: its {services} services are watched here"
             );
+        }
+        drop(registry);
+        if matches!(heard, Heard::Again(_)) {
+            // It may be another etcd, or one that was set back.
+            self.catch_up();
         }
     }
 
@@ -106,19 +113,16 @@ impl Storage {
         }
     }
 
-    fn fall_behind(&mut self) {
-        if let Keeper::Shared(sharing) = &mut self.keeper {
-            sharing.is_behind = true;
+    /// Reads what was missed, where that could not be read before.
+    fn retry_catching_up(&mut self) {
+        if matches!(&self.keeper, Keeper::Shared(sharing) if sharing.contact.is_behind()) {
+            self.catch_up();
         }
-        self.retry_catching_up();
     }
 
-    /// Reads what was missed, if anything was: from the log as far as that reaches back, and
-    /// otherwise the whole list.
-    pub(super) fn retry_catching_up(&mut self) {
-        if !matches!(&self.keeper, Keeper::Shared(sharing) if sharing.is_behind) {
-            return;
-        }
+    /// Reads what was missed: from the log as far as that reaches back, and otherwise the whole
+    /// list.
+    fn catch_up(&mut self) {
         loop {
             let Keeper::Shared(sharing) = &mut self.keeper else { return };
             match sharing.backend.missed() {
@@ -140,7 +144,7 @@ impl Storage {
             Ok(lives) => lives,
             Err(error) => return self.stay_behind(&error),
         };
-        sharing.is_behind = false;
+        sharing.contact.note_complete();
         lives.heard.iter().for_each(|beat| self.take_beat(beat));
         let Keeper::Shared(sharing) = &mut self.keeper else { return };
         let known = sharing.contact.registries();
@@ -167,14 +171,13 @@ impl Storage {
         );
         sharing.note_registries(&picture, now);
         *self.registry.write() = sharing.registry(picture, now);
-        sharing.is_behind = false;
+        sharing.contact.note_complete();
     }
 
     fn stay_behind(&mut self, error: &BackendError) {
         log::debug!("{}", describe(error));
         if let Keeper::Shared(sharing) = &mut self.keeper {
-            sharing.contact.note_trouble(describe(error));
-            sharing.is_behind = true;
+            sharing.contact.note_behind(describe(error));
         }
     }
 }

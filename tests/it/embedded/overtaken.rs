@@ -66,7 +66,14 @@ impl SharedBackend for Rival {
 impl Rival {
     fn first(&mut self, at: WallTime) -> Option<Transaction> {
         let facts = (self.first)()?;
-        Some(Transaction { number: self.number + 1, revision: 0, by: "rival".into(), at, facts })
+        Some(Transaction {
+            epoch: Epoch::new("shared"),
+            number: self.number + 1,
+            revision: 0,
+            by: "rival".into(),
+            at,
+            facts,
+        })
     }
 }
 
