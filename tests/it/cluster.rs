@@ -2,6 +2,7 @@
 //! who has a type, on the events and their order, and no living service is lost when one of them,
 //! or etcd, fails.
 
+mod anew;
 mod doctor;
 mod moving;
 mod outages;
@@ -30,6 +31,10 @@ fn wait_until_agreed(clients: &[&Client], condition: impl Fn(&[(String, String)]
         let lists: Vec<_> = clients.iter().map(|client| settled(&client.list())).collect();
         lists.windows(2).all(|pair| pair[0] == pair[1]) && condition(&lists[0])
     });
+}
+
+fn in_contact(client: &Client) -> bool {
+    client.info()["cluster"]["in_contact"] == Value::Bool(true)
 }
 
 #[track_caller]

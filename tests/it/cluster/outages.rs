@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{pair, settled, wait_until, wait_until_agreed};
-use crate::support::{Client, Etcd, HeartbeatClient, registration, short_lived};
+use super::{in_contact, pair, settled, wait_until, wait_until_agreed};
+use crate::support::{Etcd, HeartbeatClient, registration, short_lived};
 
 /// Much less than any time-out of a request to etcd, and enough for a busy machine.
 const AT_ONCE: Duration = Duration::from_millis(700);
@@ -18,10 +18,6 @@ fn beat_for(seconds: u64, heart: &HeartbeatClient, id: &str, meanwhile: impl Fn(
         meanwhile();
         thread::sleep(Duration::from_millis(200));
     }
-}
-
-fn in_contact(client: &Client) -> bool {
-    client.info()["cluster"]["in_contact"] == Value::Bool(true)
 }
 
 #[test]
@@ -102,6 +98,38 @@ fn while_etcd_stands_still_reads_go_on_and_writes_are_refused_at_once() {
     wait_until_agreed(&[&at_a, &b.client()], |list| list.len() == 3);
     let events = from_a.all_until_now();
     assert!(events.iter().all(|event| event.topic != "expire"), "{events:?}");
+}
+
+#[test]
+fn what_was_heard_while_etcd_was_away_is_told_however_long_the_ids() {
+    const SERVICES: usize = 500;
+    let (etcd, a, b) = pair();
+    let (at_a, heart) = (a.client(), a.heartbeat_client());
+    // As long as they may be; in JSON, six times that, and more than etcd takes at once.
+    let id = |number: usize| format!("{number:04}{}", "\u{1}".repeat(500));
+    for number in 0..SERVICES {
+        let mut request = registration(&id(number), "");
+        request["service_info"]["name"] = "name".into();
+        at_a.send(&request);
+    }
+    for _ in 0..SERVICES {
+        assert_eq!(at_a.receive()["success"], true);
+    }
+
+    etcd.signal_all("STOP");
+    for number in 0..SERVICES {
+        assert_eq!(heart.renew(&id(number))["success"], true);
+    }
+    wait_until("it is out of contact", || !in_contact(&at_a));
+    etcd.signal_all("CONT");
+
+    wait_until("it is back", || in_contact(&at_a) && in_contact(&b.client()));
+    let at_b = b.client();
+    wait_until("it is told", || {
+        at_b.get(&id(SERVICES - 1))["service"]["last_heartbeat"]
+            == at_a.get(&id(SERVICES - 1))["service"]["last_heartbeat"]
+    });
+    at_a.register("new", "N");
 }
 
 #[test]

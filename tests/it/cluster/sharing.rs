@@ -1,6 +1,7 @@
 //! What two registries agree on while all is well.
 
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -158,7 +159,7 @@ fn a_service_that_beats_at_one_is_alive_at_the_other_and_expires_once() {
         assert_eq!(heart.renew("brief")["success"], true);
         assert_eq!(settled(&at_a.list())[0].1, "passing");
         assert_eq!(settled(&at_b.list())[0].1, "passing");
-        thread::sleep(std::time::Duration::from_millis(400));
+        thread::sleep(Duration::from_millis(400));
     }
     wait_until("its last heartbeat is known", || {
         at_a.get("brief")["service"]["last_heartbeat"]
@@ -171,6 +172,30 @@ fn a_service_that_beats_at_one_is_alive_at_the_other_and_expires_once() {
         let expired = events.iter().filter(|event| event.about() == ("expire", "brief"));
         assert_eq!(expired.count(), 1, "{events:?}");
     }
+}
+
+#[test]
+fn a_service_that_moves_at_the_last_moment_is_not_expired() {
+    const SERVICES: usize = 6;
+    let (_etcd, a, b) = pair();
+    let (at_a, heart) = (a.client(), b.heartbeat_client());
+    let id = |number: usize| format!("s{number}");
+    let renew = |number| heart.renew(&id(number))["success"] == Value::Bool(true);
+    let mut from_a = a.subscriber();
+    for number in 0..SERVICES {
+        let started = Instant::now();
+        assert_eq!(at_a.request(&short_lived(&id(number), "", 2))["success"], true);
+        wait_until("it is known there", || b.client().get(&id(number))["success"] == true);
+
+        thread::sleep(Duration::from_millis(1_900).saturating_sub(started.elapsed()));
+        assert!(renew(number));
+        thread::sleep(Duration::from_millis(1_200));
+
+        assert!(renew(number), "who was told that it is registered stays that");
+        assert_eq!(at_a.deregister(&id(number))["success"], true);
+    }
+    let events = from_a.all_until_now();
+    assert!(events.iter().all(|event| event.topic != "expire"), "{events:?}");
 }
 
 fn seq(event: &Event) -> u64 {

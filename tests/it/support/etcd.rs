@@ -109,6 +109,21 @@ impl Etcd {
         assert!(self.etcdctl(0, &["compact", &revision]), "it compacts");
     }
 
+    /// Deletes everything that is kept.
+    #[track_caller]
+    pub(crate) fn delete_all(&self) {
+        assert!(self.etcdctl(0, &["del", "", "--prefix"]), "it deletes");
+    }
+
+    /// Loses everything that a cluster of one member has: it starts as an empty one.
+    #[track_caller]
+    pub(crate) fn set_up_anew(&mut self) {
+        self.kill_member(0);
+        std::fs::remove_dir_all(self.folder.path().join(&self.members[0].name)).unwrap();
+        self.start_member(0);
+        self.wait_until_well(0);
+    }
+
     /// How a registry called `name` starts on this cluster.
     pub(crate) fn launch(&self, name: &str) -> Launch {
         Launch::new()
