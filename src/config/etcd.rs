@@ -1,5 +1,6 @@
 //! `etcd`: how the cluster is reached, in which several registries share one list.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,7 +25,10 @@ const KEYS: [&str; 10] = [
     "grace",
 ];
 
-const SECONDS_MAX: f64 = 3_600.0;
+const GRACE_MAX: f64 = 3_600.0;
+
+/// A member that hangs must not keep this registry silent for so long that it is out of contact.
+const REQUEST_TIMEOUT_MAX: f64 = 2.0;
 
 /// Why `etcd` cannot be as it is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -78,10 +82,12 @@ pub(super) fn parse(text: &str) -> Result<EtcdSettings, InvalidEtcd> {
     settings.ca_file = mapping.path("ca_file")?;
     let (certificate, key) = (mapping.path("cert_file")?, mapping.path("key_file")?);
     settings.identity = both(("cert_file", certificate), ("key_file", key))?;
-    if let Some(timeout) = mapping.seconds("request_timeout", 0.1, "seconds from 0.1 to 3600")? {
+    let range = 0.1..=REQUEST_TIMEOUT_MAX;
+    if let Some(timeout) = mapping.seconds("request_timeout", range, "seconds from 0.1 to 2")? {
         settings.request_timeout = timeout;
     }
-    if let Some(grace) = mapping.seconds("grace", 0.0, "seconds from 0 to 3600")? {
+    let range = 0.0..=GRACE_MAX;
+    if let Some(grace) = mapping.seconds("grace", range, "seconds from 0 to 3600")? {
         settings.grace = grace;
     }
     Ok(settings)
@@ -141,11 +147,11 @@ impl<'a> Mapping<'a> {
     fn seconds(
         &self,
         key: &'static str,
-        min: f64,
+        range: RangeInclusive<f64>,
         allowed: &'static str,
     ) -> Result<Option<Duration>, InvalidEtcd> {
         let Some(value) = self.0.get(key) else { return Ok(None) };
-        let seconds = value.as_f64().filter(|seconds| (min..=SECONDS_MAX).contains(seconds));
+        let seconds = value.as_f64().filter(|seconds| range.contains(seconds));
         let seconds = seconds.ok_or(InvalidEtcd::Impossible { key, allowed })?;
         Ok(Some(Duration::from_secs_f64(seconds)))
     }
@@ -209,7 +215,8 @@ mod tests {
             (json!({"user": "a"}), "user and password_file go together"),
             (json!({"key_file": "a"}), "cert_file and key_file go together"),
             (json!({"ca_file": ""}), "ca_file must be the path of a file"),
-            (json!({"request_timeout": 0}), "request_timeout must be seconds from 0.1 to 3600"),
+            (json!({"request_timeout": 0}), "request_timeout must be seconds from 0.1 to 2"),
+            (json!({"request_timeout": 2.5}), "request_timeout must be seconds from 0.1 to 2"),
             (json!({"grace": -1}), "grace must be seconds from 0 to 3600"),
         ] {
             assert_eq!(refusal(&value), expected);

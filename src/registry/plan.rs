@@ -23,6 +23,8 @@ use super::lease::{Closed, Health};
 use super::roster::Position;
 use super::{Registry, lock};
 
+mod cleanup;
+
 /// What a request comes to, once its changes are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -179,42 +181,6 @@ impl Plan {
         let mut changes = vec![Change::Deregistered { entry }];
         self.forget_policy(registry, id.clone(), &mut changes);
         Planned { changes, outcome: Outcome::Deregistered }
-    }
-
-    /// Expires services whose lease is over, after looking at no more than `limit`. True with
-    /// it where the look stopped at the limit.
-    pub fn expire(&mut self, registry: &Registry, limit: usize) -> (Vec<Change>, bool) {
-        let known = self.known();
-        let due = lock(&registry.expiry).due(known.listening, limit);
-        let mut changes = Vec::new();
-        for entry in due.over {
-            if self.is_current(registry, &entry)
-                && let Some(closed) = entry.lease.close_if_over(known)
-            {
-                changes.push(self.expired(entry, closed));
-            }
-        }
-        (changes, due.more)
-    }
-
-    /// Stores no more than `limit` of the heartbeats that were heard since they were last
-    /// stored. True with them where there are more.
-    pub fn save_heartbeats(&mut self, registry: &Registry, limit: usize) -> (Vec<Change>, bool) {
-        let (heard, more) = {
-            let mut unsaved = lock(&registry.unsaved);
-            let count = unsaved.len().min(limit);
-            let heard: Vec<Arc<Entry>> = unsaved.drain(..count).collect();
-            (heard, !unsaved.is_empty())
-        };
-        let mut changes = Vec::new();
-        for entry in heard {
-            entry.lease.mark_saved();
-            if self.is_current(registry, &entry) {
-                self.heard.push(Arc::clone(&entry));
-                changes.push(Change::Heard { entry });
-            }
-        }
-        (changes, more)
     }
 
     /// Takes the plan back, because its changes could not be stored.
