@@ -57,9 +57,6 @@ const JOBS_PER_TURN: usize = 1_024;
 /// thousand that expire at once must not hold up a registration.
 const CLEANUP_PER_TURN: usize = 4_096;
 
-/// How often other registries may be first before a request is refused.
-const OVERTAKEN_MAX: usize = 50;
-
 /// See the module's page.
 pub(super) struct Storage {
     pub(super) keeper: Keeper,
@@ -212,31 +209,6 @@ impl Storage {
 
     fn refuse_all(&mut self, steps: Vec<Step>, reason: &str) {
         self.finish(steps, Vec::new(), |storage, step, _| storage.refuse(step, reason));
-    }
-
-    /// Puts what the steps were planned for before all other jobs, unless others were first too
-    /// often. How often they were, for what is planned next.
-    fn plan_again(
-        &mut self,
-        steps: Vec<Step>,
-        jobs: &mut VecDeque<Job>,
-        overtaken: usize,
-    ) -> usize {
-        if overtaken >= OVERTAKEN_MAX {
-            let reason = format!("other registries were first {OVERTAKEN_MAX} times in a row");
-            self.refuse_all(steps, &reason);
-            return 0;
-        }
-        let mut again = VecDeque::new();
-        for step in steps {
-            match step.again() {
-                Ok(job) => again.push_back(job),
-                Err(step) => self.refuse_all(vec![*step], "it cannot be planned again"),
-            }
-        }
-        again.append(jobs);
-        *jobs = again;
-        overtaken
     }
 
     /// Makes changes true that are stored, and adds what is to be told of them to `events`.

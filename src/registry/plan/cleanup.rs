@@ -1,5 +1,5 @@
-//! What a plan cleans up that nobody asks for: services that fell silent, and heartbeats that are not
-//! stored yet.
+//! What a plan cleans up that nobody asks for: services that fell silent, and heartbeats that are
+//! not stored yet.
 
 use std::sync::Arc;
 

@@ -1,15 +1,47 @@
 //! What other registries do to the list that they share with this one.
 
+use std::collections::VecDeque;
+
 use crate::backend::BackendError;
 use crate::backend::shared::{Beat, Missed, News, Place, Transaction};
 use crate::clock::Now;
 use crate::registry::{Event, Fact, Home};
 
 use super::super::contact::Heard;
+use super::super::messages::Job;
 use super::keeper::Keeper;
+use super::step::Step;
 use super::{Storage, describe};
 
+/// How often other registries may be first before a request is refused.
+const OVERTAKEN_MAX: usize = 50;
+
 impl Storage {
+    /// Puts what the steps were planned for before all other jobs, unless others were first too
+    /// often. How often they were, for what is planned next.
+    pub(super) fn plan_again(
+        &mut self,
+        steps: Vec<Step>,
+        jobs: &mut VecDeque<Job>,
+        overtaken: usize,
+    ) -> usize {
+        if overtaken >= OVERTAKEN_MAX {
+            let reason = format!("other registries were first {OVERTAKEN_MAX} times in a row");
+            self.refuse_all(steps, &reason);
+            return 0;
+        }
+        let mut again = VecDeque::new();
+        for step in steps {
+            match step.again() {
+                Ok(job) => again.push_back(job),
+                Err(step) => self.refuse_all(vec![*step], "it cannot be planned again"),
+            }
+        }
+        again.append(jobs);
+        *jobs = again;
+        overtaken
+    }
+
     /// Takes over what others did, in its order.
     pub(super) fn take_news(&mut self, news: Vec<News>) {
         for news in news {
