@@ -175,6 +175,24 @@ fn a_service_that_beats_at_one_is_alive_at_the_other_and_expires_once() {
 }
 
 #[test]
+fn a_type_is_given_to_another_when_all_know_that_its_holder_is_silent() {
+    let (_etcd, a, b) = pair();
+    let (at_a, at_b) = (a.client(), b.client());
+    let mut from_b = b.subscriber();
+    assert_eq!(at_a.request(&short_lived("silent", "T", 1))["success"], true);
+    assert_eq!(at_a.request(&registration("other", "T"))["code"], "duplicate_service_type");
+
+    wait_until("it is given", || {
+        at_b.request(&registration("other", "T"))["success"] == Value::Bool(true)
+    });
+
+    wait_until_agreed(&[&at_a, &at_b], |list| list.iter().map(|(id, _)| &id[..]).eq(["other"]));
+    let events = from_b.all_until_now();
+    let told: Vec<_> = events.iter().map(Event::about).collect();
+    assert_eq!(told, [("register", "silent"), ("expire", "silent"), ("register", "other")]);
+}
+
+#[test]
 fn a_service_that_moves_at_the_last_moment_is_not_expired() {
     const SERVICES: usize = 6;
     let (_etcd, a, b) = pair();
