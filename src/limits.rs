@@ -4,8 +4,11 @@
 //! registry finds the setting.
 
 use std::fmt;
+use std::time::Duration;
 
-use thiserror::Error;
+mod invalid;
+
+pub use invalid::{InvalidLimit, InvalidLimits};
 
 /// Something that is bounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,12 +39,30 @@ pub enum Limit {
     MessagesPerClient,
     /// The replies, or events, that wait for a client that does not read.
     RepliesPerClient,
+    /// The refusals that wait behind replies for which their client waits.
+    RefusalsPerClient,
+    /// The large replies to a client in ten seconds while memory is short.
+    LargeReplyBytes,
     /// The requests that are taken in a turn.
     RequestsPerTurn,
+    /// The bytes of requests that are taken in a turn.
+    BytesPerTurn,
     /// The connections.
     Connections,
+    /// The connections that wait to be accepted.
+    ConnectionsWaiting,
+    /// How long a peer takes to say who it is.
+    HandshakeSeconds,
+    /// How long a peer gives no sign of life.
+    SilenceSeconds,
     /// The memory of the process.
     MemoryBytes,
+    /// The connections to the HTTP port.
+    HttpConnections,
+    /// How long an HTTP request takes to arrive.
+    HttpRequestSeconds,
+    /// How long an answer over HTTP takes to leave.
+    HttpAnswerSeconds,
 }
 
 /// A value for each [`Limit`].
@@ -57,64 +78,9 @@ pub struct Exceeded {
     pub allowed: u64,
 }
 
-/// Why a limit cannot be as it is asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum InvalidLimit {
-    /// There is no limit of this name.
-    #[error("{} is no limit; the limits are {}", .0.escape_debug(), names())]
-    Unknown(String),
-    /// The limit exists, and this is nothing that it can be.
-    #[error(
-        "{} must be a whole number from {} to {}, not {given}",
-        limit.name(), limit.range().0, limit.range().1
-    )]
-    Impossible {
-        /// The limit.
-        limit: Limit,
-        /// What it was given.
-        given: String,
-    },
-    /// It is no list of limits.
-    #[error("must be limits such as services=1000,tags=8, not {0}")]
-    Form(String),
-}
-
-/// Two limits that exclude each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum InvalidLimits {
-    /// One is inside the other.
-    #[error(
-        "{} must be at least {}, {smaller_value}, not {larger_value}",
-        larger.name(), smaller.name()
-    )]
-    Order {
-        /// The one that must not be the smaller.
-        larger: Limit,
-        /// What it is.
-        larger_value: u64,
-        /// The one that must not be the larger.
-        smaller: Limit,
-        /// What that is.
-        smaller_value: u64,
-    },
-    /// The services that there may be leave no memory for clients.
-    #[error(
-        "memory_bytes must be at least {needed}, two and a half times registry_bytes, not {given}; \
-         raise it, or lower registry_bytes"
-    )]
-    Memory {
-        /// What it must be at the least.
-        needed: u64,
-        /// What it is.
-        given: u64,
-    },
-}
-
 impl Limit {
     /// All of them, in the order in which they are documented.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 25] = [
         Self::MessageBytes,
         Self::Frames,
         Self::Services,
@@ -128,9 +94,18 @@ impl Limit {
         Self::JobBytes,
         Self::MessagesPerClient,
         Self::RepliesPerClient,
+        Self::RefusalsPerClient,
+        Self::LargeReplyBytes,
         Self::RequestsPerTurn,
+        Self::BytesPerTurn,
         Self::Connections,
+        Self::ConnectionsWaiting,
+        Self::HandshakeSeconds,
+        Self::SilenceSeconds,
         Self::MemoryBytes,
+        Self::HttpConnections,
+        Self::HttpRequestSeconds,
+        Self::HttpAnswerSeconds,
     ];
 
     /// Its name, in settings and in refusals.
@@ -150,9 +125,18 @@ impl Limit {
             Self::JobBytes => "job_bytes",
             Self::MessagesPerClient => "messages_per_client",
             Self::RepliesPerClient => "replies_per_client",
+            Self::RefusalsPerClient => "refusals_per_client",
+            Self::LargeReplyBytes => "large_reply_bytes",
             Self::RequestsPerTurn => "requests_per_turn",
+            Self::BytesPerTurn => "bytes_per_turn",
             Self::Connections => "connections",
+            Self::ConnectionsWaiting => "connections_waiting",
+            Self::HandshakeSeconds => "handshake_seconds",
+            Self::SilenceSeconds => "silence_seconds",
             Self::MemoryBytes => "memory_bytes",
+            Self::HttpConnections => "http_connections",
+            Self::HttpRequestSeconds => "http_request_seconds",
+            Self::HttpAnswerSeconds => "http_answer_seconds",
         }
     }
 
@@ -179,9 +163,18 @@ impl Limit {
             Self::JobBytes => 16 << 20,
             Self::MessagesPerClient => 256,
             Self::RepliesPerClient => 16_384,
+            Self::RefusalsPerClient => 1_024,
+            Self::LargeReplyBytes => 8 << 20,
             Self::RequestsPerTurn => 256,
+            Self::BytesPerTurn => 1 << 20,
             Self::Connections => 16_384,
+            Self::ConnectionsWaiting => 8_192,
+            Self::HandshakeSeconds => 10,
+            Self::SilenceSeconds => 60,
             Self::MemoryBytes => 192 << 20,
+            Self::HttpConnections => 64,
+            Self::HttpRequestSeconds => 5,
+            Self::HttpAnswerSeconds => 15,
         }
     }
 
@@ -192,11 +185,21 @@ impl Limit {
             Self::MessageBytes | Self::ServiceBytes => (1 << 10, 16 << 20),
             Self::Frames => (3, 1_024),
             Self::Services | Self::Jobs | Self::Connections => (1, 1_000_000),
-            Self::RegistryBytes | Self::JobBytes => (1 << 10, 1 << 40),
+            Self::RegistryBytes | Self::JobBytes | Self::LargeReplyBytes | Self::BytesPerTurn => {
+                (1 << 10, 1 << 40)
+            }
             Self::Tags | Self::RequestsPerTurn => (1, 65_536),
             Self::NameBytes => (64, 65_536),
             Self::TtlMin | Self::TtlMax => (1, u32::MAX as u64),
-            Self::MessagesPerClient | Self::RepliesPerClient => (1, 1_000_000),
+            Self::MessagesPerClient | Self::RepliesPerClient | Self::RefusalsPerClient => {
+                (1, 1_000_000)
+            }
+            Self::ConnectionsWaiting => (1, 65_535),
+            Self::HandshakeSeconds | Self::HttpRequestSeconds | Self::HttpAnswerSeconds => {
+                (1, 3_600)
+            }
+            Self::SilenceSeconds => (2, 86_400),
+            Self::HttpConnections => (1, 4_096),
             Self::MemoryBytes => (32 << 20, 1 << 40),
         }
     }
@@ -219,6 +222,12 @@ impl Limits {
     #[must_use]
     pub fn count(&self, limit: Limit) -> usize {
         usize::try_from(self.get(limit)).unwrap_or(usize::MAX)
+    }
+
+    /// The same as so many seconds.
+    #[must_use]
+    pub const fn duration(&self, limit: Limit) -> Duration {
+        Duration::from_secs(self.get(limit))
     }
 
     /// The same, with `limit` at `value`.
@@ -317,16 +326,24 @@ impl fmt::Display for Exceeded {
             Limit::JobBytes => ("At most", "bytes of requests wait to be stored"),
             Limit::MessagesPerClient => ("At most", "messages of a client wait to be read"),
             Limit::RepliesPerClient => ("At most", "replies wait for a client to read them"),
+            Limit::RefusalsPerClient => ("At most", "refusals wait for a client behind replies"),
+            Limit::LargeReplyBytes => (
+                "A client gets at most",
+                "bytes of large replies in ten seconds while memory is short",
+            ),
             Limit::RequestsPerTurn => ("At most", "requests are taken in a turn"),
+            Limit::BytesPerTurn => ("At most", "bytes of requests are taken in a turn"),
             Limit::Connections => ("There are at most", "connections"),
+            Limit::ConnectionsWaiting => ("At most", "connections wait to be accepted"),
+            Limit::HandshakeSeconds => ("A peer says who it is within", "seconds"),
+            Limit::SilenceSeconds => ("A peer gives a sign of life within", "seconds"),
             Limit::MemoryBytes => ("The registry takes at most", "bytes of memory"),
+            Limit::HttpConnections => ("There are at most", "HTTP connections"),
+            Limit::HttpRequestSeconds => ("An HTTP request arrives within", "seconds"),
+            Limit::HttpAnswerSeconds => ("An HTTP answer leaves within", "seconds"),
         };
         write!(formatter, "{before} {allowed} {behind}")
     }
-}
-
-fn names() -> String {
-    Limit::ALL.map(Limit::name).join(", ")
 }
 
 #[cfg(test)]

@@ -113,9 +113,7 @@ impl Heartbeats {
     }
 
     fn send(&self, frames: &[&[u8]]) -> Result<(), Failure> {
-        if !send(&self.socket, frames)? {
-            self.statistics.count_undelivered();
-        }
+        self.statistics.count_delivery(send(&self.socket, frames)?);
         Ok(())
     }
 }

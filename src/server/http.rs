@@ -16,12 +16,14 @@ use zmq::{POLLIN, POLLOUT, PollEvents, PollItem};
 
 use crate::access::{Refusals, RefusedPeers};
 use crate::clock::{Clock, ListeningTime};
+use crate::limits::{Limit, Limits};
 use crate::mailbox::{Mailbox, Post};
 
 use super::descriptors::WARNING_INTERVAL;
 use super::doors::Doors;
 use super::messages::Stop;
 use super::sockets::SocketError;
+use super::statistics::Statistics;
 use super::thread::Failure;
 
 mod cached;
@@ -38,10 +40,6 @@ pub(super) use pages::Pages;
 
 use connection::{Connection, State};
 
-/// How many connections are open at once. When there are more, the one that had to be done
-/// first makes room, so that peers that say nothing keep nobody out.
-const CONNECTIONS_MAX: usize = 64;
-
 /// How many connections are taken before those that are open are looked at again, so that a flood
 /// of them leaves to each some time to say what it wants.
 const ACCEPTS_PER_TURN: usize = 8;
@@ -56,6 +54,8 @@ pub(super) struct Http {
     mailbox: Mailbox<Stop>,
     doors: Doors,
     clock: Clock,
+    limits: Limits,
+    statistics: Statistics,
     pages: Pages,
     connections: Vec<Connection>,
     refused: RefusedPeers,
@@ -79,6 +79,8 @@ impl Http {
         mailbox: Mailbox<Stop>,
         doors: Doors,
         clock: Clock,
+        limits: Limits,
+        statistics: Statistics,
         pages: Pages,
     ) -> Self {
         Self {
@@ -86,6 +88,8 @@ impl Http {
             mailbox,
             doors,
             clock,
+            limits,
+            statistics,
             pages,
             connections: Vec::new(),
             refused: RefusedPeers::default(),
@@ -144,7 +148,7 @@ impl Http {
                     self.refused.note(Some(peer.ip()));
                     continue;
                 }
-                Ok((stream, _)) => Connection::new(stream, now),
+                Ok((stream, _)) => Connection::new(stream, now, &self.limits),
                 Err(error) => Err(error),
             };
             match connection {
@@ -168,16 +172,18 @@ impl Http {
         }
     }
 
-    /// Takes a connection in, at the cost of another one where there are too many, and answers
-    /// at once where its request has come already.
+    /// Takes a connection in, and answers at once where its request has come already. Where there
+    /// are too many, the one that had to be done first makes room, so that peers that say nothing
+    /// keep nobody out.
     fn serve(&mut self, mut connection: Connection) {
         if self.go_on(&mut connection) == State::Over {
             return;
         }
-        if self.connections.len() >= CONNECTIONS_MAX {
+        if self.connections.len() >= self.limits.count(Limit::HttpConnections) {
             let oldest = self.connections.iter().enumerate().min_by_key(|(_, one)| one.deadline());
             if let Some((index, _)) = oldest {
-                self.connections.swap_remove(index);
+                let closed = self.connections.swap_remove(index);
+                self.statistics.count_exceeded(Limit::HttpConnections, closed.peer());
             }
         }
         self.connections.push(connection);
@@ -189,8 +195,13 @@ impl Http {
         let connections = std::mem::take(&mut self.connections);
         for (mut connection, &is_ready) in connections.into_iter().zip(&ready.connections) {
             let state = if is_ready { self.go_on(&mut connection) } else { State::Open };
-            if state == State::Open && connection.deadline() > now {
+            if state == State::Over {
+                continue;
+            }
+            if connection.deadline() > now {
                 self.connections.push(connection);
+            } else if let Some(limit) = connection.overdue() {
+                self.statistics.count_exceeded(limit, connection.peer());
             }
         }
     }

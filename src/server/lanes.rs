@@ -5,15 +5,11 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::limits::{Limit, Limits};
+use crate::limits::{Exceeded, Limit, Limits};
 use crate::protocol::envelope::Identity;
 use crate::protocol::fault::Overload;
 
 use super::messages::Reply;
-
-/// How many refusals may queue in a lane behind the replies that are awaited. A client that has
-/// so many unanswered requests is not waiting for answers; it loses the next ones.
-const REFUSALS_WAITING_MAX: usize = 1_024;
 
 /// See the module's page.
 #[derive(Debug)]
@@ -86,15 +82,14 @@ impl Lanes {
         self.awaited.add(bytes);
     }
 
-    /// Queues a reply behind those that are awaited. False, and lost, if too many queue.
-    pub(super) fn queue(&mut self, reply: Reply) -> bool {
+    /// Queues a refusal behind the replies that are awaited. Lost, if too many queue: a client that
+    /// has so many unanswered requests is not waiting for answers.
+    pub(super) fn queue(&mut self, reply: Reply) -> Result<(), Exceeded> {
         let lane = self.lanes.entry(reply.caller.client.clone()).or_default();
-        if lane.refusals >= REFUSALS_WAITING_MAX {
-            return false;
-        }
+        self.limits.check(Limit::RefusalsPerClient, lane.refusals + 1)?;
         lane.refusals += 1;
         lane.replies.push_back(Waiting::Ready(reply));
-        true
+        Ok(())
     }
 
     /// The first awaited reply to its client is here. Gives back all that can be sent now.
@@ -157,9 +152,9 @@ mod tests {
     fn replies_leave_in_the_order_of_the_requests() {
         let mut lanes = Lanes::new(Limits::default());
         lanes.expect(b"a".to_vec(), 100);
-        assert!(lanes.queue(reply("a", "refused")));
+        lanes.queue(reply("a", "refused")).unwrap();
         lanes.expect(b"a".to_vec(), 100);
-        assert!(lanes.queue(reply("a", "refused, too")));
+        lanes.queue(reply("a", "refused, too")).unwrap();
 
         assert_eq!(bodies(lanes.complete(reply("a", "first"))), ["first", "refused"]);
         assert!(lanes.is_busy(&b"a".to_vec()));
@@ -182,16 +177,19 @@ mod tests {
 
     #[test]
     fn a_lane_is_bounded() {
-        let mut lanes = Lanes::new(Limits::default());
+        let limits = Limits::default().with(Limit::RefusalsPerClient, 3).unwrap();
+        let mut lanes = Lanes::new(limits);
         lanes.expect(b"a".to_vec(), 100);
 
-        for _ in 0..REFUSALS_WAITING_MAX {
-            assert!(lanes.queue(reply("a", "no")));
+        for _ in 0..3 {
+            lanes.queue(reply("a", "no")).unwrap();
         }
-        assert!(!lanes.queue(reply("a", "lost")));
+        let exceeded = Exceeded { limit: Limit::RefusalsPerClient, allowed: 3 };
+        assert_eq!(lanes.queue(reply("a", "lost")), Err(exceeded));
 
-        assert_eq!(lanes.complete(reply("a", "yes")).len(), REFUSALS_WAITING_MAX + 1);
+        assert_eq!(lanes.complete(reply("a", "yes")).len(), 4);
     }
+
     fn limited(jobs: u64, job_bytes: u64) -> Lanes {
         let limits = Limits::default().with(Limit::Jobs, jobs).unwrap();
         Lanes::new(limits.with(Limit::JobBytes, job_bytes).unwrap())

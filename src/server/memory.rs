@@ -21,11 +21,7 @@ const LARGE: usize = 4 << 10;
 /// How much is sent before the memory is measured again.
 const MEASURED_EVERY: usize = 1 << 20;
 
-/// What a client may be sent in large replies while memory is short, within one to two periods:
-/// two lists of ten thousand services.
-const ALLOWANCE: usize = 8 << 20;
-
-/// How long what a client was sent is remembered at the least.
+/// How long what a client was sent is remembered: at the least, and twice as long at the most.
 const PERIOD: Duration = Duration::from_secs(10);
 
 /// See the module's page.
@@ -113,7 +109,7 @@ impl<Gauge: Measure> Memory<Gauge> {
         }
         let sent = |period: &HashMap<Identity, usize>| period.get(client).copied();
         let recent = sent(&self.sent).unwrap_or(0) + sent(&self.sent_before).unwrap_or(0);
-        if recent < ALLOWANCE && !self.is_exhausted() {
+        if recent < self.limits.count(Limit::LargeReplyBytes) && !self.is_exhausted() {
             return Ok(());
         }
         Err(self.limits.exceeded(Limit::MemoryBytes))
@@ -210,6 +206,17 @@ mod tests {
 
         gauge.0.set(LIMIT / 2);
         assert!(sends(&mut memory, "flood", 2));
+    }
+
+    #[test]
+    fn how_much_a_client_may_be_sent_while_memory_is_short_is_a_setting() {
+        for (allowed, expected) in [(LIST as u64, 1), (LIST as u64 * 5, 5)] {
+            let gauge = Fake(Cell::new(LIMIT));
+            let mut memory = memory(&gauge);
+            memory.limits = memory.limits.with(Limit::LargeReplyBytes, allowed).unwrap();
+
+            assert_eq!((0..10).take_while(|_| sends(&mut memory, "flood", 0)).count(), expected);
+        }
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl Requests {
             state = self.take_turn()?;
         }
         if state == State::Stopping {
-            self.take_requests(LAST_REQUESTS_MAX)?;
+            self.take_requests(LAST_REQUESTS_MAX, usize::MAX)?;
         }
         while state == State::Stopping && self.lanes.awaited() > 0 {
             wait(&self.socket, false, self.mailbox.descriptor())?;
@@ -95,13 +95,14 @@ impl Requests {
         Ok(())
     }
 
-    /// Waits for something to do, and does it; no more requests are taken than a turn may have, so
-    /// that replies that are ready meanwhile can leave.
+    /// Waits for something to do, and does it; no more is taken than a turn may have, so that
+    /// replies that are ready meanwhile can leave.
     fn take_turn(&mut self) -> Result<State, Failure> {
         let ready = wait(&self.socket, true, self.mailbox.descriptor())?;
         let state = if ready.mailbox { self.empty_mailbox()? } else { State::Running };
         if ready.socket {
-            self.take_requests(self.limits.count(Limit::RequestsPerTurn))?;
+            let [requests, bytes] = [Limit::RequestsPerTurn, Limit::BytesPerTurn];
+            self.take_requests(self.limits.count(requests), self.limits.count(bytes))?;
         }
         self.pulse.beat();
         Ok(state)
@@ -127,13 +128,17 @@ impl Requests {
         }
     }
 
-    fn take_requests(&mut self, limit: usize) -> Result<(), Failure> {
+    /// Takes what has arrived: so many requests at the most, and none behind so many bytes.
+    fn take_requests(&mut self, requests_max: usize, bytes_max: usize) -> Result<(), Failure> {
         let mut received = Received::default();
         let mut stopwatch = Stopwatch::start();
-        for _ in 0..limit {
+        let (mut requests, mut bytes) = (0, 0);
+        while requests < requests_max && bytes < bytes_max {
             if !receive(&self.socket, &mut received)? {
                 break;
             }
+            requests += 1;
+            bytes += received.size().bytes;
             let taken = read(received.frames(), received.size(), &self.limits);
             let (asked, awaited) = (taken.asked, self.lanes.awaited());
             self.heard.note(&mut received);
@@ -229,9 +234,8 @@ impl Requests {
         if !self.lanes.is_busy(&reply.caller.client) {
             return self.send(reply);
         }
-        if !self.lanes.queue(reply) {
-            // Its client has too many requests that are not answered yet.
-            self.statistics.count_undelivered();
+        if let Err(exceeded) = self.lanes.queue(reply) {
+            self.statistics.count_dropped(exceeded.limit);
         }
         Ok(())
     }
@@ -244,10 +248,8 @@ impl Requests {
             reply = Reply::new(reply.caller, RequestFailure::ShortOfMemory(exceeded).body());
         }
         let Caller { client, envelope, .. } = &reply.caller;
-        if let Some(frames) = envelope.seal(client, &reply.body)
-            && !send(&self.socket, &frames)?
-        {
-            self.statistics.count_undelivered();
+        if let Some(frames) = envelope.seal(client, &reply.body) {
+            self.statistics.count_delivery(send(&self.socket, &frames)?);
         }
         if reply.then_stop {
             log::info!("a client asked the registry to stop");
@@ -330,26 +332,37 @@ mod tests {
         }
     }
 
-    #[test]
-    fn no_more_requests_are_taken_in_a_turn_than_the_limit_says() {
+    /// A thread whose limits are `limits`, and how many of seven requests, with so much of a filler
+    /// in each, it answers in each turn.
+    fn turns(limits: &str, filler: usize) -> Vec<usize> {
         let (mut requests, _taken) = thread();
         let (_postbox, mailbox) = mailbox(1).unwrap();
         let context = Context::new();
         requests.mailbox = mailbox;
         requests.socket = context.socket(SocketType::ROUTER).unwrap();
-        requests.limits = requests.limits.with(Limit::RequestsPerTurn, 3).unwrap();
+        requests.limits = requests.limits.with_text(limits).unwrap();
         requests.socket.bind("inproc://requests").unwrap();
         let flood = context.socket(SocketType::DEALER).unwrap();
         flood.connect("inproc://requests").unwrap();
+        let body = format!(r#"{{"action": "health", "filler": "{}"}}"#, "x".repeat(filler));
         for _ in 0..7 {
-            flood.send_multipart([b"REQ".as_slice(), br#"{"action": "health"}"#], 0).unwrap();
+            flood.send_multipart([b"REQ".as_slice(), body.as_bytes()], 0).unwrap();
         }
 
-        for expected in [3, 3, 1] {
+        let mut turns = Vec::new();
+        while turns.iter().sum::<usize>() < 7 {
             assert!(requests.take_turn().unwrap() == State::Running);
-
             let answers = || flood.recv_multipart(zmq::DONTWAIT).ok();
-            assert_eq!(std::iter::from_fn(answers).count(), expected);
+            turns.push(std::iter::from_fn(answers).count());
         }
+        turns
+    }
+
+    #[test]
+    fn no_more_is_taken_in_a_turn_than_the_limits_say() {
+        assert_eq!(turns("requests_per_turn=3", 0), [3, 3, 1]);
+        // The request with which it is more is answered in that turn.
+        assert_eq!(turns("bytes_per_turn=10000", 4_000), [3, 3, 1]);
+        assert_eq!(turns("requests_per_turn=2,bytes_per_turn=10000", 4_000), [2, 2, 2, 1]);
     }
 }

@@ -13,22 +13,6 @@ use super::gatekeeper;
 /// events to leave, short enough for a peer that is gone.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// How long a peer may take to say who it is. One that connects and says nothing holds a file
-/// descriptor for no longer.
-const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
-
-/// How often a peer that is silent is asked whether it is there, and how long it may take to
-/// answer. The connection of one whose host was switched off, or that stopped to read what it gets,
-/// is closed then, and what waits for it is dropped. Both long: nobody is waiting for this, and a
-/// client that stood still for a moment shall find its replies.
-const ASK_AFTER: Duration = Duration::from_secs(30);
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
-
-/// How many connections may wait to be accepted, as far as the system lets them: when the registry
-/// is started again, thousands of clients come back at once. Linux has 4096 at the most, unless
-/// `net.core.somaxconn` says otherwise; the others try again by themselves.
-const BACKLOG: i32 = 8_192;
-
 /// Prepares a socket, before it listens.
 pub(super) fn set_options(
     socket: &Socket,
@@ -47,11 +31,14 @@ pub(super) fn set_options(
     socket.set_maxmsgsize(i64::try_from(message_bytes).unwrap_or(i64::MAX))?;
     socket.set_rcvhwm(number(limits.get(Limit::MessagesPerClient)))?;
     socket.set_sndhwm(number(limits.get(Limit::RepliesPerClient)))?;
-    socket.set_backlog(BACKLOG)?;
+    socket.set_backlog(number(limits.get(Limit::ConnectionsWaiting)))?;
 
-    socket.set_handshake_ivl(milliseconds(HANDSHAKE_MAX))?;
-    socket.set_heartbeat_ivl(milliseconds(ASK_AFTER))?;
-    socket.set_heartbeat_timeout(milliseconds(ANSWER_WITHIN))?;
+    socket.set_handshake_ivl(milliseconds(limits.duration(Limit::HandshakeSeconds)))?;
+    // Half of it passes until a silent peer is asked whether it is there, and half is for its
+    // answer.
+    let half = milliseconds(limits.duration(Limit::SilenceSeconds) / 2);
+    socket.set_heartbeat_ivl(half)?;
+    socket.set_heartbeat_timeout(half)?;
 
     if socket_type == SocketType::ROUTER {
         // A client that comes back before its old connection is known to be dead takes over.

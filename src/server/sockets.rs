@@ -124,6 +124,17 @@ impl Peer for Received {
     }
 }
 
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Delivery {
+    /// It is on its way.
+    Sent,
+    /// As many wait for its receiver as may.
+    Full,
+    /// Its receiver is gone.
+    Gone,
+}
+
 /// What a thread that waits for a socket and a mailbox was woken by.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ready {
@@ -235,21 +246,20 @@ pub(super) fn is_this_host(peer: IpAddr) -> bool {
         || if_addrs::get_if_addrs().is_ok_and(|own| own.iter().any(|one| one.ip() == peer))
 }
 
-/// Sends a message without waiting. One that cannot be delivered is dropped, which is what false
-/// says: its client is gone, or takes none of its replies.
-pub(super) fn send(socket: &Socket, frames: &[&[u8]]) -> Result<bool, Failure> {
-    loop {
+/// Sends a message without waiting. One that cannot be delivered is dropped.
+pub(super) fn send(socket: &Socket, frames: &[&[u8]]) -> Result<Delivery, Failure> {
+    let dropped = loop {
         match socket.send_multipart(frames, DONTWAIT) {
-            Ok(()) => return Ok(true),
+            Ok(()) => return Ok(Delivery::Sent),
             Err(zmq::Error::EINTR) => {}
-            Err(zmq::Error::EAGAIN | zmq::Error::EHOSTUNREACH) => {
-                let thread = thread::current();
-                log::debug!("{}: a reply could not be delivered", thread.name().unwrap_or("?"));
-                return Ok(false);
-            }
+            Err(zmq::Error::EAGAIN) => break Delivery::Full,
+            Err(zmq::Error::EHOSTUNREACH) => break Delivery::Gone,
             Err(error) => return Err(format!("sending failed: {error}")),
         }
-    }
+    };
+    let thread = thread::current();
+    log::debug!("{}: a reply could not be delivered", thread.name().unwrap_or("?"));
+    Ok(dropped)
 }
 
 fn receive_frame(socket: &Socket) -> Result<Option<Message>, Failure> {

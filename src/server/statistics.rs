@@ -16,6 +16,7 @@ use crate::protocol::reply::{Counts, Totals};
 use crate::registry::EventKind;
 
 use super::refusals::{Refusals, Refused, Report};
+use super::sockets::Delivery;
 
 /// The upper ends of the ranges in which commits are counted by how long they took. What took
 /// longer than the last is counted behind it.
@@ -201,9 +202,19 @@ impl Statistics {
         self.0.failed_commits.add(1);
     }
 
-    /// Counts a reply or an event that its receiver did not take.
-    pub(super) fn count_undelivered(&self) {
+    /// Counts what became of a reply.
+    pub(super) fn count_delivery(&self, delivery: Delivery) {
+        match delivery {
+            Delivery::Sent => {}
+            Delivery::Full => self.count_dropped(Limit::RepliesPerClient),
+            Delivery::Gone => self.0.undelivered.add(1),
+        }
+    }
+
+    /// Counts a reply that was dropped, because there would be more than `limit` allows.
+    pub(super) fn count_dropped(&self, limit: Limit) {
         self.0.undelivered.add(1);
+        self.count_exceeded(limit, None);
     }
 
     /// Notes how many jobs wait to be stored.
@@ -303,7 +314,7 @@ impl Statistics {
         self.0.failed_commits.get()
     }
 
-    /// How many replies and events were not taken by their receivers.
+    /// How many replies were not taken by their receivers.
     pub(super) fn undelivered(&self) -> u64 {
         self.0.undelivered.get()
     }

@@ -12,9 +12,6 @@ use crate::support::{
 /// How many requests may wait for the database in these tests.
 const JOBS: usize = 100;
 
-/// How many refusals may queue behind them for one client.
-const REFUSALS_WAITING_MAX: usize = 1_024;
-
 #[test]
 fn a_burst_of_thousands_is_answered_in_full_and_in_order() {
     let registry = Registry::start();
@@ -40,7 +37,8 @@ fn a_full_queue_is_refused_at_once_and_loses_nothing_that_was_taken() {
     first.send(&registration("first", ""));
     gate.wait_for_arrival();
     let flood = server.client();
-    let sent = JOBS + REFUSALS_WAITING_MAX / 2;
+    // No more refusals than may wait for one client.
+    let sent = JOBS + Limit::RefusalsPerClient.default_value() as usize / 2;
     for number in 0..sent {
         flood.send(&registration(&format!("dev-{number}"), ""));
     }
@@ -78,4 +76,41 @@ fn a_full_queue_is_refused_at_once_and_loses_nothing_that_was_taken() {
     }
     assert!(taken >= JOBS / 2 - 1, "{taken} were taken");
     assert!(taken + probes.len() >= JOBS, "{taken} were taken, and {} of others", probes.len());
+}
+
+#[test]
+fn refusals_that_wait_for_a_client_are_bounded_and_those_beyond_are_counted() {
+    let gate = Gate::default();
+    let limits = embedded_config().limits.with_text("jobs=10,refusals_per_client=7").unwrap();
+    let config = Config { limits, ..embedded_config() };
+    let server = Embedded::start_with(config, ScriptedBackend::behind(&gate));
+    gate.close();
+    let first = server.client();
+    first.send(&registration("first", ""));
+    gate.wait_for_arrival();
+
+    let flood = server.client();
+    for number in 0..100 {
+        flood.send(&registration(&format!("dev-{number}"), ""));
+    }
+    // The first has one of ten, and the flood no more than it leaves.
+    let (taken, waiting) = (5, 7);
+    let watcher = server.client();
+    let mut info = watcher.info();
+    while info["refused"]["overloaded"] != 100 - taken {
+        info = watcher.info();
+    }
+    gate.open();
+
+    let dropped = 100 - taken - waiting;
+    assert_eq!(info["exceeded"]["refusals_per_client"], dropped, "{info}");
+    assert_eq!(info["totals"]["undelivered"], dropped, "{info}");
+    assert_success(&first.receive());
+    for _ in 0..taken {
+        assert_success(&flood.receive());
+    }
+    for _ in 0..waiting {
+        assert_eq!(flood.receive()["code"], "overloaded");
+    }
+    assert_success(&flood.health());
 }

@@ -4,22 +4,16 @@
 //! a connection goes as far as it can, and says what to poll it for.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{IpAddr, Shutdown, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{ListeningTime, Now};
+use crate::limits::{Limit, Limits};
 
 use super::request::{Fault, HEAD_LENGTH_MAX, Request, read_head};
 use super::response::Response;
-
-/// How long a head may take to arrive.
-const READING_MAX: Duration = Duration::from_secs(5);
-
-/// How long an answer may take to leave: enough for a list of a hundred thousand services over
-/// a slow network.
-const ANSWERING_MAX: Duration = Duration::from_secs(15);
 
 /// How long the peer may take to close its side.
 const LEAVING_MAX: Duration = Duration::from_secs(1);
@@ -34,6 +28,8 @@ pub(super) struct Connection {
     stream: TcpStream,
     stage: Stage,
     deadline: ListeningTime,
+    /// How long its answer may take to leave.
+    answering_max: Duration,
 }
 
 #[derive(Debug)]
@@ -62,10 +58,12 @@ pub(super) enum State {
 
 impl Connection {
     /// A connection that was just made.
-    pub(super) fn new(stream: TcpStream, now: ListeningTime) -> io::Result<Self> {
+    pub(super) fn new(stream: TcpStream, now: ListeningTime, limits: &Limits) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         let stage = Stage::Reading(Vec::new());
-        Ok(Self { stream, stage, deadline: now.plus(READING_MAX) })
+        let deadline = now.plus(limits.duration(Limit::HttpRequestSeconds));
+        let answering_max = limits.duration(Limit::HttpAnswerSeconds);
+        Ok(Self { stream, stage, deadline, answering_max })
     }
 
     pub(super) fn descriptor(&self) -> RawFd {
@@ -82,6 +80,22 @@ impl Connection {
         self.deadline
     }
 
+    /// Which limit it has reached when its deadline has passed. None, where its peer said nothing,
+    /// as browsers do that connect in advance, or has been told everything.
+    pub(super) const fn overdue(&self) -> Option<Limit> {
+        match &self.stage {
+            Stage::Reading(received) if received.is_empty() => None,
+            Stage::Reading(_) => Some(Limit::HttpRequestSeconds),
+            Stage::Answering(_) => Some(Limit::HttpAnswerSeconds),
+            Stage::Leaving(_) => None,
+        }
+    }
+
+    /// Where it comes from, if that can still be told.
+    pub(super) fn peer(&self) -> Option<IpAddr> {
+        self.stream.peer_addr().ok().map(|address| address.ip())
+    }
+
     /// Goes on as far as that is possible without waiting. `answer` is asked at most once.
     pub(super) fn advance(
         &mut self,
@@ -93,7 +107,7 @@ impl Connection {
                 Stage::Reading(received) => match read_request(&mut self.stream, received) {
                     Ok(request) => {
                         let (response, with_body) = answer(request);
-                        self.deadline = now.listening.plus(ANSWERING_MAX);
+                        self.deadline = now.listening.plus(self.answering_max);
                         Stage::Answering(Outgoing::new(&response, with_body, now))
                     }
                     Err(pause) => return pause,

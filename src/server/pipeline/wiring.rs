@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::TcpListener;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
@@ -140,10 +141,7 @@ impl Threads {
                 parts.stop,
             ),
             timer: wiring.timer(parts.cleanup_interval, clean_up_sender, clockwork_stop),
-            http: parts.http.map(|listener| {
-                let (doors, clock) = (wiring.doors.clone(), wiring.clock.clone());
-                Http::new(listener, http_mailbox, doors, clock, wiring.pages())
-            }),
+            http: parts.http.map(|listener| wiring.http(listener, http_mailbox)),
             follower,
             herald,
             keeps_gatekeeper,
@@ -282,6 +280,18 @@ impl Wiring {
             descriptors: DescriptorWatch::default(),
             pulse: self.watch.over_clockwork(TIMER),
         }
+    }
+
+    fn http(&self, listener: TcpListener, mailbox: Mailbox<Stop>) -> Http {
+        Http::new(
+            listener,
+            mailbox,
+            self.doors.clone(),
+            self.clock.clone(),
+            self.limits,
+            self.statistics.clone(),
+            self.pages(),
+        )
     }
 
     fn pages(&self) -> Pages {

@@ -1,10 +1,12 @@
 //! File descriptors and connections: how many there may be, and what happens beyond.
 
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use serde_json::json;
 
 use crate::http::exchange::address;
 use crate::support::raw::{frame, shake_hands};
@@ -58,7 +60,7 @@ fn connections_beyond_the_limit_wait_until_others_have_ended() {
     while refused() == 0 {
         assert!(clients.len() < 50, "nobody is ever refused");
         let client = registry.client();
-        client.send(&serde_json::json!({"action": "health"}));
+        client.send(&json!({"action": "health"}));
         clients.push(client);
         // It is answered, unless it is refused.
         wait_until("it gets an answer", || refused() > 0 || is_served(&clients[clients.len() - 1]));
@@ -69,9 +71,32 @@ fn connections_beyond_the_limit_wait_until_others_have_ended() {
     let late = clients.pop().unwrap();
     assert!(!is_served(&late));
     assert_success(&first.health());
+    // The peer hears nothing; whoever runs the registry does.
+    wait_until("it tells", || registry.log().contains("connections ("));
+    let log = registry.log();
+    let line = log.lines().find(|line| line.contains("connections (")).unwrap();
+    assert!(line.contains("WARN") && line.contains("to 127.0.0.1"), "{line}");
     drop(clients);
 
     wait_until("the late one is let in", || is_served(&late));
+}
+
+#[test]
+fn connections_that_wait_to_be_accepted_are_bounded() {
+    let launch = Launch::new().descriptor_limits(100, 100);
+    let registry = launch.flag("--limits", "connections_waiting=3").start();
+    let port = port_of(&registry.endpoints().requests);
+    let mut silent: Vec<TcpStream> =
+        (0..100).map_while(|_| TcpStream::connect(("127.0.0.1", port)).ok()).collect();
+
+    // When there is no descriptor left, nothing is accepted, and then nobody gets in.
+    let address = ([127, 0, 0, 1], port).into();
+    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(500)) {
+        silent.push(stream);
+        assert!(silent.len() < 300, "{} connections are made", silent.len());
+    }
+
+    assert!(silent.len() > 3, "{}", silent.len());
 }
 
 #[test]
@@ -92,7 +117,7 @@ fn a_registry_that_runs_out_of_descriptors_says_so_serves_its_clients_and_recove
 
     drop(silent);
     let late = registry.client();
-    late.send(&serde_json::json!({"action": "health"}));
+    late.send(&json!({"action": "health"}));
     wait_until("a new client is served", || is_served(&late));
 }
 
@@ -138,7 +163,14 @@ fn where_no_descriptor_is_left_a_message_that_never_ends_is_cut_off_all_the_same
         drop(silent);
     }
 
-    assert_eq!(client.info()["exceeded"]["memory_bytes"], 2);
+    let mut info = json!(null);
+    // Until the memory is free again, which it is a moment later, it says no more than that.
+    wait_until("it tells what it closed", || {
+        info = client.info();
+        info["success"] == true
+    });
+    let refused = info["refused"]["overloaded"].as_u64().unwrap_or(0);
+    assert_eq!(info["exceeded"]["memory_bytes"], 2 + refused, "{info}");
     let highest = registry.memory("VmHWM:");
     assert!(highest < MEMORY_MAX, "it has taken {highest} KiB of memory");
     let log = registry.log();
@@ -150,15 +182,24 @@ fn open_descriptors(registry: &Registry) -> usize {
 }
 
 #[test]
-fn who_connects_and_says_nothing_is_given_up() {
-    let registry = Registry::start();
-    let port = port_of(&registry.endpoints().requests);
-    let mut silent = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    silent.set_read_timeout(Some(PATIENCE)).unwrap();
+fn who_connects_and_says_nothing_is_given_up_as_soon_as_the_setting_says() {
+    let [patient, strict] = ["handshake_seconds=3600", "handshake_seconds=1"].map(|limits| {
+        let registry = Launch::new().flag("--limits", limits).start();
+        let port = port_of(&registry.endpoints().requests);
+        let silent = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        silent.set_read_timeout(Some(PATIENCE)).unwrap();
+        (registry, silent)
+    });
+    let (_patient, mut tolerated) = patient;
+    let (_strict, mut silent) = strict;
 
     let mut greeting = Vec::new();
     // The greeting of ZeroMQ, and then the end, instead of an error at the deadline.
-    std::io::Read::read_to_end(&mut silent, &mut greeting).unwrap();
+    silent.read_to_end(&mut greeting).unwrap();
 
     assert!(greeting.starts_with(&[0xff]), "{greeting:?}");
+    // The other one came first, and is still there.
+    tolerated.set_nonblocking(true).unwrap();
+    let error = tolerated.read_to_end(&mut Vec::new()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
 }

@@ -91,7 +91,12 @@ fn small_replies_that_nobody_reads_are_dropped_by_their_number() {
         assert_success(&polite.health());
     }
 
-    assert!(polite.info()["totals"]["undelivered"].as_u64().unwrap() > 500);
+    let info = polite.info();
+    assert!(info["totals"]["undelivered"].as_u64().unwrap() > 500, "{info}");
+    assert_eq!(info["totals"]["undelivered"], info["exceeded"]["replies_per_client"]);
+    drop((flood, polite));
+    let log = registry.stop().stderr;
+    assert!(log.contains("WARN") && log.contains("replies_per_client ("), "{log}");
 }
 
 #[test]
