@@ -12,8 +12,12 @@ mod event_proxy;
 mod faulty_disk;
 mod impatient;
 mod launch;
+#[cfg(target_os = "linux")]
+mod mute_kernel;
 mod peer;
 mod place;
+#[cfg(target_os = "linux")]
+mod preloaded;
 mod process;
 pub(crate) mod raw;
 mod registry;
@@ -32,6 +36,8 @@ pub(crate) use event_proxy::EventProxy;
 pub(crate) use faulty_disk::{Calls, Fate, FaultyDisk};
 pub(crate) use impatient::Impatient;
 pub(crate) use launch::Launch;
+#[cfg(target_os = "linux")]
+pub(crate) use mute_kernel::MuteKernel;
 pub(crate) use peer::Peer;
 pub(crate) use place::Place;
 pub(crate) use process::{Finished, Process};

@@ -6,7 +6,11 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{Host, from};
-use crate::support::{DEADLINE, Launch, Peer, Registry, assert_refused, assert_success, json_in};
+#[cfg(target_os = "linux")]
+use crate::support::MuteKernel;
+use crate::support::{
+    Client, DEADLINE, Launch, Peer, Registry, assert_refused, assert_success, json_in,
+};
 
 const FILE: &str = "registry.yaml";
 
@@ -80,42 +84,109 @@ fn what_comes_over_a_connection_that_would_not_be_made_any_more_is_refused() {
     assert_success(&registry.client().get("dev"));
 }
 
-#[test]
-fn who_has_subscribed_and_may_not_connect_any_more_is_disconnected() {
-    let registry = launch("allow: [127.0.0.1, 127.0.0.2]\n").start();
-    let subscribe = |host: &str| {
-        Peer::connect_prepared(
-            "subscriber",
-            zmq::SUB,
-            &from(host, &registry.endpoints().events),
-            registry.transcript(),
-            |socket| socket.set_subscribe(b""),
-        )
-    };
+/// A subscriber at an address of this host, that hears what happens.
+#[track_caller]
+fn subscriber_at(host: &str, registry: &Registry) -> Peer {
+    let subscriber = Peer::connect_prepared(
+        "subscriber",
+        zmq::SUB,
+        &from(host, &registry.endpoints().events),
+        registry.transcript(),
+        |socket| socket.set_subscribe(b""),
+    );
     let client = registry.client();
-    let subscribers = [subscribe("127.0.0.1"), subscribe("127.0.0.2")];
     let started = Instant::now();
-    for subscriber in &subscribers {
-        while subscriber.receive_within(10).is_none() {
-            assert!(started.elapsed() < DEADLINE, "the subscription becomes active");
-            client.register("probe", "");
-        }
+    while subscriber.receive_within(10).is_none() {
+        assert!(started.elapsed() < DEADLINE, "the subscription becomes active");
+        client.register("probe", "");
     }
+    subscriber
+}
 
-    reload(&registry, "allow: [127.0.0.1]\n", "read anew");
-    // It was disconnected, and is refused when it comes again.
+#[track_caller]
+fn wait_until_somebody_is_refused(client: &Client) {
+    let started = Instant::now();
     while client.info()["refused_connections"] == 0 {
         assert!(started.elapsed() < DEADLINE, "nobody is refused");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Waits until the subscriber hears of a service of this type.
+#[track_caller]
+fn wait_for_event(subscriber: &Peer, service_type: &str) {
+    while !tells_of(&subscriber.receive(), service_type) {}
+}
+
+fn tells_of(event: &[Vec<u8>], service_type: &str) -> bool {
+    String::from_utf8_lossy(&event[1]).contains(service_type)
+}
+
+#[test]
+fn who_has_subscribed_and_may_not_connect_any_more_is_disconnected() {
+    let registry = launch("allow: [127.0.0.1, 127.0.0.2]\n").start();
+    let client = registry.client();
+    let [allowed, removed] = ["127.0.0.1", "127.0.0.2"].map(|host| subscriber_at(host, &registry));
+
+    reload(&registry, "allow: [127.0.0.1]\n", "read anew");
+    // It was disconnected, and is refused when it comes again.
+    wait_until_somebody_is_refused(&client);
     client.register("dev", "DEV");
 
-    let [allowed, removed] = subscribers;
-    let hears = |frames: &[Vec<u8>]| String::from_utf8_lossy(&frames[1]).contains("DEV");
-    while !hears(&allowed.receive()) {}
-    while let Some(frames) = removed.receive_within(0) {
-        assert!(!hears(&frames), "it hears what happens");
+    wait_for_event(&allowed, "DEV");
+    while let Some(event) = removed.receive_within(0) {
+        assert!(!tells_of(&event, "DEV"), "it hears what happens");
     }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn who_may_not_connect_any_more_is_disconnected_as_soon_as_the_kernel_tells_who_that_is() {
+    let (kernel, launch) = MuteKernel::under(launch("allow: [127.0.0.1, 127.0.0.2]\n"));
+    let registry = launch.start();
+    let client = registry.client();
+    let removed = subscriber_at("127.0.0.2", &registry);
+
+    kernel.falls_silent();
+    reload(&registry, "allow: [127.0.0.1]\n", "read anew");
+    wait_for_line(&registry, "cannot look at the connections, and tries again", 1);
+    client.register("dev", "EARLY");
+    wait_for_event(&removed, "EARLY");
+    // Another reload, which takes nobody's right away, does not make it forget.
+    registry.signal("HUP");
+    wait_for_line(&registry, "read anew", 2);
+    kernel.answers_again();
+
+    wait_until_somebody_is_refused(&client);
+    client.register("dev", "LATE");
+    assert_success(&client.get("dev"));
+    while let Some(event) = removed.receive_within(0) {
+        assert!(!tells_of(&event, "LATE"), "it hears what happens");
+    }
+    // However often it tried.
+    assert_eq!(registry.log().matches("cannot look at the connections").count(), 1);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_registry_that_cannot_ask_the_kernel_says_so_and_refuses_what_it_can() {
+    let settings = "allow: [127.0.0.1, 127.0.0.2]\nlog_level: warn\n";
+    let registry = MuteKernel::without_netlink(launch(settings)).start();
+    let line = wait_for_line(&registry, "cannot see who fills the memory", 1);
+    assert!(line.contains("WARN") && line.contains("EAFNOSUPPORT"), "{line}");
+    let host = Host::at("127.0.0.2", &registry);
+    assert_success(&host.health());
+    let removed = subscriber_at("127.0.0.2", &registry);
+
+    let line = reload(&registry, "allow: [127.0.0.1]\n", "subscriptions of those who may not");
+
+    assert!(line.contains("WARN") && line.contains("restart"), "{line}");
+    assert_refused(&host.health(), "not_allowed", &["Not allowed"]);
+    assert!(!Host::at("127.0.0.2", &registry).is_heard());
+    registry.client().register("dev", "DEV");
+    wait_for_event(&removed, "DEV");
+    // It stops all the same.
+    registry.stop();
 }
 
 #[test]

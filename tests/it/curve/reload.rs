@@ -6,6 +6,8 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::{FILE, Host, Lab, wait_for_line};
+#[cfg(target_os = "linux")]
+use crate::support::MuteKernel;
 use crate::support::{DEADLINE, Registry, assert_refused, assert_success, registration};
 
 /// Writes the file and sends SIGHUP; the line that says what came of it.
@@ -36,29 +38,53 @@ fn a_key_that_is_added_gets_in_and_one_that_is_removed_is_refused_from_then_on()
     assert_eq!(lab.host("register", &registry).hears(), [false; 3]);
 }
 
+/// Registers services until the host hears of one.
+#[track_caller]
+fn wait_for_event(host: &Host, registrar: &Host) {
+    let started = Instant::now();
+    while host.events.receive_within(20).is_none() {
+        assert!(started.elapsed() < DEADLINE, "no event comes");
+        assert_success(&registrar.request(&registration("probe", "")));
+    }
+}
+
 #[test]
 fn who_has_subscribed_and_whose_key_was_taken_away_is_disconnected() {
     let Some(lab) = Lab::new() else { return };
+    assert_is_sent_away(&lab, |registry| {
+        reload(registry, &lab.settings(&["register"]), "read anew");
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn whose_key_was_taken_away_is_disconnected_as_soon_as_the_kernel_tells_who_is_connected() {
+    let Some(mut lab) = Lab::new() else { return };
+    let (kernel, launch) = MuteKernel::under(lab.launch.clone());
+    lab.launch = launch;
+    assert_is_sent_away(&lab, |registry| {
+        kernel.falls_silent();
+        reload(registry, &lab.settings(&["register"]), "read anew");
+        wait_for_line(registry, "cannot look at the connections, and tries again");
+        kernel.answers_again();
+    });
+}
+
+/// Whose key `take_away` takes, and keeps that of `register`, hears nothing any more.
+#[track_caller]
+fn assert_is_sent_away(lab: &Lab, take_away: impl FnOnce(&Registry)) {
     fs::write(lab.launch.path(FILE), lab.settings(&["register", "read"])).unwrap();
     let registry = lab.launch.start();
     let [stays, goes] = ["register", "read"].map(|name| lab.host(name, &registry));
-    let register = |id: &str| assert_success(&stays.request(&registration(id, "")));
-    let wait_for_event = |host: &Host| {
-        let started = Instant::now();
-        while host.events.receive_within(20).is_none() {
-            assert!(started.elapsed() < DEADLINE, "no event comes");
-            register("probe");
-        }
-    };
-    wait_for_event(&stays);
-    wait_for_event(&goes);
+    wait_for_event(&stays, &stays);
+    wait_for_event(&goes, &stays);
 
-    reload(&registry, &lab.settings(&["register"]), "read anew");
+    take_away(&registry);
     // It was disconnected, and is refused when it comes again.
     wait_for_line(&registry, "their keys are not in `curve`");
-    register("late");
+    assert_success(&stays.request(&registration("late", "")));
 
-    wait_for_event(&stays);
+    wait_for_event(&stays, &stays);
     while let Some(frames) = goes.events.receive_within(0) {
         assert!(!String::from_utf8_lossy(&frames[1]).contains("late"), "it hears what happens");
     }

@@ -7,12 +7,10 @@
 use std::fs::{self, File};
 use std::ops::RangeInclusive;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::preloaded::preloaded;
 use super::{DEADLINE, Launch};
 
 const CONTROL_FILE: &str = "faulty-disk";
@@ -63,7 +61,7 @@ impl FaultyDisk {
         fs::write(&path, [0; NUMBERS * 8]).unwrap();
         let control = File::options().read(true).write(true).open(&path).unwrap();
         let launch = launch
-            .variable("LD_PRELOAD", library().to_str().unwrap())
+            .variable("LD_PRELOAD", preloaded("faulty_disk").to_str().unwrap())
             .variable("FAULTY_DISK_CONTROL", path.to_str().unwrap())
             .variable("FAULTY_DISK_FOLDER", folder.to_str().unwrap());
         (Self { control }, launch)
@@ -133,23 +131,4 @@ impl FaultyDisk {
         self.control.read_exact_at(&mut bytes, index as u64 * 8).unwrap();
         u64::from_ne_bytes(bytes)
     }
-}
-
-/// Builds the library, with the compiler that built SQLite, once in a run of the tests.
-#[track_caller]
-fn library() -> &'static Path {
-    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARY.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/faulty_disk.c");
-        let fresh = folder.join(format!("faulty_disk-{}.so", std::process::id()));
-        let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
-        let mut command = Command::new(compiler);
-        command.args(["-O1", "-Wall", "-shared", "-fPIC", "-o"]).arg(&fresh).arg(&source);
-        assert!(command.status().expect("there is a C compiler").success());
-        // In one step, because other runs may be loading it.
-        let library = folder.join("faulty_disk.so");
-        fs::rename(&fresh, &library).unwrap();
-        library
-    })
 }
