@@ -157,3 +157,13 @@ ATTACKS = {
     "connections with random bytes, without a pause": noise,
     "connections opened and dropped, without a pause": visitors,
 }
+
+# What does nothing to a program that has no events and answers everything with 300 bytes, or takes
+# all the memory of one that nobody guards.
+NOT_ON_ECHO = {
+    unread_lists,
+    unread_events,
+    endless_message,
+    endless_messages,
+    endless_empty_frames,
+}
