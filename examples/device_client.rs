@@ -11,6 +11,7 @@
 
 use std::env;
 use std::error::Error;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use service_registry::client::{RegistryClient, RegistryEndpoints};
@@ -18,7 +19,18 @@ use service_registry::client::{RegistryClient, RegistryEndpoints};
 /// How long to wait for a power supply that is not there yet.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match use_a_power_supply() {
+        Ok(()) => ExitCode::SUCCESS,
+        // What is printed of an error that `main` returns is for programmers.
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn use_a_power_supply() -> Result<(), Box<dyn Error>> {
     // 1. Find a power supply that is alive. If there is none yet, one may be starting.
     let registry = RegistryClient::builder().endpoints(registry_endpoints()?).build();
     let Some(service) = registry.wait_for_service("POWER_SUPPLY", PATIENCE)? else {

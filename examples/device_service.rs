@@ -16,12 +16,24 @@
 
 use std::env;
 use std::error::Error;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use service_registry::client::{Registration, RegistryClient, RegistryEndpoints, bind_to_any_port};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match be_a_power_supply() {
+        Ok(()) => ExitCode::SUCCESS,
+        // What is printed of an error that `main` returns is for programmers.
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn be_a_power_supply() -> Result<(), Box<dyn Error>> {
     // 1. Hear Ctrl-C from the beginning, so that it never ends this program between registering
     //    and saying goodbye.
     let stopped = stopped_by_ctrl_c()?;

@@ -9,10 +9,22 @@
 
 use std::env;
 use std::error::Error;
+use std::process::ExitCode;
 
 use service_registry::client::{Change, RegistryClient, RegistryEndpoints};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match watch() {
+        Ok(()) => ExitCode::SUCCESS,
+        // What is printed of an error that `main` returns is for programmers.
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn watch() -> Result<(), Box<dyn Error>> {
     let registry = RegistryClient::builder().endpoints(registry_endpoints()?).build();
 
     // A watch misses nothing: not when events are lost, not when the registry restarts. Its first
