@@ -8,6 +8,7 @@
 //! A sequence that tells them apart is shrunk and printed, with the seed that makes it again.
 
 mod action;
+mod committed;
 mod naive;
 mod real;
 mod words;

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use service_registry::access::Ownership;
-use service_registry::backend::{Backend, BackendError, Record, StoredService};
+use service_registry::backend::{Backend, BackendError, Contents, Record, StoredService};
 use service_registry::registry::{
     Change, Entry, Epoch, Event, EventKind, Health, Outcome, Plan, Refusal, Registry,
 };
@@ -12,6 +12,7 @@ use service_registry::service::{ServiceId, TypePolicy};
 use uuid::Uuid;
 
 use super::action::{IDS, Id, Turn, Write, service_id};
+use super::committed::commit;
 use super::words::{Answered, CleanedUp, Picked, Picture, Shown, Times, Told};
 
 type Open = Box<dyn Fn() -> Box<dyn Backend>>;
@@ -226,13 +227,7 @@ fn told(event: &Event) -> Told {
 
 /// Keeps everything for as long as one of its clones lives.
 #[derive(Clone, Default)]
-struct InMemory(Arc<Mutex<Content>>);
-
-#[derive(Default)]
-struct Content {
-    services: Vec<StoredService>,
-    policies: Vec<(ServiceId, TypePolicy)>,
-}
+struct InMemory(Arc<Mutex<Contents>>);
 
 impl Backend for InMemory {
     fn load(&mut self) -> Result<Vec<StoredService>, BackendError> {
@@ -244,38 +239,14 @@ impl Backend for InMemory {
     }
 
     fn commit(&mut self, records: &[Record<'_>]) -> Result<(), BackendError> {
-        let mut content = self.0.lock().unwrap();
+        let mut contents = self.0.lock().unwrap();
         for record in records {
-            content.keep(record);
+            commit(&mut contents, record);
         }
         Ok(())
     }
 
     fn close(self: Box<Self>) -> Result<(), BackendError> {
         Ok(())
-    }
-}
-
-impl Content {
-    fn keep(&mut self, record: &Record<'_>) {
-        match *record {
-            Record::Stored { service, last_heartbeat } => {
-                let new = StoredService { service: service.clone(), last_heartbeat };
-                match self.services.iter_mut().find(|known| known.service.id == service.id) {
-                    Some(known) => *known = new,
-                    None => self.services.push(new),
-                }
-            }
-            Record::Renewed { id, last_heartbeat } => {
-                let known = self.services.iter_mut().filter(|known| known.service.id == *id);
-                known.for_each(|known| known.last_heartbeat = last_heartbeat);
-            }
-            Record::Removed { id } => self.services.retain(|known| known.service.id != *id),
-            Record::PolicyStored { id, policy } => {
-                self.policies.retain(|(known, _)| known != id);
-                self.policies.push((id.clone(), policy));
-            }
-            Record::PolicyRemoved { id } => self.policies.retain(|(known, _)| known != id),
-        }
     }
 }
