@@ -3,6 +3,7 @@
 mod asynchronous;
 mod blocking;
 mod counting_proxy;
+mod device;
 mod events;
 mod failover;
 mod guard;
