@@ -27,7 +27,10 @@ mod transcript;
 
 pub(crate) use answers::{assert_refused, assert_success, ids, unix_seconds, whole_number};
 pub(crate) use chance::{Chance, repetitions};
-pub(crate) use client::{Client, HeartbeatClient, answer_in, json_in, registration, short_lived};
+pub(crate) use client::{
+    Client, HeartbeatClient, answer_in, json_in, registration, registration_of_size, short_lived,
+    singleton,
+};
 pub(crate) use embedded::{Embedded, embedded_config};
 #[cfg(feature = "etcd")]
 pub(crate) use etcd::Etcd;

@@ -1,13 +1,17 @@
 //! How an embedded server starts and ends: in good order, or by a fault that is told.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use service_registry::backend::{Backend, BackendError, Record, StoredService};
 use service_registry::config::{BackendKind, Config};
 use service_registry::server::Server;
 
 use crate::support::{
     Embedded, Gate, ScriptedBackend, Transcript, assert_success, embedded_config, registration,
+    registration_of_size,
 };
+
+/// So large that hundreds of them do not fit into the buffers of a connection.
+const LARGE: usize = 20_000;
 
 #[test]
 fn what_was_accepted_before_a_stop_is_committed_answered_and_published() {
@@ -46,7 +50,7 @@ fn a_long_queue_is_answered_and_published_to_its_end_before_the_server_is_gone()
     gate.close();
     for (number, client) in clients.iter().enumerate() {
         for turn in 0..per_client {
-            client.send(&large_registration(&format!("dev-{number}-{turn}")));
+            client.send(&registration_of_size(&format!("dev-{number}-{turn}"), LARGE));
         }
     }
     gate.wait_for_arrival();
@@ -67,13 +71,6 @@ fn a_long_queue_is_answered_and_published_to_its_end_before_the_server_is_gone()
     for _ in 0..clients.len() * per_client {
         assert_eq!(subscriber.next().topic, "register");
     }
-}
-
-/// So large that hundreds of them do not fit into the buffers of a connection.
-fn large_registration(id: &str) -> Value {
-    let mut request = registration(id, "");
-    request["service_info"]["metadata"] = json!({"filler": "x".repeat(20_000)});
-    request
 }
 
 #[test]

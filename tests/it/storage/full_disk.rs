@@ -2,9 +2,9 @@
 //!
 //! The disk is filled by a limit on the size of files, which every user may set on a process.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::support::{Client, Launch, assert_refused, assert_success, ids};
+use crate::support::{Client, Launch, assert_refused, assert_success, ids, registration_of_size};
 
 /// In blocks of 512 bytes: room for the empty database and its log, and some services.
 const LIMIT_BLOCKS: u32 = 380;
@@ -14,16 +14,6 @@ const LARGE: usize = 200 * 1_024;
 
 /// A registration of which a dozen or so are larger than the limit.
 const MEDIUM: usize = 10 * 1_024;
-
-fn registration_of_size(id: &str, size: usize) -> Value {
-    json!({
-        "action": "register",
-        "ttl": 3_600,
-        "service_info": {
-            "name": id, "host": "h", "port": 1, "id": id, "metadata": {"filler": "x".repeat(size)},
-        },
-    })
-}
 
 #[track_caller]
 fn assert_storage_failed(reply: &Value) {

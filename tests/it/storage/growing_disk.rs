@@ -2,9 +2,11 @@
 //! file opens and holds exactly what was acknowledged.
 
 use rusqlite::Connection;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{Client, Launch, Registry, assert_refused, assert_success, ids};
+use crate::support::{
+    Client, Launch, Registry, assert_refused, assert_success, ids, registration_of_size,
+};
 
 const FILE: &str = "service_registry.db";
 
@@ -18,16 +20,6 @@ const SIZES: [usize; 3] = [300, 4_000, 9_000];
 
 const SERVICES: usize = 9;
 
-fn registration(id: &str, size: usize) -> Value {
-    json!({
-        "action": "register",
-        "ttl": 3_600,
-        "service_info": {
-            "name": id, "host": "h", "port": 1, "id": id, "metadata": {"filler": "x".repeat(size)},
-        },
-    })
-}
-
 /// Registers and deregisters, whatever is refused. Returns who must be there, and whether
 /// anything was refused.
 #[track_caller]
@@ -36,7 +28,7 @@ fn tell_the_story(client: &Client) -> (Vec<String>, bool) {
     let mut is_full = false;
     for number in 0..SERVICES {
         let id = format!("dev-{number}");
-        let reply = client.request(&registration(&id, SIZES[number % SIZES.len()]));
+        let reply = client.request(&registration_of_size(&id, SIZES[number % SIZES.len()]));
         if reply["success"] == true {
             services.push(id);
         } else {

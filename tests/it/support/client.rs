@@ -165,6 +165,22 @@ pub(crate) fn short_lived(id: &str, service_type: &str, ttl: u32) -> Value {
     request
 }
 
+/// A registration whose metadata is so many bytes long.
+pub(crate) fn registration_of_size(id: &str, bytes: usize) -> Value {
+    let mut request = short_lived(id, "", 3_600);
+    request["service_info"]["metadata"] = json!({"filler": "x".repeat(bytes)});
+    request
+}
+
+/// A registration that says of sharing its type what is remembered, with metadata that are easily
+/// changed on their way.
+pub(crate) fn singleton(id: &str, service_type: &str) -> Value {
+    let mut request = registration(id, service_type);
+    request["service_info"]["singleton"] = json!(true);
+    request["service_info"]["metadata"] = json!({"z": u64::MAX, "a": [1, "µ\n"]});
+    request
+}
+
 #[track_caller]
 pub(crate) fn json_in(frame: &[u8]) -> Value {
     serde_json::from_slice(frame).expect("the body is JSON")
