@@ -21,8 +21,8 @@ pub struct Contents {
 pub enum ImportError {
     /// There is something already, which stays as it is.
     #[error(
-        "there are {services} services and {policies} policies already; with --force, what is \
-         imported takes the place of all of them"
+        "something is there already (services: {services}, policies: {policies}); with --force, \
+         what is imported takes the place of all of it"
     )]
     NotEmpty {
         /// How many services.

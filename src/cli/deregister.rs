@@ -68,9 +68,9 @@ fn outcome(
     let (error, code) = match (done, refused.len()) {
         (0, 0) => (format!("No service of type {service_type} found"), "service_not_found"),
         (_, 0) => {
-            let services = if done == 1 { "service" } else { "services" };
+            let services = output::counted(done, "service", "services");
             let ids = deregistered.join(", ");
-            let text = format!("deregistered {done} {services} of type {service_type}: {ids}");
+            let text = format!("deregistered {services} of type {service_type}: {ids}");
             let reply = json!({"success": true, "deregistered": deregistered});
             return Ok(Answer { reply, text: output::harmless(&text) });
         }

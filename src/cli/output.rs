@@ -1,5 +1,6 @@
 //! What reaches the terminal: printing, and making text from elsewhere harmless.
 
+use std::fmt;
 use std::io::{self, Write};
 
 use log::Level;
@@ -42,6 +43,15 @@ pub(super) fn harmless(text: &str) -> String {
 /// strings only.
 pub(super) fn harmless_json(json: &str) -> String {
     escape(json, |character| format!("\\u{:04x}", u32::from(character)))
+}
+
+/// `count` of something, which is called `one` or `many`.
+pub(super) fn counted<N>(count: N, one: &str, many: &str) -> String
+where
+    N: fmt::Display + From<u8> + PartialEq,
+{
+    let name = if count == N::from(1) { one } else { many };
+    format!("{count} {name}")
 }
 
 /// Cells in columns, each as wide as its widest cell.

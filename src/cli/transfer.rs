@@ -1,11 +1,12 @@
-//! What `export` and `import` share: where a registry keeps what it keeps, and what can go wrong
-//! on the way from there or to there. The file between the two is in `transfer/file.rs`, its lines
-//! in `transfer/line.rs`.
+//! What `export` and `import` share: their flags, where a registry keeps what it keeps, what they
+//! say when they are done, and what can go wrong. The file between the two is in
+//! `transfer/file.rs`, its lines in `transfer/line.rs`.
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
 use service_registry::backend::{
     BackendError, Contents, EtcdSettings, Existing, ImportError, SqliteBackend, SqliteError, etcd,
 };
@@ -13,14 +14,62 @@ use service_registry::clock::Clock;
 use service_registry::config::BackendKind;
 use thiserror::Error;
 
+use super::asking::Answer;
 use super::configuration::{self, ConfigurationError};
 use super::failure::Failure;
-use super::output;
+use super::output::{self, counted};
 
 pub(super) mod file;
 mod line;
 
 pub(super) use line::InvalidLine;
+
+/// Defines a command that moves a registry: its own arguments, and those that both have, which
+/// argh cannot share between structs.
+macro_rules! moving_command {
+    ($(#[$about:meta])* struct $command:ident { $($arguments:tt)* }) => {
+        #[derive(argh::ArgsInfo, argh::FromArgs)]
+        $(#[$about])*
+        pub(super) struct $command {
+            $($arguments)*
+
+            /// the registry.yaml to read (default: $SERVICE_REGISTRY_CONFIG, ./registry.yaml, or
+            /// /etc/service-registry/registry.yaml)
+            #[argh(option)]
+            config: Option<std::path::PathBuf>,
+
+            /// what keeps the registrations: sqlite or etcd (default: as registry.yaml says)
+            #[argh(option)]
+            backend: Option<String>,
+
+            /// the database file of sqlite (default: as registry.yaml says)
+            #[argh(option)]
+            db_path: Option<String>,
+
+            /// the cluster of etcd as registry.yaml explains it, in JSON (default: as
+            /// registry.yaml says)
+            #[argh(option)]
+            etcd: Option<String>,
+
+            /// print the outcome as one line of JSON, failures too
+            #[argh(switch)]
+            json: bool,
+        }
+
+        impl $command {
+            fn place(&self) -> Result<super::transfer::Place, super::failure::Failure> {
+                super::transfer::Place::find(&super::transfer::Flags {
+                    config: self.config.as_deref(),
+                    backend: self.backend.as_deref(),
+                    db_path: self.db_path.as_deref(),
+                    etcd: self.etcd.as_deref(),
+                })
+            }
+        }
+    };
+}
+
+pub(super) use moving_command;
 
 /// The flags that name a place, as they were given.
 pub(super) struct Flags<'a> {
@@ -133,6 +182,27 @@ impl Place {
         Ok(imported
             .map_err(|source| TransferError::NotImported { place: self.to_string(), source })?)
     }
+}
+
+/// What a command says that has moved `contents`: how many they are, `and_where`, and the `file`.
+pub(super) fn moved(contents: &Contents, and_where: &str, file: &Path) -> Answer {
+    let (services, policies) = (contents.services.len(), contents.policies.len());
+    let counts = counts((services, policies));
+    Answer {
+        text: output::harmless(&format!("{counts} {and_where}")),
+        reply: json!({
+            "success": true,
+            "file": file.display().to_string(),
+            "services": services,
+            "policies": policies,
+        }),
+    }
+}
+
+/// How many services and policies there are.
+fn counts((services, policies): (usize, usize)) -> String {
+    let services = counted(services, "service", "services");
+    format!("{services} and {}", counted(policies, "policy", "policies"))
 }
 
 impl fmt::Display for Place {

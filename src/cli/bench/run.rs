@@ -208,8 +208,7 @@ fn refuse_foreign(services: &[Value], endpoint: &str) -> Result<(), Failure> {
     let foreign = services.iter().map(id).filter(|id| !id.starts_with(ID_PREFIX));
     let foreign: Vec<String> = foreign.collect();
     let Some(first) = foreign.first() else { return Ok(()) };
-    let count = foreign.len();
-    let services = if count == 1 { "1 service".to_owned() } else { format!("{count} services") };
+    let services = output::counted(foreign.len(), "service", "services");
     Err(Failure::Refused(json!({
         "success": false,
         "error": format!("the registry at {endpoint} holds {services} of others, such as {first}"),

@@ -110,8 +110,7 @@ pub(super) fn reply(findings: &[Finding]) -> Value {
 fn counted(number: usize, thing: &str) -> String {
     match number {
         0 => format!("no {thing}s"),
-        1 => format!("1 {thing}"),
-        _ => format!("{number} {thing}s"),
+        _ => output::counted(number, thing, &format!("{thing}s")),
     }
 }
 

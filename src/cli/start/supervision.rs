@@ -11,6 +11,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use sd_notify::NotifyState;
 use service_registry::server::Vitals;
 
+use crate::cli::output::counted;
+
 /// How often systemd hears something at the most, and the threads are asked how they do.
 const PERIOD: Duration = Duration::from_secs(10);
 
@@ -157,15 +159,11 @@ fn log_hanging(hanging: &[&str]) {
 
 /// The line in `systemctl status`.
 fn status(vitals: &Vitals, hanging: &[&str]) -> String {
-    let services = counted(vitals.services() as u64, "service");
-    let refused = counted(vitals.refused_connections(), "connection");
+    let services = counted(vitals.services(), "service", "services");
+    let refused = counted(vitals.refused_connections(), "connection", "connections");
     let mut status = format!("{services} registered, {refused} refused");
     if !hanging.is_empty() {
         status = format!("{status}; no work is done in {}", hanging.join(", "));
     }
     status
-}
-
-fn counted(count: u64, thing: &str) -> String {
-    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }

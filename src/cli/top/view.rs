@@ -9,6 +9,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 
+use crate::cli::output;
+
 use super::events::Counters;
 use super::keys::Mode;
 use super::state::State;
@@ -118,8 +120,8 @@ fn split(area: Rect, head: u16, foot: u16) -> [Rect; 3] {
 fn draw_head(state: &State, palette: Palette, now: Instant, area: Rect, buffer: &mut Buffer) {
     let all = state.services().len();
     let critical = state.services().filter(|entry| entry.is_critical).count();
-    let noun = if all == 1 { "service" } else { "services" };
-    let services = format!("{all} {noun}: {} passing, {critical} critical", all - critical);
+    let services = output::counted(all, "service", "services");
+    let services = format!("{services}: {} passing, {critical} critical", all - critical);
     let style = if critical > 0 { palette.bad() } else { palette.good() };
     let place = format!("top {}  ", state.registry());
     if text::width(&place) + text::width(&services) <= usize::from(area.width) {

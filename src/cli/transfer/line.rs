@@ -20,6 +20,8 @@ use service_registry::clock::WallTime;
 use service_registry::service::{Metadata, Service, ServiceId, Ttl, TypePolicy};
 use thiserror::Error;
 
+use super::counts;
+
 const FORMAT: &str = "service-registry";
 
 /// Readers refuse what is newer than what they know.
@@ -81,10 +83,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Contents, InvalidLine> {
     }
     let found = (contents.services.len(), contents.policies.len());
     if found != expected {
-        let ((services, policies), (lines_of_services, lines_of_policies)) = (expected, found);
         return Err(at(1)(format!(
-            "there must be {services} services and {policies} policies, and there are \
-             {lines_of_services} and {lines_of_policies}: the file was cut off or changed"
+            "there must be {}, and there are {}: the file was cut off or changed",
+            counts(expected),
+            counts(found)
         )));
     }
     Ok(contents)

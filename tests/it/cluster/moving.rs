@@ -2,9 +2,7 @@
 
 use std::fs;
 
-use serde_json::json;
-
-use crate::support::{Etcd, Finished, Launch, assert_success, registration, short_lived};
+use crate::support::{Etcd, Finished, Launch, assert_success, short_lived, singleton};
 
 const FILE: &str = "lab.jsonl";
 
@@ -23,10 +21,7 @@ fn exported() -> (Launch, String) {
     let launch = Launch::new();
     let registry = launch.start();
     let client = registry.client();
-    let mut singleton = registration("z", "C");
-    singleton["service_info"]["singleton"] = json!(true);
-    singleton["service_info"]["metadata"] = json!({"z": u64::MAX, "a": [1, "µ\n"]});
-    assert_success(&client.request(&singleton));
+    assert_success(&client.request(&singleton("z", "C")));
     for number in 0..SERVICES {
         let service = short_lived(&format!("s{}", SERVICES - number), "", 86_400);
         assert_success(&client.request(&service));
@@ -77,7 +72,7 @@ fn etcd_that_is_used_or_not_empty_is_left_alone() {
     registry.stop();
     let not_empty = on_etcd(&etcd, &launch, &["import", FILE]);
     not_empty.assert_code(1);
-    assert!(not_empty.stderr.contains("there are 1 services"), "{}", not_empty.stderr);
+    assert!(not_empty.stderr.contains("(services: 1, policies: 0)"), "{}", not_empty.stderr);
     on_etcd(&etcd, &launch, &["import", FILE, "--force"]).assert_code(0);
     on_etcd(&etcd, &launch, &["export", "again.jsonl"]).assert_code(0);
     let (given, kept) = (launch.path(FILE), launch.path("again.jsonl"));

@@ -4,9 +4,9 @@
 use std::fs;
 
 use rusqlite::Connection;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::support::{Launch, assert_success, ids, registration, short_lived};
+use crate::support::{Launch, assert_success, ids, short_lived, singleton};
 
 const FILE: &str = "lab.jsonl";
 
@@ -16,10 +16,7 @@ fn lab() -> Launch {
     let launch = Launch::new();
     let registry = launch.start();
     let client = registry.client();
-    let mut singleton = registration("z", "C");
-    singleton["service_info"]["singleton"] = json!(true);
-    singleton["service_info"]["metadata"] = json!({"z": u64::MAX, "a": [1, "µ\n"]});
-    assert_success(&client.request(&singleton));
+    assert_success(&client.request(&singleton("z", "C")));
     assert_success(&client.request(&short_lived("a", "B", 3_600)));
     registry.stop();
     let database = Connection::open(launch.path("service_registry.db")).unwrap();
@@ -57,7 +54,7 @@ fn a_registry_is_the_same_after_it_was_moved() {
     let told = to.run(&["import", FILE, "--backend", "sqlite"]);
 
     told.assert_code(0);
-    assert!(told.stdout.contains("2 services and 1 policies of lab.jsonl"), "{}", told.stdout);
+    assert!(told.stdout.contains("2 services and 1 policy of lab.jsonl"), "{}", told.stdout);
     let moved = rows(&to);
     assert_eq!(moved, rows(&from));
     // Two services, a policy, and from where the two were registered.
@@ -81,7 +78,7 @@ fn what_is_there_is_replaced_only_by_force() {
     refused.assert_code(1);
     let reply: Value = serde_json::from_str(&refused.stdout).unwrap();
     assert_eq!(reply["code"], "not_empty");
-    assert!(reply["error"].as_str().unwrap().contains("1 services and 0 policies"), "{reply}");
+    assert!(reply["error"].as_str().unwrap().contains("(services: 1, policies: 0)"), "{reply}");
     assert_eq!(rows(&to), before);
     to.run(&["import", FILE, "--force"]).assert_code(0);
     assert_eq!(rows(&to), rows(&from));
