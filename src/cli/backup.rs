@@ -8,7 +8,7 @@ use std::path::{self, Path};
 
 use serde_json::{Map, Value, json};
 
-use super::asking::{Answer, Asking, Timeout, asking_command};
+use super::asking::{Answer, Asking, Timeout, asking_command, tell};
 use super::failure::Failure;
 use super::hosts::Asked;
 use super::{Exit, host, output};
@@ -36,24 +36,29 @@ asking_command! {
 
 impl Backup {
     pub(super) fn run(&self) -> Exit {
+        tell(&self.back_up(), self.json)
+    }
+
+    fn back_up(&self) -> Result<Answer, Failure> {
+        let asking = self.asking();
+        // The file is written by one of them, on its host.
+        let asked = asking.only()?;
+        let destination = absolute(&self.destination)?;
+        // That nobody is there is told at once, and not after the time that a backup may take.
+        asking.registry()?.ask("health", &[])?;
         let timeout = self.timeout.unwrap_or(Timeout::FOR_BACKUP);
-        let asking = Asking { timeout, ..self.asking() };
-        asking.run(|registry| {
-            // The file is written by one of them, on its host.
-            let asked = asking.only()?;
-            let destination = absolute(&self.destination)?;
-            let before = Seen::at(&destination);
-            let reply = registry.send(request(&destination, self.force))?;
-            if is_here(&asked) && !before.has_become(&Seen::at(&destination)) {
-                return Err(Failure::CopyElsewhere { destination });
-            }
-            let text = format!(
-                "the registry at {} is backed up to {}",
-                registry.endpoint(),
-                output::harmless(&destination)
-            );
-            Ok(Answer { reply, text })
-        })
+        let mut registry = Asking { timeout, ..asking }.registry()?;
+        let before = Seen::at(&destination);
+        let reply = registry.send(request(&destination, self.force))?;
+        if is_here(&asked) && !before.has_become(&Seen::at(&destination)) {
+            return Err(Failure::CopyElsewhere { destination });
+        }
+        let text = format!(
+            "the registry at {} is backed up to {}",
+            registry.endpoint(),
+            output::harmless(&destination)
+        );
+        Ok(Answer { reply, text })
     }
 }
 

@@ -246,14 +246,17 @@ fn told_by_one_that_sees_other_folders(launch: &Launch, arguments: &[&str]) -> F
     socket.bind("tcp://127.0.0.1:*").unwrap();
     let port = port_of(&socket.get_last_endpoint().unwrap().unwrap()).to_string();
     let stub = thread::spawn(move || {
-        let mut parts = socket.recv_multipart(0).unwrap();
-        let question: Value = serde_json::from_slice(&parts.pop().unwrap()).unwrap();
-        let reply = json!({
-            "success": true, "destination": question["destination"],
-            "request_id": question["request_id"],
-        });
-        let body = reply.to_string().into_bytes();
-        socket.send_multipart([parts.remove(0), b"RESPONSE".to_vec(), body], 0).unwrap();
+        for action in ["health", "backup"] {
+            let mut parts = socket.recv_multipart(0).unwrap();
+            let question: Value = serde_json::from_slice(&parts.pop().unwrap()).unwrap();
+            assert_eq!(question["action"], action);
+            let reply = json!({
+                "success": true, "destination": question["destination"],
+                "request_id": question["request_id"],
+            });
+            let body = reply.to_string().into_bytes();
+            socket.send_multipart([parts.remove(0), b"RESPONSE".to_vec(), body], 0).unwrap();
+        }
         socket
     });
     let finished = launch.run(&[&["backup", "--req-port", &port], arguments].concat());
@@ -278,6 +281,18 @@ fn a_backup_that_is_not_where_it_was_asked_for_is_none() {
     }
     let reply: Value = serde_json::from_str(&told.assert_code(1).stdout).unwrap();
     assert_eq!((&reply["success"], &reply["code"]), (&json!(false), &json!("copy_elsewhere")));
+}
+
+#[test]
+fn that_nobody_is_there_is_told_before_a_backup_would_be_over() {
+    let registry = Registry::start();
+    let port = port_of(&registry.endpoints().requests).to_string();
+    let stopped = registry.stop();
+
+    let finished = Launch::new().run(&["backup", "backup.db", "--req-port", &port]);
+
+    finished.assert_code(3);
+    assert!(finished.complaint().contains("within 2 s"), "{finished:?}, {stopped:?}");
 }
 
 #[test]
