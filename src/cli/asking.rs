@@ -208,6 +208,7 @@ impl Asking<'_> {
         let source = configuration::source(self.config);
         let in_file = match (&source, self.req_port) {
             (Source::Found(_) | Source::Defaults, Some(port)) => return Ok(port),
+            (Source::Found(_), None) => source.load().map_err(Failure::Port)?.req_port,
             _ => source.load()?.req_port,
         };
         self.req_port.or(NonZeroU16::new(in_file)).ok_or_else(|| {

@@ -21,8 +21,16 @@ const UNREACHABLE_HINT: &str = "check that the registry runs there, that it list
     address (`start --bind`), that --host (--registry) and --req-port are right, and that it lets \
     this host and its keys in";
 
+/// How to ask a registry while the settings on this host are wrong.
+const PORT_HINT: &str = "the port of the registry is looked up there; correct the file, or give \
+    the port with --req-port";
+
 /// What to look at when a service is not found.
 const MISSING_HINT: &str = "`service-registry list-services` shows what there is";
+
+/// What to do about a type that another service has.
+const TAKEN_HINT: &str = "stop or deregister that one first, or let both have the type with \
+    --allow-duplicate-service-type";
 
 /// How to look into a database whose registry must not be stopped.
 const IN_USE_HINT: &str = "or let that registry make a copy with `service-registry backup`, and \
@@ -36,6 +44,9 @@ pub(super) enum Failure {
     Usage(String),
     #[error(transparent)]
     Configuration(#[from] ConfigurationError),
+    /// Nobody named the file, and a command looks there for the port to ask at.
+    #[error(transparent)]
+    Port(ConfigurationError),
     #[error(transparent)]
     Connection(#[from] ConnectionError),
     /// The registry said no; this is its reply.
@@ -83,9 +94,13 @@ pub(super) enum Failure {
 impl Failure {
     /// Says to a person what went wrong, and returns how the program ends.
     pub(super) fn tell(&self) -> Exit {
-        let hint = self.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+        let said = chain(self);
+        let told = match self.hint() {
+            Some(hint) => format!("{}; {hint}", said.trim_end_matches('.')),
+            None => said,
+        };
         // In one line: some of it may come from whoever answered.
-        output::complain(&output::harmless(&format!("{}{hint}", chain(self))));
+        output::complain(&output::harmless(&told));
         self.exit()
     }
 
@@ -96,7 +111,7 @@ impl Failure {
 
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Configuration(_) => Exit::WrongUsage,
+            Self::Usage(_) | Self::Configuration(_) | Self::Port(_) => Exit::WrongUsage,
             Self::Connection(_) => Exit::NotReachable,
             Self::Command(error) => Exit::AsCommand(error.exit_code()),
             Self::Refused(_)
@@ -130,7 +145,7 @@ impl Failure {
     fn code(&self) -> &'static str {
         match self {
             Self::Usage(_) => "wrong_usage",
-            Self::Configuration(_) => "invalid_configuration",
+            Self::Configuration(_) | Self::Port(_) => "invalid_configuration",
             Self::Connection(ConnectionError::NotARegistry { .. }) => "not_a_registry",
             Self::Connection(_) => "not_reachable",
             Self::Refused(_) | Self::NoSuchService { .. } => "refused",
@@ -152,16 +167,16 @@ impl Failure {
         match self {
             Self::Connection(ConnectionError::Unreachable { .. }) => Some(UNREACHABLE_HINT),
             Self::Database(SqliteError::Locked { .. }) => Some(IN_USE_HINT),
+            Self::Port(_) => Some(PORT_HINT),
             Self::NoSuchService { .. } => Some(MISSING_HINT),
-            Self::Refused(reply) if is_about_a_missing_service(reply) => Some(MISSING_HINT),
+            Self::Refused(reply) => match reply.get("code").and_then(Value::as_str) {
+                Some("service_not_found" | "no_healthy_service") => Some(MISSING_HINT),
+                Some("duplicate_service_type") => Some(TAKEN_HINT),
+                _ => None,
+            },
             _ => None,
         }
     }
-}
-
-fn is_about_a_missing_service(reply: &Value) -> bool {
-    let code = reply.get("code").and_then(Value::as_str);
-    matches!(code, Some("service_not_found" | "no_healthy_service"))
 }
 
 fn database_code(error: &SqliteError) -> &'static str {
@@ -227,12 +242,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_asks_for_a_service_that_is_not_there_is_told_where_to_look() {
-        for (code, is_told) in
-            [("service_not_found", true), ("no_healthy_service", true), ("overloaded", false)]
-        {
+    fn what_can_be_done_about_a_refusal_is_told() {
+        for (code, hint) in [
+            ("service_not_found", Some(MISSING_HINT)),
+            ("no_healthy_service", Some(MISSING_HINT)),
+            ("duplicate_service_type", Some(TAKEN_HINT)),
+            ("overloaded", None),
+        ] {
             let failure = Failure::Refused(json!({"success": false, "code": code}));
-            assert_eq!(failure.hint() == Some(MISSING_HINT), is_told, "{code}");
+            assert_eq!(failure.hint(), hint, "{code}");
         }
     }
 

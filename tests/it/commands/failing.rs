@@ -156,4 +156,7 @@ fn a_mistake_in_the_file_is_named_with_its_place() {
     finished.assert_code(2);
     assert!(finished.stderr.contains("registry.yaml:1"), "{:?}", finished.stderr);
     assert!(finished.stderr.contains("req_prot"), "{:?}", finished.stderr);
+    // With the port there is nothing to look up.
+    assert!(finished.stderr.contains("--req-port"), "{:?}", finished.stderr);
+    launch.run(&["status", "--timeout", "0.2", "--req-port", "1"]).assert_code(3);
 }
