@@ -54,7 +54,9 @@ fn contact(cluster: &Value) -> String {
     let registries: Vec<String> =
         cluster["registries"].as_array().into_iter().flatten().map(services::text).collect();
     let name = services::text(&cluster["name"]);
-    let there = format!("{name}, of {}", registries.join(", "));
+    // None are known until a registry that was just started has heard of itself.
+    let there =
+        if registries.is_empty() { name } else { format!("{name}, of {}", registries.join(", ")) };
     match cluster["reason"].as_str() {
         Some(_) => format!("{there}; {}", services::text(&cluster["reason"])),
         None => {
@@ -111,6 +113,9 @@ mod tests {
 
         let cluster = json!({"name": "a", "registries": ["a"], "reason": "etcd is silent"});
         assert_eq!(contact(&cluster), "a, of a; etcd is silent");
+
+        let cluster = json!({"name": "a", "registries": [], "reason": "etcd is silent"});
+        assert_eq!(contact(&cluster), "a; etcd is silent");
     }
 
     #[test]
