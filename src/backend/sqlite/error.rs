@@ -40,6 +40,14 @@ pub enum SqliteError {
         /// What was to be opened.
         path: PathBuf,
     },
+    /// Whether the file is there cannot be seen.
+    #[error("{} cannot be read: {reason}; look as root or as the registry's user", path.display())]
+    NotReadable {
+        /// What was to be opened.
+        path: PathBuf,
+        /// What the operating system said.
+        reason: io::Error,
+    },
     /// The file is there and holds nothing yet, where there must be something to look into.
     #[error(
         "{} is empty: no registry has used it yet, so it is no copy of one; \

@@ -10,7 +10,7 @@
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -47,8 +47,11 @@ pub(super) fn open(path: &Path) -> Result<(Connection, PathBuf), SqliteError> {
 /// Opens the file at `path` to look into it, for this connection alone, checks every page of it,
 /// and leaves it as it is. Returns the full path, too, and the version of the services in it.
 pub(super) fn open_to_read(path: &Path) -> Result<(Connection, PathBuf, usize), SqliteError> {
-    if !path.exists() {
-        return Err(SqliteError::NotFound { path: path.to_owned() });
+    let looked_at = path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match looked_at.try_exists() {
+        Ok(true) => {}
+        Ok(false) => return Err(SqliteError::NotFound { path: looked_at }),
+        Err(reason) => return Err(SqliteError::NotReadable { path: looked_at, reason }),
     }
     let path = full_path(path)?;
     let Some(connection) = connect_to_read(&path)? else {

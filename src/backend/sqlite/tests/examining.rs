@@ -88,6 +88,16 @@ fn a_file_that_is_not_there_is_not_made() {
 }
 
 #[test]
+fn a_file_that_cannot_be_looked_for_is_not_told_as_missing() {
+    let lab = Lab::new();
+    fs::write(lab.path(), "").unwrap();
+
+    let refusal = SqliteBackend::examine(&lab.path().join("below_a_file.db")).unwrap_err();
+
+    assert!(matches!(refusal, SqliteError::NotReadable { .. }), "{refusal:?}");
+}
+
+#[test]
 fn an_empty_file_is_told_and_stays_empty() {
     let lab = Lab::new();
     fs::write(lab.path(), "").unwrap();
