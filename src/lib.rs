@@ -12,7 +12,7 @@
 //!  DEALER ──▶ ├───────────────────┤ ────────────────▶ │  (RwLock)  │  one writer
 //!             │ heartbeats ROUTER │                   └─────▲──────┘
 //!             └────────┬──────────┘                         │ apply, after commit
-//!                      │ writes (bounded channel)     ┌─────┴──────┐      ┌────────────┐
+//!                      │ writes (bounded)             ┌─────┴──────┐      ┌────────────┐
 //!                      └────────────────────────────▶ │  storage   │ ───▶ │ events PUB │ ──▶ SUB
 //!             ◀──────── replies, wake-up ──────────── │ owns the DB│      └────────────┘
 //!  [timer] ─── clean up ────────────────────────────▶ └────────────┘
