@@ -362,6 +362,25 @@ mod tests {
     }
 
     #[test]
+    fn every_limit_can_be_all_of_its_range_and_nothing_else() {
+        for limit in Limit::ALL {
+            let set = |value: u64| Limits::default().with(limit, value);
+            let (least, most) = limit.range();
+
+            for value in [least, most] {
+                assert_eq!(set(value).unwrap().get(limit), value);
+            }
+            for value in [least - 1, most + 1] {
+                let expected = format!(
+                    "{} must be a whole number from {least} to {most}, not {value}",
+                    limit.name()
+                );
+                assert_eq!(set(value).unwrap_err().to_string(), expected);
+            }
+        }
+    }
+
+    #[test]
     fn what_a_text_names_is_set_and_nothing_else() {
         let limits = Limits::default().with_text("services=10, tags = 3").unwrap();
 
