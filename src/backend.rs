@@ -146,13 +146,26 @@ pub struct BackendError {
     message: String,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    is_too_large: bool,
 }
 
 impl BackendError {
     /// An error that is told by its message alone.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), source: None }
+        Self { message: message.into(), source: None, is_too_large: false }
+    }
+
+    /// That it was asked for more than it takes at once.
+    #[must_use]
+    pub fn too_large(message: impl Into<String>) -> Self {
+        Self { is_too_large: true, ..Self::new(message) }
+    }
+
+    /// Whether it may do what it was asked when it is asked for it piece by piece.
+    #[must_use]
+    pub const fn is_too_large(&self) -> bool {
+        self.is_too_large
     }
 
     /// An error with its cause.
@@ -161,6 +174,6 @@ impl BackendError {
         message: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self { message: message.into(), source: Some(source.into()) }
+        Self { source: Some(source.into()), ..Self::new(message) }
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! Who proposes a change compares, in one transaction, the head with the one that it knows: the
 //! comparison alone decides that the change was planned against the list as it stands. The same
-//! transaction tells the others, who watch. `etcd/store.rs` keeps the list, `etcd/load.rs` takes
-//! all of it, `etcd/follower.rs` watches, `etcd/herald.rs` tells of this registry,
-//! `etcd/transfer.rs` moves the list from and to elsewhere, and `etcd/examination.rs` asks members
-//! how they are. What stands in etcd is in `etcd/keys.rs` and `etcd/record.rs`, and how it is asked
-//! in `etcd/gateway.rs` and `etcd/api.rs`.
+//! transaction tells the others, who watch. `etcd/store.rs` keeps the list, `etcd/head.rs` says how
+//! far everything has come, `etcd/load.rs` takes all of it, `etcd/follower.rs` watches,
+//! `etcd/herald.rs` tells of this registry, `etcd/transfer.rs` moves the list from and to
+//! elsewhere, and `etcd/examination.rs` asks members how they are. What stands in etcd is in
+//! `etcd/keys.rs` and `etcd/record.rs`, and how it is asked in `etcd/gateway.rs` and
+//! `etcd/api.rs`.
 
 #[cfg(not(feature = "etcd"))]
 mod absent;
@@ -20,6 +21,8 @@ mod examination;
 mod follower;
 #[cfg(feature = "etcd")]
 mod gateway;
+#[cfg(feature = "etcd")]
+mod head;
 #[cfg(feature = "etcd")]
 mod herald;
 #[cfg(feature = "etcd")]

@@ -5,11 +5,16 @@
 //! one was first, the proposal is *overtaken*, and decided anew behind what was first. Each half
 //! of such a store is used by a thread of its own.
 
+use std::sync::Arc;
+
 use crate::clock::{ListeningTime, Now, WallTime};
 use crate::registry::{Change, Epoch, Fact, Sequence};
 use crate::service::{ServiceId, TypePolicy};
 
 use super::{BackendError, StoredService};
+
+/// What a thread calls before each wait of limited length, to show that it gets on with its work.
+pub type SignOfLife = Arc<dyn Fn() + Send + Sync>;
 
 /// What is registered, as it stands at one place in the order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +39,11 @@ pub struct Transaction {
     pub epoch: Epoch,
     /// Its place in the order: one more than that of the one before.
     pub number: u64,
+    /// What tells it from whatever else was ever stored at that place: a store may be set back, and
+    /// go on in another way.
+    pub mark: Box<str>,
+    /// The mark of the one before.
+    pub behind: Box<str>,
     /// What the store itself calls that place.
     pub revision: u64,
     /// The name of the registry that stored it.
@@ -86,8 +96,21 @@ pub enum News {
     Gone(Box<str>),
     /// Another process has come under the name of this registry.
     Replaced,
+    /// The store was out of reach, and stands there now: it may have been set back.
+    Resumed(Standing),
     /// News may be missing before this.
     Interrupted,
+}
+
+/// How far a store has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// With which list.
+    pub epoch: Epoch,
+    /// The number of the last transaction.
+    pub number: u64,
+    /// The mark of it.
+    pub mark: Box<str>,
 }
 
 /// A sign of life of a registry.
@@ -124,7 +147,8 @@ pub struct StoreState {
 /// Keeps one list for several registries. Used by the thread that changes the registry.
 pub trait SharedBackend: Send {
     /// Everything that is kept. Behind it, what was stored before is known; where it fails, no more
-    /// is known than before.
+    /// is known than before. Where the store was set back behind what is known, it begins another
+    /// epoch.
     ///
     /// # Errors
     /// [`BackendError`], where it cannot be read.
@@ -153,8 +177,15 @@ pub trait SharedBackend: Send {
     /// Where `transaction` stands. One that is next counts as applied from then on.
     fn follow(&mut self, transaction: &Transaction) -> Place;
 
+    /// Whether a store that stands there is the one that is known, without anything more.
+    fn knows_all_of(&self, standing: &Standing) -> bool;
+
     /// The number of the last transaction that is known.
     fn number(&self) -> u64;
+
+    /// Gives it what to call before each wait. Called before all else; a store that waits for
+    /// nothing need not care.
+    fn show_life(&mut self, _sign: SignOfLife) {}
 }
 
 /// Hears what happens to the shared list. Used by a thread of its own.
@@ -168,6 +199,9 @@ pub trait Follower: Send {
     /// [`BackendError`], where nothing can be heard just now. The next call tries again; no news
     /// is lost in between.
     fn listen(&mut self) -> Result<Vec<News>, BackendError>;
+
+    /// As [`SharedBackend::show_life`].
+    fn show_life(&mut self, _sign: SignOfLife) {}
 }
 
 /// Tells the others that this registry is there and what it hears. Used by a thread of its own.
@@ -188,6 +222,9 @@ pub trait Herald: Send {
 
     /// Says that this registry is there no more. The last call.
     fn say_goodbye(&mut self);
+
+    /// As [`SharedBackend::show_life`].
+    fn show_life(&mut self, _sign: SignOfLife) {}
 }
 
 /// A store that several registries share, in its three halves.

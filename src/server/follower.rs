@@ -6,14 +6,15 @@
 
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender};
 
 use crate::backend::shared::{Follower, News};
 
 use super::contact::Contact;
 use super::thread::Failure;
+use super::vitals::Pulse;
 
-/// How long the thread waits after nothing could be heard before it tries again.
+/// How long the thread waits after nothing could be heard, or told, before it tries again.
 const RETRY: Duration = Duration::from_millis(200);
 
 /// Two registries of one name would take each other's services for their own.
@@ -27,16 +28,19 @@ pub(super) struct Following {
     pub(super) contact: Contact,
     /// Nobody sends here; it is closed when the storage thread is gone.
     pub(super) stop: Receiver<()>,
+    pub(super) pulse: Pulse,
 }
 
 impl Following {
     /// Runs the thread.
     pub(super) fn run(mut self) -> Result<(), Failure> {
+        self.follower.show_life(self.pulse.sign());
         loop {
+            self.pulse.beat();
             let patience = match self.follower.listen() {
                 Ok(news) if news.contains(&News::Replaced) => return Err(REPLACED.to_owned()),
                 Ok(news) => {
-                    if !news.is_empty() && self.news.send(news).is_err() {
+                    if !news.is_empty() && !self.tell(news) {
                         return Ok(());
                     }
                     Duration::ZERO
@@ -50,6 +54,19 @@ impl Following {
             if self.stop.recv_timeout(patience) == Err(RecvTimeoutError::Disconnected) {
                 return Ok(());
             }
+        }
+    }
+
+    /// Hands `news` to the storage thread, which has a pulse of its own while it is busy. False,
+    /// where that is gone.
+    fn tell(&self, mut news: Vec<News>) -> bool {
+        loop {
+            match self.news.send_timeout(news, RETRY) {
+                Ok(()) => return true,
+                Err(SendTimeoutError::Timeout(untold)) => news = untold,
+                Err(SendTimeoutError::Disconnected(_)) => return false,
+            }
+            self.pulse.beat();
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::service::ServiceId;
 use super::contact::{BEAT, Contact};
 use super::shared::SharedRegistry;
 use super::thread::Failure;
+use super::vitals::Pulse;
 
 /// How many services a beat tells of at the most. What is left follows in the next one.
 const HEARD_PER_BEAT: usize = 2_048;
@@ -36,13 +37,16 @@ pub(super) struct Heralding {
     pub(super) contact: Contact,
     /// Nobody sends here; it is closed when the storage thread is gone.
     pub(super) stop: Receiver<()>,
+    pub(super) pulse: Pulse,
 }
 
 impl Heralding {
     /// Runs the thread.
     pub(super) fn run(mut self) -> Result<(), Failure> {
+        self.herald.show_life(self.pulse.sign());
         let mut beats = 0_u64;
         loop {
+            self.pulse.beat();
             self.beat();
             self.look(beats);
             beats += 1;

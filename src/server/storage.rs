@@ -143,14 +143,19 @@ impl Storage {
     fn turn(&mut self, mut jobs: VecDeque<Job>, mut cleanup_due: bool) -> bool {
         let mut more = false;
         let mut overtaken = 0;
+        // So many jobs were too much together, and are planned one by one.
+        let mut apart = 0_usize;
         while cleanup_due || !jobs.is_empty() {
             let now = self.clock.now();
             let registry = self.registry.clone();
-            let draft = Draft::new(&registry.read(), &self.keeper, &mut jobs, cleanup_due, now);
+            let limit = if apart == 0 { usize::MAX } else { 1 };
+            let draft =
+                Draft::new(&registry.read(), &self.keeper, &mut jobs, limit, cleanup_due, now);
             match self.decide(&draft, now) {
                 Ok(Committed::Stored) => {
                     more |= draft.more;
                     overtaken = 0;
+                    apart = apart.saturating_sub(draft.steps.len());
                     self.complete(draft);
                 }
                 Ok(Committed::Overtaken(missed)) => {
@@ -160,9 +165,16 @@ impl Storage {
                     overtaken = self.plan_again(steps, &mut jobs, overtaken + 1);
                     self.take_missed(missed);
                 }
-                Err(reason) => {
+                Err(error) if error.is_too_large() && draft.is_divisible() => {
+                    more |= !draft.cleanup.is_empty();
                     let steps = draft.abandon(&registry.read());
-                    self.refuse_all(steps, &reason);
+                    apart = steps.len();
+                    self.put_back(steps, &mut jobs);
+                }
+                Err(error) => {
+                    let steps = draft.abandon(&registry.read());
+                    apart = apart.saturating_sub(steps.len());
+                    self.refuse_all(steps, &describe(&error));
                     // What could not be cleaned up is tried again when the timer asks next.
                 }
             }
@@ -172,9 +184,9 @@ impl Storage {
     }
 
     /// Commits what was planned. Where all that was asked for is refused, that is a decision, too.
-    fn decide(&mut self, draft: &Draft, now: Now) -> Result<Committed, String> {
+    fn decide(&mut self, draft: &Draft, now: Now) -> Result<Committed, BackendError> {
         if draft.changes().next().is_none() && draft.decides() {
-            return self.keeper.confirm(now).map_err(|error| describe(&error));
+            return self.keeper.confirm(now);
         }
         self.commit(draft.changes(), now)
     }
@@ -183,20 +195,24 @@ impl Storage {
         &mut self,
         changes: impl Iterator<Item = &'a Change>,
         now: Now,
-    ) -> Result<Committed, String> {
+    ) -> Result<Committed, BackendError> {
         let mut changes = changes.peekable();
         if changes.peek().is_none() {
             return Ok(Committed::Stored);
         }
         let stopwatch = Stopwatch::start();
         let committed = self.keeper.commit(changes, now);
+        // What is too large for it is no fault of the backend.
+        if committed.as_ref().is_err_and(BackendError::is_too_large) {
+            return committed;
+        }
         match committed {
             Ok(_) => self.statistics.count_commit(stopwatch.read()),
             Err(_) => self.statistics.count_failed_commit(),
         }
         self.outage.note(&committed);
         self.health.note_commit(committed.is_err());
-        committed.map_err(|error| describe(&error))
+        committed
     }
 
     /// Makes all of a draft true that is stored, and answers what it was planned for.

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded, never};
 
+use crate::backend::shared::SignOfLife;
 use crate::mailbox::Bell;
 
 use super::doors::Doors;
@@ -25,7 +26,6 @@ pub(super) const REQUESTS: &str = "requests";
 pub(super) const TIMER: &str = "timer";
 /// Not watched: whatever becomes of those who only look, the registry goes on.
 pub(super) const HTTP: &str = "http";
-/// Not watched either: they wait for etcd, and `info` says whether that answers.
 pub(super) const FOLLOWER: &str = "follower";
 pub(super) const HERALD: &str = "herald";
 
@@ -128,7 +128,7 @@ impl Watch {
         self.over(name, Waking::Channel(wake), woken)
     }
 
-    /// Watches a thread that never waits for long.
+    /// Watches a thread that never waits for long without a sign of life.
     pub(super) fn over_clockwork(&mut self, name: &'static str) -> Pulse {
         self.over(name, Waking::Itself, never())
     }
@@ -152,11 +152,21 @@ impl Pulse {
 
     /// A sign of life, to be given whenever the thread has looked at its work.
     pub(super) fn beat(&self) {
-        let asked = self.asked.load(Ordering::Acquire);
-        // Only this thread writes it.
-        if self.answered.load(Ordering::Relaxed) != asked {
-            self.answered.store(asked, Ordering::Release);
-        }
+        answer(&self.asked, &self.answered);
+    }
+
+    /// The same, for what the thread calls that waits several times.
+    pub(super) fn sign(&self) -> SignOfLife {
+        let (asked, answered) = (Arc::clone(&self.asked), Arc::clone(&self.answered));
+        Arc::new(move || answer(&asked, &answered))
+    }
+}
+
+fn answer(asked: &AtomicU64, answered: &AtomicU64) {
+    let asked = asked.load(Ordering::Acquire);
+    // Only the thread that is asked writes it.
+    if answered.load(Ordering::Relaxed) != asked {
+        answered.store(asked, Ordering::Release);
     }
 }
 

@@ -76,18 +76,28 @@ pub(super) struct Delete {
     pub(super) key: Bytes,
 }
 
-/// That `key` was changed last at `mod_revision`; never, where that is 0.
+/// What must be so, for a transaction to happen.
 #[derive(Debug, Serialize)]
 pub(super) struct Compare {
     key: Bytes,
     target: &'static str,
     result: &'static str,
-    mod_revision: Number,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<Bytes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mod_revision: Option<Number>,
 }
 
 impl Compare {
-    pub(super) const fn unchanged(key: Bytes, mod_revision: Number) -> Self {
-        Self { key, target: "MOD", result: "EQUAL", mod_revision }
+    /// That `key` has this value.
+    pub(super) const fn holds(key: Bytes, value: Bytes) -> Self {
+        Self { key, target: "VALUE", result: "EQUAL", value: Some(value), mod_revision: None }
+    }
+
+    /// That there is no `key`.
+    pub(super) const fn is_absent(key: Bytes) -> Self {
+        let never = Some(Number(0));
+        Self { key, target: "MOD", result: "EQUAL", value: None, mod_revision: never }
     }
 }
 
@@ -110,6 +120,8 @@ pub(super) struct Txn {
 
 #[derive(Debug, Deserialize, Default)]
 pub(super) struct Header {
+    #[serde(default)]
+    pub(super) cluster_id: Number,
     #[serde(default)]
     pub(super) member_id: Number,
     #[serde(default)]

@@ -5,10 +5,12 @@
 //! them a second, so a watch that is silent is dead.
 
 use std::io::{BufRead, BufReader, Read};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::BackendError;
-use crate::backend::shared::{Beat, Follower, News};
+use crate::backend::shared::{Beat, Follower, News, SignOfLife, Standing};
+use crate::registry::Epoch;
 
 use super::EtcdSettings;
 use super::api::{
@@ -16,6 +18,7 @@ use super::api::{
     WatchResult,
 };
 use super::gateway::Gateway;
+use super::head::{self, Found};
 use super::keys::{Feed, Keys, behind};
 use super::load::shown;
 use super::record::{self, BeatRecord, PresenceRecord};
@@ -31,12 +34,15 @@ const LINE_MAX: u64 = 256 * 1024 * 1024;
 pub(super) struct Feeds {
     gateway: Gateway,
     settings: EtcdSettings,
+    sign: SignOfLife,
     keys: Keys,
     name: Box<str>,
     instance: Box<str>,
     /// From which revision on news have not been told; none before the list was loaded.
     next: Number,
     lines: Option<BufReader<Box<dyn Read + Send>>>,
+    /// Whether there was a watch before.
+    has_begun: bool,
 }
 
 impl Feeds {
@@ -47,8 +53,9 @@ impl Feeds {
         instance: Box<str>,
     ) -> Result<Self, BackendError> {
         let gateway = Gateway::open(settings, Some(SILENCE_MAX))?;
-        let settings = settings.clone();
-        Ok(Self { gateway, settings, keys, name, instance, next: Number(0), lines: None })
+        let (settings, sign): (_, SignOfLife) = (settings.clone(), Arc::new(|| ()));
+        let (next, lines, has_begun) = (Number(0), None, false);
+        Ok(Self { gateway, settings, sign, keys, name, instance, next, lines, has_begun })
     }
 
     fn begin(&mut self) -> Result<BufReader<Box<dyn Read + Send>>, BackendError> {
@@ -81,6 +88,25 @@ impl Feeds {
         }
     }
 
+    /// That there is a watch again, and where what is watched stands.
+    fn resume(&mut self) -> Result<Vec<News>, BackendError> {
+        let found = match self.ask(head::find) {
+            Ok(found) => found,
+            Err(error) => {
+                self.lines = None;
+                return Err(error);
+            }
+        };
+        let news = found.map_or(News::Interrupted, |Found { head, .. }| {
+            News::Resumed(Standing {
+                epoch: Epoch::new(&head.epoch),
+                number: head.entry,
+                mark: head.nonce,
+            })
+        });
+        Ok(vec![news])
+    }
+
     /// What was to be told is forgotten: goes on from now.
     fn skip(&mut self) -> Result<News, BackendError> {
         self.next = Number(self.ask_revision()?.0 + 1);
@@ -101,10 +127,20 @@ impl Feeds {
 
     /// The revision of all etcd.
     fn ask_revision(&self) -> Result<Number, BackendError> {
-        let mut gateway = Gateway::open(&self.settings, None)?;
         let range = Range { key: self.keys.head(), ..Range::default() };
-        let answer: RangeAnswer = gateway.ask_all("kv/range", &range)?;
+        let answer: RangeAnswer =
+            self.ask(|gateway, _| Ok(gateway.ask_all("kv/range", &range)?))?;
         Ok(answer.header.revision)
+    }
+
+    /// Asks something that has one answer.
+    fn ask<Answer>(
+        &self,
+        question: impl FnOnce(&mut Gateway, &Keys) -> Result<Answer, BackendError>,
+    ) -> Result<Answer, BackendError> {
+        let mut gateway = Gateway::open(&self.settings, None)?;
+        gateway.show_life(Arc::clone(&self.sign));
+        question(&mut gateway, &self.keys)
     }
 
     fn read_event(&self, event: &WatchEvent) -> Option<News> {
@@ -156,6 +192,10 @@ impl Follower for Feeds {
     fn listen(&mut self) -> Result<Vec<News>, BackendError> {
         if self.lines.is_none() {
             self.lines = Some(self.begin()?);
+            if self.has_begun {
+                return self.resume();
+            }
+            self.has_begun = true;
         }
         let result = match self.read_line() {
             Ok(result) => result,
@@ -186,6 +226,11 @@ impl Follower for Feeds {
         // Who deletes the log deletes many at once.
         news.dedup_by(|one, other| *one == News::Interrupted && one == other);
         Ok(news)
+    }
+
+    fn show_life(&mut self, sign: SignOfLife) {
+        self.gateway.show_life(Arc::clone(&sign));
+        self.sign = sign;
     }
 }
 

@@ -3,11 +3,15 @@
 //! A thread that asks has a gateway of its own. It stays with a member while that answers, and
 //! goes to the next one when it does not.
 
-use std::io::Read;
+use std::fs;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
-use std::{fs, io};
 
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -16,6 +20,7 @@ use ureq::{Agent, Body};
 use zeroize::Zeroizing;
 
 use crate::backend::BackendError;
+use crate::backend::shared::SignOfLife;
 
 use super::EtcdSettings;
 use super::api::{Authenticated, Credentials, Problem};
@@ -29,6 +34,9 @@ const TEXT_MAX: usize = 200;
 
 /// gRPC's words for what cannot be said to have failed.
 const UNKNOWN: [u16; 6] = [1, 2, 4, 10, 13, 14];
+/// What etcd, or the way to it, says of a question that it finds too large.
+const TOO_LARGE: [&str; 3] = ["request is too large", "too many operations", "larger than max"];
+
 const UNAUTHENTICATED: u16 = 16;
 const INVALID_ARGUMENT: u16 = 3;
 
@@ -44,6 +52,9 @@ pub(super) enum CallError {
     /// Etcd does not do it.
     #[error("{0}")]
     Refused(String),
+    /// Etcd does not do so much at once.
+    #[error("{0}; ask for less at once, or let etcd take more (`--max-request-bytes`)")]
+    TooLarge(String),
 }
 
 /// See the module's page.
@@ -54,6 +65,8 @@ pub(super) struct Gateway {
     current: usize,
     user: Option<(String, Zeroizing<String>)>,
     token: Option<String>,
+    /// Called before each question, which takes a few times the request timeout at the most.
+    sign: SignOfLife,
 }
 
 impl Gateway {
@@ -66,7 +79,10 @@ impl Gateway {
         let timeout = settings.request_timeout;
         let config = Agent::config_builder()
             .http_status_as_error(false)
+            .timeout_resolve(Some(timeout))
             .timeout_connect(Some(timeout))
+            .timeout_send_request(Some(timeout))
+            .timeout_send_body(Some(timeout))
             .timeout_recv_response(Some(timeout))
             .timeout_per_read(silence_max)
             .timeout_global(silence_max.is_none().then_some(timeout))
@@ -85,7 +101,13 @@ impl Gateway {
             current: 0,
             user,
             token: None,
+            sign: Arc::new(|| ()),
         })
+    }
+
+    /// Gives it what to call before each question.
+    pub(super) fn show_life(&mut self, sign: SignOfLife) {
+        self.sign = sign;
     }
 
     /// How many members there are to ask.
@@ -188,6 +210,7 @@ impl Gateway {
         path: &str,
         question: &impl Serialize,
     ) -> Result<Body, (CallError, Option<u16>)> {
+        (self.sign)();
         let url = format!("{}/v3/{path}", self.url());
         let question = serde_json::to_vec(question)
             .map_err(|error| (CallError::Refused(error.to_string()), None))?;
@@ -215,7 +238,9 @@ impl Gateway {
         });
         let reason = format!("{} says: {}", self.url(), problem.message);
         let code = Some(problem.code);
-        if UNKNOWN.contains(&problem.code) {
+        if TOO_LARGE.iter().any(|words| problem.message.contains(words)) {
+            Err((CallError::TooLarge(reason), code))
+        } else if UNKNOWN.contains(&problem.code) {
             self.leave();
             Err((CallError::InDoubt(reason), code))
         } else {
@@ -224,7 +249,10 @@ impl Gateway {
     }
 
     fn in_doubt(&mut self, error: &ureq::Error) -> CallError {
-        let reason = format!("{} does not answer: {error}", self.url());
+        let mut reason = format!("{} does not answer: {error}", self.url());
+        if self.url().starts_with("https") && is_turned_away(error) {
+            reason += "; see whether it takes the certificate in `cert_file`";
+        }
         self.leave();
         CallError::InDoubt(reason)
     }
@@ -232,7 +260,10 @@ impl Gateway {
 
 impl From<CallError> for BackendError {
     fn from(error: CallError) -> Self {
-        Self::new(error.to_string())
+        match error {
+            CallError::TooLarge(_) => Self::too_large(error.to_string()),
+            _ => Self::new(error.to_string()),
+        }
     }
 }
 
@@ -243,9 +274,17 @@ fn was_not_asked(error: &ureq::Error) -> bool {
         | ureq::Error::HostNotFound
         | ureq::Error::BadUri(_)
         | ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => true,
-        ureq::Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
+        ureq::Error::Io(error) => error.kind() == ErrorKind::ConnectionRefused,
         _ => false,
     }
+}
+
+/// Whether a member may have closed the connection because it does not take the certificate: it
+/// does so when it has let the question in, and only sometimes says why.
+fn is_turned_away(error: &ureq::Error) -> bool {
+    let ureq::Error::Io(error) = error else { return false };
+    matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
+        || error.to_string().contains("fatal alert")
 }
 
 fn tls(settings: &EtcdSettings) -> Result<TlsConfig, BackendError> {
@@ -254,11 +293,25 @@ fn tls(settings: &EtcdSettings) -> Result<TlsConfig, BackendError> {
         config = config.root_certs(RootCerts::new_with_certs(&certificates(file)?));
     }
     if let Some((certificate, key)) = &settings.identity {
-        let key = PrivateKey::from_pem(&read(key)?).map_err(|_| holds_none(key, "key"))?;
-        config =
-            config.client_cert(Some(ClientCert::new_with_certs(&certificates(certificate)?, key)));
+        config = config.client_cert(Some(identity(certificate, key)?));
     }
     Ok(config.build())
+}
+
+fn identity(certificate: &Path, key_file: &Path) -> Result<ClientCert, BackendError> {
+    let chain = certificates(certificate)?;
+    let key = PrivateKey::from_pem(&read(key_file)?).map_err(|_| holds_none(key_file, "key"))?;
+    let ders = chain.iter().map(|one| CertificateDer::from(one.der().to_vec())).collect();
+    PrivateKeyDer::try_from(key.der().to_vec())
+        .map_err(|reason| reason.to_owned())
+        .and_then(|key| {
+            CertifiedKey::from_der(ders, key, &default_provider()).map_err(|it| it.to_string())
+        })
+        .map_err(|reason| {
+            let (certificate, key) = (certificate.display(), key_file.display());
+            BackendError::new(format!("{key} does not go with {certificate}: {reason}"))
+        })?;
+    Ok(ClientCert::new_with_certs(&chain, key))
 }
 
 fn certificates(file: &Path) -> Result<Vec<Certificate<'static>>, BackendError> {

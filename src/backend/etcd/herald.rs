@@ -2,7 +2,7 @@
 //! lease, and its beats.
 
 use crate::backend::BackendError;
-use crate::backend::shared::{Herald, StoreState};
+use crate::backend::shared::{Herald, SignOfLife, StoreState};
 use crate::clock::{Now, WallTime};
 use crate::service::ServiceId;
 
@@ -90,5 +90,9 @@ impl Herald for Crier {
             // Otherwise it ends by itself.
             let _ = self.gateway.ask::<Done>("lease/revoke", &LeaseId { id });
         }
+    }
+
+    fn show_life(&mut self, sign: SignOfLife) {
+        self.gateway.show_life(sign);
     }
 }

@@ -3,19 +3,18 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
-use uuid::Uuid;
 
-use crate::backend::shared::Beat;
+use crate::backend::shared::{Beat, Picture};
 use crate::backend::{BackendError, StoredService};
 use crate::clock::WallTime;
+use crate::registry::{Epoch, Sequence};
 use crate::service::{ServiceId, TypePolicy};
 
-use super::api::{
-    Bytes, Compare, KeyValue, Number, Operation, Put, Range, RangeAnswer, Txn, TxnAnswer,
-};
+use super::api::{Bytes, KeyValue, Number, Range, RangeAnswer};
+use super::head::Found;
 use super::keys::{Feed, behind};
 use super::orders::Orders;
-use super::record::{self, BeatRecord, FORMAT, HeadRecord, PolicyRecord, ServiceRecord};
+use super::record::{self, BeatRecord, PolicyRecord, ServiceRecord};
 use super::store::Store;
 
 /// How many keys are asked for at once.
@@ -27,56 +26,17 @@ const BEATS_PAGE: u64 = 64;
 /// A service, with the name of the registry that heard it last.
 type HeardService = (StoredService, Box<str>);
 
-/// The head as it stands.
-pub(super) struct Found {
-    pub(super) head: HeadRecord,
-    /// The revision in which it came to be so.
-    pub(super) since: Number,
-    /// The revision of all etcd.
-    pub(super) revision: Number,
-}
-
 impl Store {
-    /// The head; makes one where there is none.
-    pub(super) fn load_head(&mut self) -> Result<Found, BackendError> {
-        if let Some(found) = self.find_head()? {
-            return Ok(found);
-        }
-        self.make_head()?;
-        self.find_head()?.ok_or_else(|| BackendError::new("etcd does not keep what it is given"))
-    }
-
-    /// The head, where there is one.
-    pub(super) fn find_head(&mut self) -> Result<Option<Found>, BackendError> {
-        let range = Range { key: self.keys.head(), ..Range::default() };
-        let answer: RangeAnswer = self.gateway.ask_all("kv/range", &range)?;
-        let [head] = answer.kvs.as_slice() else { return Ok(None) };
-        let record: HeadRecord =
-            record::read(&head.value).map_err(|reason| unusable(&head.key, &reason))?;
-        if record.format > FORMAT {
-            return Err(BackendError::new(format!(
-                "{} is of format {}, and this version knows formats up to {FORMAT}; install the \
-                 newer version here, too",
-                shown(&head.key),
-                record.format
-            )));
-        }
-        let (since, revision) = (head.mod_revision, answer.header.revision);
-        Ok(Some(Found { head: record, since, revision }))
-    }
-
-    /// Should another registry be first, its head is the one.
-    fn make_head(&mut self) -> Result<(), BackendError> {
-        let epoch = Uuid::new_v4().to_string();
-        let head = HeadRecord { format: FORMAT, epoch, seq: 0, entry: 0 };
-        let put = Put { key: self.keys.head(), value: record::write(&head), lease: None };
-        let txn = Txn {
-            compare: [Compare::unchanged(self.keys.head(), Number(0))],
-            success: vec![Operation::Put(put)],
-            failure: Vec::new(),
-        };
-        let _: TxnAnswer = self.gateway.ask_all("kv/txn", &txn)?;
-        Ok(())
+    /// All that stands behind the head that was found, which is known from then on.
+    pub(super) fn load_behind(&mut self, found: Found) -> Result<Picture, BackendError> {
+        let Found { head, since, revision, .. } = found;
+        let (services, orders) = self.load_services(revision)?;
+        let policies = self.load_policies(revision)?;
+        let registries = self.load_registries(revision)?;
+        // Only now that all of it is there: what follows is asked for from here on.
+        (self.head, self.since, self.orders) = (head, since, orders);
+        let sequence = Sequence { epoch: Epoch::new(&self.head.epoch), seq: self.head.seq };
+        Ok(Picture { sequence, services, policies, registries, revision: revision.0 })
     }
 
     /// All that stands under `folder`, as it stood at `revision`, so many keys at once.

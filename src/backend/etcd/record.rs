@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use crate::backend::StoredService;
 use crate::backend::shared::Transaction;
@@ -18,15 +19,48 @@ use super::api::Bytes;
 /// How what stands there is written. A registry that knows only lower ones must leave it alone.
 pub(super) const FORMAT: u32 = 1;
 
-/// How far everything has come.
+/// How far everything has come. Etcd compares it as it is written, so whoever writes this format
+/// writes these fields in this order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct HeadRecord {
     pub(super) format: u32,
-    pub(super) epoch: String,
+    pub(super) epoch: Box<str>,
+    /// In which cluster of etcd the epoch began.
+    pub(super) cluster: u64,
+    /// The nonce of the last transaction.
+    pub(super) nonce: Box<str>,
     /// The number of the last event.
     pub(super) seq: u64,
     /// The number of the last transaction.
     pub(super) entry: u64,
+    /// Whether there is more to come before this is a list: somebody imports one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_unfinished: bool,
+}
+
+impl HeadRecord {
+    /// That of a list that begins now, in `cluster`.
+    pub(super) fn new(cluster: u64) -> Self {
+        Self {
+            format: FORMAT,
+            epoch: unique(),
+            cluster,
+            nonce: unique(),
+            seq: 0,
+            entry: 0,
+            is_unfinished: false,
+        }
+    }
+
+    /// What a registry has that knows nothing yet.
+    pub(super) fn of_nothing() -> Self {
+        Self { epoch: "".into(), nonce: "".into(), ..Self::new(0) }
+    }
+}
+
+/// A text that nobody else has.
+pub(super) fn unique() -> Box<str> {
+    Uuid::new_v4().to_string().into()
 }
 
 /// A service.
@@ -70,8 +104,10 @@ pub(super) struct LogRecord {
     pub(super) epoch: Box<str>,
     pub(super) entry: u64,
     pub(super) by: Box<str>,
-    /// Tells transactions of the same number apart, of which only one was stored.
+    /// Tells it from every other, of the same number, too.
     pub(super) nonce: Box<str>,
+    /// The nonce of the transaction before.
+    pub(super) behind: Box<str>,
     pub(super) at: u64,
     pub(super) facts: Vec<FactRecord>,
 }
@@ -230,6 +266,8 @@ impl LogRecord {
         Ok(Transaction {
             epoch: Epoch::new(&self.epoch),
             number: self.entry,
+            mark: self.nonce,
+            behind: self.behind,
             revision,
             by: self.by,
             at: WallTime::from_unix_seconds(self.at),
@@ -318,6 +356,7 @@ mod tests {
             entry: 9,
             by: "x".into(),
             nonce: "n".into(),
+            behind: "m".into(),
             at: time.unix_seconds(),
             facts: vec![registered, FactRecord::PolicyRemembered(policy)],
         };
@@ -327,6 +366,7 @@ mod tests {
         let transaction = read.transaction(5).unwrap();
         assert_eq!((transaction.number, transaction.at), (9, time));
         assert_eq!(transaction.epoch, Epoch::new("e"));
+        assert_eq!((&*transaction.mark, &*transaction.behind), ("n", "m"));
         let policy = TypePolicy::Singleton;
         assert_eq!(
             transaction.facts,

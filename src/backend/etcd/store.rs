@@ -2,21 +2,22 @@
 
 use std::collections::HashMap;
 
-use uuid::Uuid;
-
 use crate::backend::BackendError;
-use crate::backend::shared::{Lives, Missed, Picture, Place, Proposal, SharedBackend, Transaction};
+use crate::backend::shared::{
+    Lives, Missed, Picture, Place, Proposal, SharedBackend, SignOfLife, Standing, Transaction,
+};
 use crate::clock::WallTime;
-use crate::registry::{Change, Epoch, Fact, Sequence};
+use crate::registry::{Change, Fact};
 
 use super::api::{
     Bytes, Compare, Delete, KeyValue, Number, Operation, Put, Range, RangeAnswer, Txn, TxnAnswer,
 };
 use super::gateway::{CallError, Gateway};
+use super::head::unfinished;
 use super::keys::{Keys, behind};
-use super::load::{Found, unusable};
+use super::load::unusable;
 use super::orders::{Orders, fresh};
-use super::record::{self, FORMAT, FactRecord, HeadRecord, LogRecord};
+use super::record::{self, FactRecord, HeadRecord, LogRecord, unique};
 
 /// How many transactions that were missed are asked for at once.
 const MISSED_MAX: u64 = 64;
@@ -32,21 +33,22 @@ pub(super) struct Store {
     /// How far this registry has followed.
     pub(super) head: HeadRecord,
     /// The revision in which the head came to be so.
-    pub(super) revision: Number,
+    pub(super) since: Number,
     pub(super) orders: Orders,
 }
 
 /// A transaction on its way.
 pub(super) struct Draft {
     txn: Txn,
-    nonce: Box<str>,
+    /// What comes of it.
+    head: HeadRecord,
     facts: Vec<Fact>,
 }
 
 impl Store {
     pub(super) fn new(gateway: Gateway, keys: Keys, name: Box<str>) -> Self {
-        let head = HeadRecord { format: FORMAT, epoch: String::new(), seq: 0, entry: 0 };
-        Self { gateway, keys, name, head, revision: Number(0), orders: Orders::default() }
+        let (head, orders) = (HeadRecord::of_nothing(), Orders::default());
+        Self { gateway, keys, name, head, since: Number(0), orders }
     }
 
     /// The question for what was stored since.
@@ -55,7 +57,7 @@ impl Store {
             key: self.keys.log(),
             range_end: Some(behind(&self.keys.log())),
             limit: Some(Number(MISSED_MAX)),
-            min_mod_revision: Some(Number(self.revision.0 + 1)),
+            min_mod_revision: Some(Number(self.since.0 + 1)),
             sort_order: Some("ASCEND"),
             sort_target: Some("MOD"),
             ..Range::default()
@@ -63,12 +65,16 @@ impl Store {
     }
 
     /// The transactions among `found`, which stand in their order; too much, where the first of
-    /// them is not the next one.
+    /// them is not the next one, or one of them is not behind the one before.
     fn read_missed(&self, found: &[KeyValue]) -> Result<Missed, BackendError> {
-        let mut transactions = Vec::new();
+        let mut transactions: Vec<Transaction> = Vec::new();
         for (number, found) in (self.head.entry + 1..).zip(found) {
             let transaction = read_transaction(found)?;
-            if transaction.number != number || *transaction.epoch.as_str() != *self.head.epoch {
+            let before = transactions.last().map_or(&self.head.nonce, |before| &before.mark);
+            if transaction.number != number
+                || *transaction.epoch.as_str() != *self.head.epoch
+                || transaction.behind != *before
+            {
                 return Ok(Missed::TooMuch);
             }
             transactions.push(transaction);
@@ -85,32 +91,41 @@ impl Store {
             let order = orders.follow(change, fresh(entry, records.len()));
             records.extend(FactRecord::new(change, order, &self.name));
         }
-        self.draft_of(records, at)
+        self.draft_of(records, at, false)
     }
 
-    /// The transaction that makes `records` true, in their order.
+    /// The transaction that makes `records` true, in their order, whether there is more to come
+    /// before all of it is a list or not.
     pub(super) fn draft_of(
         &self,
         records: Vec<FactRecord>,
         at: WallTime,
+        is_unfinished: bool,
     ) -> Result<Draft, BackendError> {
         let entry = self.head.entry + 1;
         // Etcd takes one change of a key: the last one is what comes of them all.
         let operations: HashMap<_, _> = records.iter().map(|record| self.kept(record)).collect();
         check_size(operations.len())?;
-        let nonce: Box<str> = Uuid::new_v4().to_string().into();
+        let nonce = unique();
         let log = LogRecord {
-            epoch: self.head.epoch.as_str().into(),
+            epoch: self.head.epoch.clone(),
             entry,
             by: self.name.clone(),
             nonce: nonce.clone(),
+            behind: self.head.nonce.clone(),
             at: at.unix_seconds(),
             facts: records,
         };
         let log_value = record::write(&log);
         let unusable = |reason: String| unusable(&self.keys.log_of(entry), &reason);
         let facts = log.transaction(0).map_err(unusable)?.facts;
-        let head = HeadRecord { seq: self.head.seq + events(&facts), entry, ..self.head.clone() };
+        let head = HeadRecord {
+            nonce,
+            seq: self.head.seq + events(&facts),
+            entry,
+            is_unfinished,
+            ..self.head.clone()
+        };
         let mut success = vec![
             put(self.keys.head(), record::write(&head)),
             put(self.keys.log_of(entry), log_value),
@@ -119,9 +134,9 @@ impl Store {
             Some(value) => put(key, value),
             None => Operation::Delete(Delete { key }),
         }));
-        let compare = [Compare::unchanged(self.keys.head(), self.revision)];
+        let compare = [Compare::holds(self.keys.head(), record::write(&self.head))];
         let failure = vec![Operation::Range(self.missed_range())];
-        Ok(Draft { txn: Txn { compare, success, failure }, nonce, facts })
+        Ok(Draft { txn: Txn { compare, success, failure }, head, facts })
     }
 
     /// What stands in etcd because of a fact: a value under a key, or none any more.
@@ -143,15 +158,12 @@ impl Store {
     /// The same transaction can be sent again and again: it changes the head that it must find,
     /// so it happens once at the most.
     pub(super) fn send(&mut self, draft: &Draft) -> Result<Proposal, BackendError> {
-        if draft.facts.is_empty() {
-            return Ok(Proposal::Stored);
-        }
         let mut is_in_doubt = false;
         let mut reason = String::new();
         for _ in 0..self.gateway.members().max(2) {
             match self.gateway.ask::<TxnAnswer>("kv/txn", &draft.txn) {
                 Ok(answer) if answer.succeeded => {
-                    self.advance(self.head.entry + 1, answer.header.revision, &draft.facts);
+                    self.advance(draft.head.clone(), answer.header.revision, &draft.facts);
                     return Ok(Proposal::Stored);
                 }
                 Ok(answer) => {
@@ -165,6 +177,7 @@ impl Store {
                     reason = text;
                     break;
                 }
+                Err(error @ CallError::TooLarge(_)) => return Err(error.into()),
             }
         }
         Err(BackendError::new(if is_in_doubt {
@@ -180,8 +193,8 @@ impl Store {
         if let Some(first) = found.first() {
             let log: LogRecord =
                 record::read(&first.value).map_err(|reason| unusable(&first.key, &reason))?;
-            if log.nonce == draft.nonce {
-                self.advance(log.entry, first.mod_revision, &draft.facts);
+            if log.nonce == draft.head.nonce {
+                self.advance(draft.head.clone(), first.mod_revision, &draft.facts);
                 return Ok(Proposal::Stored);
             }
         }
@@ -194,28 +207,27 @@ impl Store {
         }
     }
 
-    fn advance(&mut self, entry: u64, revision: Number, facts: &[Fact]) {
-        self.orders.follow(entry, facts);
-        self.head.entry = entry;
-        self.head.seq += events(facts);
-        self.revision = revision;
+    /// Notes what came of the transaction that was stored next.
+    fn advance(&mut self, head: HeadRecord, since: Number, facts: &[Fact]) {
+        self.orders.follow(head.entry, facts);
+        (self.head, self.since) = (head, since);
     }
 }
 
 impl SharedBackend for Store {
     fn load(&mut self) -> Result<Picture, BackendError> {
-        let Found { head, since, revision } = self.load_head()?;
-        let (services, orders) = self.load_services(revision)?;
-        let policies = self.load_policies(revision)?;
-        let registries = self.load_registries(revision)?;
-        // Only now that all of it is there: what follows is asked for from here on.
-        (self.head, self.revision, self.orders) = (head, since, orders);
-        let sequence = Sequence { epoch: Epoch::new(&self.head.epoch), seq: self.head.seq };
-        Ok(Picture { sequence, services, policies, registries, revision: revision.0 })
+        let found = self.find_continuation()?;
+        if found.head.is_unfinished {
+            return Err(unfinished(&self.keys.head()));
+        }
+        self.load_behind(found)
     }
 
     fn propose(&mut self, changes: &[&Change], at: WallTime) -> Result<Proposal, BackendError> {
         let draft = self.draft(changes, at)?;
+        if draft.facts.is_empty() {
+            return Ok(Proposal::Stored);
+        }
         self.send(&draft)
     }
 
@@ -226,7 +238,7 @@ impl SharedBackend for Store {
         match more {
             // It was set up anew, or goes on from an older state.
             None => return Ok(Missed::TooMuch),
-            Some(0) if found.since == self.revision => return Ok(Missed::Transactions(Vec::new())),
+            Some(0) if found.head == self.head => return Ok(Missed::Transactions(Vec::new())),
             Some(0) => return Ok(Missed::TooMuch),
             Some(_) => {}
         }
@@ -251,16 +263,32 @@ impl SharedBackend for Store {
         if !is_other && transaction.number <= self.head.entry {
             return Place::Known;
         }
-        if is_other || transaction.number > self.head.entry + 1 {
+        let is_next = transaction.number == self.head.entry + 1;
+        if is_other || !is_next || transaction.behind != self.head.nonce {
             return Place::Beyond;
         }
-        let revision = Number(transaction.revision);
-        self.advance(transaction.number, revision, &transaction.facts);
+        let head = HeadRecord {
+            nonce: transaction.mark.clone(),
+            seq: self.head.seq + events(&transaction.facts),
+            entry: transaction.number,
+            ..self.head.clone()
+        };
+        self.advance(head, Number(transaction.revision), &transaction.facts);
         Place::Next
+    }
+
+    fn knows_all_of(&self, standing: &Standing) -> bool {
+        *standing.epoch.as_str() == *self.head.epoch
+            && standing.number == self.head.entry
+            && standing.mark == self.head.nonce
     }
 
     fn number(&self) -> u64 {
         self.head.entry
+    }
+
+    fn show_life(&mut self, sign: SignOfLife) {
+        self.gateway.show_life(sign);
     }
 }
 
@@ -283,7 +311,7 @@ fn check_size(changes: usize) -> Result<(), BackendError> {
     if changes <= CHANGES_MAX {
         return Ok(());
     }
-    Err(BackendError::new(format!(
+    Err(BackendError::too_large(format!(
         "it takes {changes} changes at once, and etcd takes {CHANGES_MAX}; try again when services \
          that fell silent are cleaned up"
     )))
@@ -297,6 +325,7 @@ mod tests {
 
     use super::*;
     use crate::backend::etcd::EtcdSettings;
+    use crate::registry::Epoch;
 
     /// A store whose etcd gives these answers, and none behind them.
     fn store(answers: Vec<(&'static str, String)>) -> Store {
@@ -329,8 +358,10 @@ mod tests {
         Store::new(gateway, Keys::new("/lab/"), "a".into())
     }
 
-    fn head(epoch: &str, entry: u64, since: u64) -> (&'static str, String) {
-        let record = HeadRecord { format: FORMAT, epoch: epoch.to_owned(), seq: entry, entry };
+    fn head(epoch: &str, entry: u64, nonce: &str) -> (&'static str, String) {
+        let (epoch, nonce) = (epoch.into(), nonce.into());
+        let record = HeadRecord { epoch, nonce, seq: entry, entry, ..HeadRecord::new(0) };
+        let since = entry * 10;
         let key = serde_json::to_string(&Keys::new("/lab/").head()).unwrap();
         let value = serde_json::to_string(&record::write(&record)).unwrap();
         let kv = format!(r#"{{"key":{key},"value":{value},"mod_revision":"{since}"}}"#);
@@ -343,54 +374,70 @@ mod tests {
 
     /// One that has loaded an empty list.
     fn loaded(mut answers: Vec<(&'static str, String)>) -> Store {
-        let mut all = vec![head("e", 3, 30), nothing(), nothing(), nothing(), nothing()];
+        let mut all = vec![head("e", 3, "n"), nothing(), nothing(), nothing(), nothing()];
         all.append(&mut answers);
         let mut store = store(all);
         store.load().unwrap();
-        assert_eq!((store.number(), store.revision), (3, Number(30)));
+        assert_eq!((store.number(), store.since), (3, Number(30)));
         store
     }
 
     #[test]
     fn a_list_that_could_not_be_taken_whole_leaves_what_is_known_as_it_was() {
         let refused = ("403 Forbidden", r#"{"code":7,"message":"no"}"#.to_owned());
-        let mut store = loaded(vec![head("e", 9, 90), refused]);
+        let mut store = loaded(vec![head("e", 9, "o"), nothing(), refused]);
 
         assert!(store.load().is_err());
 
-        assert_eq!((store.number(), store.revision), (3, Number(30)));
+        assert_eq!((store.number(), store.since), (3, Number(30)));
     }
 
     #[test]
     fn a_list_that_was_set_up_anew_or_set_back_must_be_taken_whole() {
         let none = Missed::Transactions(Vec::new());
         for (answers, expected) in [
-            (vec![head("e", 3, 30)], none),
+            (vec![head("e", 3, "n")], none),
             (vec![nothing()], Missed::TooMuch),
-            (vec![head("another", 3, 30)], Missed::TooMuch),
-            (vec![head("e", 2, 20)], Missed::TooMuch),
-            (vec![head("e", 3, 31)], Missed::TooMuch),
-            (vec![head("e", 5, 50), nothing()], Missed::TooMuch),
+            (vec![head("another", 3, "n")], Missed::TooMuch),
+            (vec![head("e", 2, "m")], Missed::TooMuch),
+            (vec![head("e", 3, "another")], Missed::TooMuch),
+            (vec![head("e", 5, "p"), nothing()], Missed::TooMuch),
         ] {
             assert_eq!(loaded(answers).missed().unwrap(), expected);
         }
     }
 
     #[test]
-    fn a_transaction_of_another_list_is_not_known_however_low_its_number() {
+    fn a_transaction_of_another_list_or_behind_another_is_none_of_this_one() {
         let mut store = loaded(Vec::new());
-        let transaction = |epoch, number| Transaction {
+        let transaction = |epoch, number, behind: &str| Transaction {
             epoch: Epoch::new(epoch),
             number,
+            mark: "o".into(),
+            behind: behind.into(),
             revision: 40,
             by: "b".into(),
             at: WallTime::from_unix_seconds(1),
             facts: Vec::new(),
         };
 
-        assert_eq!(store.follow(&transaction("e", 3)), Place::Known);
-        assert_eq!(store.follow(&transaction("another", 3)), Place::Beyond);
-        assert_eq!(store.follow(&transaction("another", 4)), Place::Beyond);
-        assert_eq!(store.follow(&transaction("e", 4)), Place::Next);
+        assert_eq!(store.follow(&transaction("e", 3, "m")), Place::Known);
+        assert_eq!(store.follow(&transaction("another", 3, "m")), Place::Beyond);
+        assert_eq!(store.follow(&transaction("another", 4, "n")), Place::Beyond);
+        assert_eq!(store.follow(&transaction("e", 4, "another")), Place::Beyond);
+        assert_eq!(store.follow(&transaction("e", 4, "n")), Place::Next);
+        assert_eq!(store.follow(&transaction("e", 5, "o")), Place::Next);
+    }
+
+    #[test]
+    fn a_store_that_stands_elsewhere_or_came_there_in_another_way_is_not_known() {
+        let store = loaded(Vec::new());
+        let known = |epoch, number, mark: &str| {
+            store.knows_all_of(&Standing { epoch: Epoch::new(epoch), number, mark: mark.into() })
+        };
+
+        assert!(known("e", 3, "n"));
+        assert!(!known("e", 2, "n") && !known("e", 4, "n"));
+        assert!(!known("e", 3, "another") && !known("another", 3, "n"));
     }
 }

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::backend::shared::{Proposal, SharedBackend};
+use crate::backend::shared::Proposal;
 use crate::backend::{BackendError, Contents, Existing, ImportError, Record};
 use crate::clock::WallTime;
 use crate::service::Service;
 
-use super::api::{Range, RangeAnswer};
+use super::head::unfinished;
 use super::orders::fresh;
 use super::record::{FactRecord, PolicyRecord, ServiceRecord};
 use super::store::{CHANGES_MAX, Store};
@@ -19,57 +19,65 @@ const BYTES_MAX: usize = 256 * 1024;
 impl Store {
     /// All that is kept, as it stands at one moment.
     pub(super) fn export(&mut self) -> Result<Contents, BackendError> {
-        let range = Range { key: self.keys.head(), ..Range::default() };
-        let answer: RangeAnswer = self.gateway.ask_all("kv/range", &range)?;
-        if answer.kvs.is_empty() {
-            return Err(BackendError::new(
-                "no registry has used etcd under this prefix; correct `etcd: prefix`",
-            ));
+        let found = self.find_head()?.ok_or_else(|| {
+            BackendError::new("no registry has used etcd under this prefix; correct `etcd: prefix`")
+        })?;
+        if found.head.is_unfinished {
+            return Err(unfinished(&self.keys.head()));
         }
-        let picture = self.load()?;
+        let picture = self.load_behind(found)?;
         let services = picture.services.into_iter().map(|(stored, _)| stored).collect();
         Ok(Contents { services, policies: picture.policies })
     }
 
-    /// Makes `contents` all that is kept, in as many transactions as that takes. A registry that
-    /// is started meanwhile follows them.
+    /// Makes `contents` all that is kept, in as many transactions as that takes. Until the last of
+    /// them, what is there is no list: no registry starts on it, and nobody can export it.
     pub(super) fn import(
         &mut self,
         contents: &Contents,
         existing: Existing,
         now: WallTime,
     ) -> Result<(), ImportError> {
-        let picture = self.load()?;
+        let found = self.find_continuation()?;
+        let is_unfinished = found.head.is_unfinished;
+        let picture = self.load_behind(found)?;
         if !picture.registries.is_empty() {
             return Err(ImportError::InUse(picture.registries));
         }
         let services = picture.services.into_iter().map(|(stored, _)| stored).collect();
         let before = Contents { services, policies: picture.policies };
+        if existing == Existing::Keep && is_unfinished {
+            return Err(unfinished(&self.keys.head()).into());
+        }
         if existing == Existing::Keep && !before.is_empty() {
             let (services, policies) = (before.services.len(), before.policies.len());
             return Err(ImportError::NotEmpty { services, policies });
         }
         let all = contents.in_place_of(&before);
         let mut done = 0;
-        while done < all.len() {
+        // Once more even for nothing, where an import was interrupted.
+        while done < all.len() || self.head.is_unfinished {
             let piece = &all[done..done + piece_length(&all[done..])];
-            self.import_piece(piece, now).map_err(|reason| ImportError::Interrupted {
-                done,
-                all: all.len(),
-                reason,
-            })?;
+            let is_unfinished = done + piece.len() < all.len();
+            self.import_piece(piece, now, is_unfinished)
+                .map_err(|reason| ImportError::Interrupted { done, all: all.len(), reason })?;
             done += piece.len();
         }
         Ok(())
     }
 
-    fn import_piece(&mut self, piece: &[Record<'_>], now: WallTime) -> Result<(), BackendError> {
+    fn import_piece(
+        &mut self,
+        piece: &[Record<'_>],
+        now: WallTime,
+        is_unfinished: bool,
+    ) -> Result<(), BackendError> {
         let entry = self.head.entry + 1;
         let facts = piece
             .iter()
             .enumerate()
             .filter_map(|(index, record)| fact(record, fresh(entry, index), &self.name));
-        let draft = self.draft_of(facts.collect(), now)?;
+        let draft = self.draft_of(facts.collect(), now, is_unfinished)?;
         match self.send(&draft)? {
             Proposal::Stored => Ok(()),
             Proposal::Overtaken(_) => Err(BackendError::new(
@@ -79,7 +87,7 @@ impl Store {
     }
 }
 
-/// How many of `records` go into one transaction: at least one.
+/// How many of `records` go into one transaction: at least one, where there is one.
 fn piece_length(records: &[Record<'_>]) -> usize {
     let mut bytes = 0;
     let fits = |record: &&Record<'_>| {
@@ -89,7 +97,7 @@ fn piece_length(records: &[Record<'_>]) -> usize {
         };
         bytes <= BYTES_MAX
     };
-    records.iter().take(CHANGES_MAX).take_while(fits).count().max(1)
+    records.iter().take(CHANGES_MAX).take_while(fits).count().max(1).min(records.len())
 }
 
 /// The fact that `record` is; none, where it is none that others must be told.

@@ -41,7 +41,8 @@ use super::super::storage::{Outage, Storage};
 use super::super::storage_health::StorageHealth;
 use super::super::timer::Timer;
 use super::super::vitals::{
-    EVENTS, GATEKEEPER, GUARD, HEARTBEATS, REQUESTS, STORAGE, TIMER, Vitals, Watch,
+    EVENTS, FOLLOWER, GATEKEEPER, GUARD, HEARTBEATS, HERALD, REQUESTS, STORAGE, TIMER, Vitals,
+    Watch,
 };
 use super::{Controls, Parts};
 
@@ -200,7 +201,9 @@ impl Wiring {
         }
     }
 
-    fn storage(&mut self, keeper: Keeper, queues: Queues) -> Storage {
+    fn storage(&mut self, mut keeper: Keeper, queues: Queues) -> Storage {
+        let pulse = self.watch.over_channels(STORAGE);
+        keeper.show_life(pulse.sign());
         Storage {
             news: keeper.news(),
             keeper,
@@ -215,7 +218,7 @@ impl Wiring {
             outage: Outage::default(),
             health: self.health.clone(),
             statistics: self.statistics.clone(),
-            pulse: self.watch.over_channels(STORAGE),
+            pulse,
         }
     }
 
@@ -305,15 +308,22 @@ impl Wiring {
         )
     }
 
-    fn others(&self, others: Option<Others>) -> Option<(Following, Heralding)> {
+    fn others(&mut self, others: Option<Others>) -> Option<(Following, Heralding)> {
         let Others { follower, herald, news, contact, stop } = others?;
-        let following = Following { follower, news, contact: contact.clone(), stop: stop.clone() };
+        let following = Following {
+            follower,
+            news,
+            contact: contact.clone(),
+            stop: stop.clone(),
+            pulse: self.watch.over_clockwork(FOLLOWER),
+        };
         let heralding = Heralding {
             herald,
             registry: self.registry.clone(),
             clock: self.clock.clone(),
             contact,
             stop,
+            pulse: self.watch.over_clockwork(HERALD),
         };
         Some((following, heralding))
     }

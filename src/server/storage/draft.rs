@@ -20,11 +20,13 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Plans some of the cleaning up, where that is due, and as many of `jobs` as fit.
+    /// Plans some of the cleaning up, where that is due, and as many of `jobs` as fit, up to
+    /// `limit`.
     pub(super) fn new(
         registry: &Registry,
         keeper: &Keeper,
         jobs: &mut VecDeque<Job>,
+        limit: usize,
         cleanup_due: bool,
         now: Now,
     ) -> Self {
@@ -38,7 +40,7 @@ impl Draft {
         if cleanup_due {
             draft.clean_up(registry, batch, keeper.hears_all(now));
         }
-        draft.plan_jobs(registry, batch, jobs);
+        draft.plan_jobs(registry, batch, jobs, limit);
         draft
     }
 
@@ -57,10 +59,17 @@ impl Draft {
         }
     }
 
-    fn plan_jobs(&mut self, registry: &Registry, batch: Option<Batch>, jobs: &mut VecDeque<Job>) {
+    fn plan_jobs(
+        &mut self,
+        registry: &Registry,
+        batch: Option<Batch>,
+        jobs: &mut VecDeque<Job>,
+        limit: usize,
+    ) {
         let mut size = Size::default();
         size.add(&self.cleanup);
-        while batch.is_none_or(|batch| size.fits(batch))
+        while self.steps.len() < limit
+            && batch.is_none_or(|batch| size.fits(batch))
             && let Some(job) = jobs.pop_front()
         {
             let step = Step::plan(&mut self.plan, registry, job, batch.is_some());
@@ -76,6 +85,11 @@ impl Draft {
     /// Whether somebody is told what became of a change that was asked for.
     pub(super) fn decides(&self) -> bool {
         self.steps.iter().any(Step::decides)
+    }
+
+    /// Whether it holds more than one thing that can be stored by itself.
+    pub(super) fn is_divisible(&self) -> bool {
+        self.steps.len() + usize::from(!self.cleanup.is_empty()) > 1
     }
 
     /// Takes the plan back, and leaves the steps.

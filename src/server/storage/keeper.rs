@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, never};
 
-use crate::backend::shared::{Missed, News, Picture, Proposal, SharedBackend};
+use crate::backend::shared::{Missed, News, Picture, Proposal, SharedBackend, SignOfLife};
 use crate::backend::{Backend, BackendError, Existing, Record};
 use crate::clock::{ListeningTime, Now};
 use crate::registry::{Change, Home, Registry};
@@ -103,6 +103,14 @@ impl Keeper {
         match self {
             Self::Own(_) => Ok(Committed::Stored),
             Self::Shared(sharing) => sharing.confirm(now),
+        }
+    }
+
+    /// Lets it call `sign` while it waits for a store that is shared. One of this registry's own
+    /// waits for its disk in one piece.
+    pub(in super::super) fn show_life(&mut self, sign: SignOfLife) {
+        if let Self::Shared(sharing) = self {
+            sharing.backend.show_life(sign);
         }
     }
 

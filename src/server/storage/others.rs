@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::backend::BackendError;
-use crate::backend::shared::{Beat, Missed, News, Place, Transaction};
+use crate::backend::shared::{Beat, Missed, News, Place, Standing, Transaction};
 use crate::clock::Now;
 use crate::registry::{Event, Fact, Home};
 
@@ -30,6 +30,12 @@ impl Storage {
             self.refuse_all(steps, &reason);
             return 0;
         }
+        self.put_back(steps, jobs);
+        overtaken
+    }
+
+    /// Puts what the steps were planned for before all other jobs.
+    pub(super) fn put_back(&mut self, steps: Vec<Step>, jobs: &mut VecDeque<Job>) {
         let mut again = VecDeque::new();
         for step in steps {
             match step.again() {
@@ -39,7 +45,6 @@ impl Storage {
         }
         again.append(jobs);
         *jobs = again;
-        overtaken
     }
 
     /// Takes over what others did, in its order.
@@ -51,6 +56,7 @@ impl Storage {
                 News::Beat(beat) => self.take_beat(&beat),
                 News::Present(name) => self.note_registry(&name, true),
                 News::Gone(name) => self.note_registry(&name, false),
+                News::Resumed(standing) => self.resume(&standing),
                 News::Interrupted => self.catch_up(),
                 // The follower has stopped the server.
                 News::Replaced => {}
@@ -148,6 +154,15 @@ impl Storage {
     /// Reads what was missed, where that could not be read before.
     fn retry_catching_up(&mut self) {
         if matches!(&self.keeper, Keeper::Shared(sharing) if sharing.contact.is_behind()) {
+            self.catch_up();
+        }
+    }
+
+    /// Goes on with a store that was out of reach. What it stored meanwhile would come as news,
+    /// unless it is another one, or was set back.
+    fn resume(&mut self, standing: &Standing) {
+        let Keeper::Shared(sharing) = &self.keeper else { return };
+        if !sharing.backend.knows_all_of(standing) {
             self.catch_up();
         }
     }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use service_registry::backend::BackendError;
 use service_registry::backend::shared::{
     Beat, Follower, Herald, Lives, Missed, News, Picture, Place, Proposal, Shared, SharedBackend,
-    Transaction,
+    Standing, Transaction,
 };
 use service_registry::clock::{Now, WallTime};
 use service_registry::registry::{Change, Epoch, Fact, Sequence};
@@ -58,6 +58,10 @@ impl SharedBackend for Rival {
         Place::Next
     }
 
+    fn knows_all_of(&self, _standing: &Standing) -> bool {
+        true
+    }
+
     fn number(&self) -> u64 {
         self.number
     }
@@ -69,6 +73,8 @@ impl Rival {
         Some(Transaction {
             epoch: Epoch::new("shared"),
             number: self.number + 1,
+            mark: "".into(),
+            behind: "".into(),
             revision: 0,
             by: "rival".into(),
             at,
