@@ -4,10 +4,18 @@
 
 mod anew;
 mod doctor;
+mod doubt;
 mod moving;
 mod outages;
+mod oversized;
+mod passwords;
+mod restart;
+mod restoring;
 mod sharing;
 mod telling;
+mod tls;
+#[cfg(target_os = "linux")]
+mod watched;
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -6,6 +6,9 @@ mod notices;
 #[cfg(target_os = "linux")]
 mod watchdog;
 
+#[cfg(all(feature = "etcd", target_os = "linux"))]
+pub(crate) use watchdog::assert_watched;
+
 use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
@@ -13,25 +16,31 @@ use std::time::{Duration, Instant};
 use crate::support::{DEADLINE, Launch};
 
 /// Where a registry tells how it is doing.
-struct Manager {
-    launch: Launch,
+pub(crate) struct Manager {
+    /// How the registry is started.
+    pub(crate) launch: Launch,
     socket: UnixDatagram,
 }
 
 impl Manager {
     #[track_caller]
     fn new() -> Self {
-        let launch = Launch::new();
+        Self::of(Launch::new())
+    }
+
+    /// The one that starts a registry so.
+    #[track_caller]
+    pub(crate) fn of(launch: Launch) -> Self {
         let path = launch.path("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
         let launch = launch.variable("NOTIFY_SOCKET", path.to_str().unwrap());
         Self { launch, socket }
     }
 
-    /// A manager that takes a registry for dead of which it hears nothing for `timeout`.
+    /// The same, who takes a registry for dead of which it hears nothing for `timeout`.
     #[track_caller]
-    fn with_watchdog(timeout: Duration) -> Self {
-        let Self { launch, socket } = Self::new();
+    pub(crate) fn with_watchdog(self, timeout: Duration) -> Self {
+        let Self { launch, socket } = self;
         let launch = launch.variable("WATCHDOG_USEC", &timeout.as_micros().to_string());
         Self { launch, socket }
     }
@@ -62,7 +71,7 @@ impl Manager {
 
     /// Listens until a line is told that begins so, and returns it.
     #[track_caller]
-    fn waits_for(&self, beginning: &str) -> String {
+    pub(crate) fn waits_for(&self, beginning: &str) -> String {
         let started = Instant::now();
         let mut heard = Vec::new();
         // Longer than usual: what is told now and then takes its time.

@@ -2,11 +2,15 @@
 //! fails, what was said and what the server logged.
 
 mod answers;
+#[cfg(feature = "etcd")]
+mod authority;
 mod chance;
 mod client;
 mod embedded;
 #[cfg(feature = "etcd")]
 mod etcd;
+#[cfg(feature = "etcd")]
+mod etcd_proxy;
 mod event_proxy;
 #[cfg(target_os = "linux")]
 mod faulty_disk;
@@ -26,6 +30,8 @@ mod subscriber;
 mod transcript;
 
 pub(crate) use answers::{assert_refused, assert_success, ids, unix_seconds, whole_number};
+#[cfg(feature = "etcd")]
+pub(crate) use authority::Authority;
 pub(crate) use chance::{Chance, repetitions};
 pub(crate) use client::{
     Client, HeartbeatClient, answer_in, json_in, registration, registration_of_size, short_lived,
@@ -34,6 +40,8 @@ pub(crate) use client::{
 pub(crate) use embedded::{Embedded, embedded_config};
 #[cfg(feature = "etcd")]
 pub(crate) use etcd::Etcd;
+#[cfg(feature = "etcd")]
+pub(crate) use etcd_proxy::{EtcdProxy, Passage};
 pub(crate) use event_proxy::EventProxy;
 #[cfg(target_os = "linux")]
 pub(crate) use faulty_disk::{Calls, Fate, FaultyDisk};

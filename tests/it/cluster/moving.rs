@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use crate::support::{Etcd, Finished, Launch, assert_success, short_lived, singleton};
+use crate::support::{
+    Etcd, EtcdProxy, Finished, Launch, Passage, assert_success, short_lived, singleton,
+};
 
 const FILE: &str = "lab.jsonl";
 
@@ -77,4 +79,76 @@ fn etcd_that_is_used_or_not_empty_is_left_alone() {
     on_etcd(&etcd, &launch, &["export", "again.jsonl"]).assert_code(0);
     let (given, kept) = (launch.path(FILE), launch.path("again.jsonl"));
     assert_eq!(fs::read(kept).unwrap(), fs::read(given).unwrap());
+}
+
+/// The settings of what reaches `etcd` through `proxy`.
+fn through(proxy: &EtcdProxy, etcd: &Etcd) -> String {
+    let mut settings = etcd.settings("a");
+    settings["endpoints"] = [proxy.url()].into();
+    settings.to_string()
+}
+
+#[test]
+fn an_import_that_was_killed_leaves_what_nobody_takes_for_a_list_until_it_is_done_again() {
+    let etcd = Etcd::start(1);
+    let proxy = EtcdProxy::to(&etcd.url(0));
+    let launch = Launch::new().file(FILE, exported().1);
+    let settings = through(&proxy, &etcd);
+
+    // The first makes the list, the next one stores as much as goes into one.
+    proxy.next_transactions(&[Passage::Answered, Passage::Answered, Passage::QuestionHeld]);
+    let import = launch.begin(&["import", FILE, "--backend", "etcd", "--etcd", &settings]);
+    proxy.wait_until_passed();
+    import.signal("KILL");
+    assert_eq!(import.wait().code(), None, "a signal ended it");
+
+    let reason = "an import is under way, or was interrupted";
+    let refused = [
+        etcd.launch("a").start_in_vain(),
+        on_etcd(&etcd, &launch, &["export", "half.jsonl"]),
+        on_etcd(&etcd, &launch, &["import", FILE]),
+    ];
+    for finished in refused {
+        finished.assert_code(1);
+        assert!(finished.stderr.contains(reason), "{}", finished.stderr);
+    }
+    on_etcd(&etcd, &launch, &["import", FILE, "--force"]).assert_code(0);
+    on_etcd(&etcd, &launch, &["export", "again.jsonl"]).assert_code(0);
+    let (given, kept) = (launch.path(FILE), launch.path("again.jsonl"));
+    assert_eq!(fs::read(kept).unwrap(), fs::read(given).unwrap());
+    etcd.registry("a").client().register("later", "");
+}
+
+#[test]
+fn an_import_whose_answers_were_lost_is_whole() {
+    let etcd = Etcd::start(1);
+    let proxy = EtcdProxy::to(&etcd.url(0));
+    let launch = Launch::new().file(FILE, exported().1);
+    let settings = through(&proxy, &etcd);
+
+    let losses = [Passage::AnswerLost, Passage::QuestionLost, Passage::AnswerHeld];
+    proxy.next_transactions(&losses.map(|loss| [loss, Passage::Answered]).concat());
+    launch.run(&["import", FILE, "--backend", "etcd", "--etcd", &settings]).assert_code(0);
+
+    proxy.wait_until_passed();
+    on_etcd(&etcd, &launch, &["export", "again.jsonl"]).assert_code(0);
+    let (given, kept) = (launch.path(FILE), launch.path("again.jsonl"));
+    assert_eq!(fs::read(kept).unwrap(), fs::read(given).unwrap());
+}
+
+#[test]
+fn an_import_that_etcd_does_not_answer_says_how_far_it_came_and_what_to_do() {
+    let etcd = Etcd::start(1);
+    let proxy = EtcdProxy::to(&etcd.url(0));
+    let launch = Launch::new().file(FILE, exported().1);
+    let settings = through(&proxy, &etcd);
+
+    let [well, lost] = [Passage::Answered, Passage::QuestionLost];
+    proxy.next_transactions(&[well, well, lost, lost]);
+    let finished = launch.run(&["import", FILE, "--backend", "etcd", "--etcd", &settings]);
+
+    finished.assert_code(1);
+    let told = finished.complaint();
+    assert!(told.contains("of 302 changes are made: run the same again with --force"), "{told}");
+    assert!(etcd.launch("a").start_in_vain().stderr.contains("import"));
 }

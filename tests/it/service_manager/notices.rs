@@ -37,7 +37,7 @@ fn an_end_that_a_client_asked_for_is_told_as_well() {
 
 #[test]
 fn the_status_says_how_many_services_there_are() {
-    let manager = Manager::with_watchdog(Duration::from_secs(4));
+    let manager = Manager::new().with_watchdog(Duration::from_secs(4));
     let registry = manager.launch.start();
 
     assert_success(&registry.client().request(&registration("psu-1", "PSU")));

@@ -57,14 +57,14 @@ impl Drop for Stopped {
 fn no_sign_of_life_is_given_while_any_thread_hangs_and_one_is_when_it_goes_on() {
     thread::scope(|scope| {
         for name in THREADS {
-            scope.spawn(move || assert_watched(name));
+            scope.spawn(move || assert_watched(Manager::new(), name));
         }
     });
 }
 
 #[track_caller]
-fn assert_watched(name: &str) {
-    let manager = Manager::with_watchdog(TIMEOUT);
+pub(crate) fn assert_watched(manager: Manager, name: &str) {
+    let manager = manager.with_watchdog(TIMEOUT);
     let registry = manager.launch.start();
     manager.waits_for("WATCHDOG=1");
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Launch, Registry};
+use super::{Authority, Launch, Registry};
 
 /// How long etcd may take to elect a leader and answer.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -17,6 +17,12 @@ const DEADLINE: Duration = Duration::from_secs(20);
 pub(crate) struct Etcd {
     members: Vec<Member>,
     folder: TempDir,
+    /// How members are asked: `http` or `https`.
+    scheme: &'static str,
+    /// What members are started with besides.
+    flags: Vec<String>,
+    /// Who the tests are when they ask a member.
+    identity: Vec<String>,
 }
 
 struct Member {
@@ -29,6 +35,41 @@ struct Member {
 impl Etcd {
     #[track_caller]
     pub(crate) fn start(members: usize) -> Self {
+        Self::start_with(members, "http", Vec::new(), Vec::new())
+    }
+
+    /// One member, with flags of etcd's.
+    #[track_caller]
+    pub(crate) fn with_flags(flags: &[&str]) -> Self {
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        Self::start_with(1, "http", flags, Vec::new())
+    }
+
+    /// One member that `authority` has certified, and that lets in whom `authority` has certified.
+    #[track_caller]
+    pub(crate) fn behind_tls(authority: &Authority) -> Self {
+        let file = |name| authority.file(name);
+        let flags = vec![
+            format!("--cert-file={}", file("member.pem")),
+            format!("--key-file={}", file("member.key")),
+            format!("--trusted-ca-file={}", file("authority.pem")),
+            "--client-cert-auth".to_owned(),
+        ];
+        let identity = vec![
+            format!("--cert={}", file("registry.pem")),
+            format!("--key={}", file("registry.key")),
+            format!("--cacert={}", file("authority.pem")),
+        ];
+        Self::start_with(1, "https", flags, identity)
+    }
+
+    #[track_caller]
+    fn start_with(
+        members: usize,
+        scheme: &'static str,
+        flags: Vec<String>,
+        identity: Vec<String>,
+    ) -> Self {
         let folder = tempfile::Builder::new().prefix("service-registry-etcd-").tempdir().unwrap();
         let ports = free_ports(members * 2);
         let members = ports.chunks(2).enumerate().map(|(number, ports)| Member {
@@ -37,7 +78,7 @@ impl Etcd {
             peer_port: ports[1],
             process: None,
         });
-        let mut etcd = Self { members: members.collect(), folder };
+        let mut etcd = Self { members: members.collect(), folder, scheme, flags, identity };
         for number in 0..etcd.members.len() {
             etcd.start_member(number);
         }
@@ -50,11 +91,12 @@ impl Etcd {
     /// Starts a member that does not run, on what it kept.
     #[track_caller]
     pub(crate) fn start_member(&mut self, number: usize) {
-        let url = |port: u16| format!("http://127.0.0.1:{port}");
-        let cluster = self.members.iter().map(|m| format!("{}={}", m.name, url(m.peer_port)));
+        let peer = |member: &Member| format!("http://127.0.0.1:{}", member.peer_port);
+        let cluster = self.members.iter().map(|member| format!("{}={}", member.name, peer(member)));
         let cluster = cluster.collect::<Vec<_>>().join(",");
+        let client = self.url(number);
         let member = &mut self.members[number];
-        let (client, peer) = (url(member.client_port), url(member.peer_port));
+        let peer = peer(member);
         let process = Command::new("etcd")
             .args(["--name", &member.name])
             .arg("--data-dir")
@@ -62,6 +104,7 @@ impl Etcd {
             .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
             .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
             .args(["--initial-cluster", &cluster, "--logger", "zap", "--log-level", "error"])
+            .args(&self.flags)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -103,16 +146,53 @@ impl Etcd {
     /// Forgets all that was before, as etcd does regularly when it is told to.
     #[track_caller]
     pub(crate) fn compact(&self) {
-        let output = self.command(0, &["get", "anything", "--write-out=json"]).output().unwrap();
-        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let revision = answer["header"]["revision"].to_string();
-        assert!(self.etcdctl(0, &["compact", &revision]), "it compacts");
+        self.administer(&["compact", &self.revision().to_string()]);
     }
 
     /// Deletes everything that is kept.
     #[track_caller]
     pub(crate) fn delete_all(&self) {
-        assert!(self.etcdctl(0, &["del", "", "--prefix"]), "it deletes");
+        self.administer(&["del", "", "--prefix"]);
+    }
+
+    /// Writes a copy of all that is kept, as etcd's own command does.
+    #[track_caller]
+    pub(crate) fn save_snapshot(&self) {
+        self.administer(&["snapshot", "save", &self.snapshot()]);
+    }
+
+    /// Goes on from the copy, in a cluster of one member that is called `token`.
+    #[track_caller]
+    pub(crate) fn restore_snapshot(&mut self, token: &str) {
+        self.kill_member(0);
+        let member = &self.members[0];
+        let folder = self.folder.path().join(&member.name);
+        std::fs::remove_dir_all(&folder).unwrap();
+        let peer = format!("http://127.0.0.1:{}", member.peer_port);
+        let cluster = format!("{}={peer}", member.name);
+        let arguments = [
+            ["--name", &member.name],
+            ["--data-dir", folder.to_str().unwrap()],
+            ["--initial-cluster", &cluster],
+            ["--initial-advertise-peer-urls", &peer],
+            ["--initial-cluster-token", token],
+        ];
+        let snapshot = self.snapshot();
+        self.administer(&[&["snapshot", "restore", &snapshot], &*arguments.concat()].concat());
+        self.start_member(0);
+        self.wait_until_well(0);
+    }
+
+    fn snapshot(&self) -> String {
+        self.folder.path().join("snapshot").to_str().unwrap().to_owned()
+    }
+
+    /// The revision of all that is kept.
+    #[track_caller]
+    pub(crate) fn revision(&self) -> u64 {
+        let output = self.command(0, &["get", "anything", "--write-out=json"]).output().unwrap();
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        answer["header"]["revision"].as_u64().unwrap()
     }
 
     /// Loses everything that a cluster of one member has: it starts as an empty one.
@@ -126,17 +206,21 @@ impl Etcd {
 
     /// How a registry called `name` starts on this cluster.
     pub(crate) fn launch(&self, name: &str) -> Launch {
+        Self::launch_with(&self.settings(name))
+    }
+
+    /// How a registry starts whose `etcd` is that.
+    pub(crate) fn launch_with(settings: &Value) -> Launch {
         Launch::new()
             .flag("--backend", "etcd")
-            .flag("--etcd", &self.settings(name).to_string())
+            .flag("--etcd", &settings.to_string())
             .flag("--cleanup-interval", "0.5")
             .flag("--log-level", "info")
     }
 
     /// How it reaches this cluster.
     pub(crate) fn settings(&self, name: &str) -> Value {
-        let url = |member: &Member| format!("http://127.0.0.1:{}", member.client_port);
-        let endpoints: Vec<String> = self.members.iter().map(url).collect();
+        let endpoints: Vec<String> = (0..self.members.len()).map(|it| self.url(it)).collect();
         json!({"endpoints": endpoints, "name": name, "request_timeout": 1, "grace": 5})
     }
 
@@ -145,14 +229,46 @@ impl Etcd {
         self.launch(name).start()
     }
 
+    /// Where a member is asked.
+    pub(crate) fn url(&self, number: usize) -> String {
+        format!("{}://127.0.0.1:{}", self.scheme, self.members[number].client_port)
+    }
+
+    /// Changes something with etcd's own command.
+    #[track_caller]
+    pub(crate) fn administer(&self, arguments: &[&str]) {
+        let output = self.command(0, arguments).output().expect("etcdctl is installed");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {said}");
+    }
+
+    /// Lets nobody in from now on but `root`, who may do everything, and `registry`, who may do
+    /// what a registry does. Each is the password of itself.
+    #[track_caller]
+    pub(crate) fn ask_for_passwords(&mut self) {
+        for command in [
+            "user add root:root",
+            "role add root",
+            "user grant-role root root",
+            "role add registry",
+            "role grant-permission --prefix=true registry readwrite /service-registry/",
+            "user add registry:registry",
+            "user grant-role registry registry",
+            "auth enable",
+        ] {
+            self.administer(&command.split(' ').collect::<Vec<_>>());
+        }
+        self.identity.push("--user=root:root".to_owned());
+    }
+
     fn etcdctl(&self, number: usize, arguments: &[&str]) -> bool {
         self.command(number, arguments).output().expect("etcdctl is installed").status.success()
     }
 
     fn command(&self, number: usize, arguments: &[&str]) -> Command {
-        let endpoint = format!("127.0.0.1:{}", self.members[number].client_port);
         let mut command = Command::new("etcdctl");
-        command.env("ETCDCTL_API", "3").args(["--endpoints", &endpoint]);
+        command.env("ETCDCTL_API", "3").args(["--endpoints", &self.url(number)]);
+        command.args(&self.identity);
         command.args(["--command-timeout", "2s"]).args(arguments);
         command
     }
