@@ -1,6 +1,6 @@
 //! Watches and subscriptions whose registry goes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use service_registry::client::{
     Change, Event, EventKind, MissedReason, Registration, RegistryClient, Removal, Sequence,
@@ -10,6 +10,12 @@ use service_registry::client::{
 use super::doors::Door;
 use super::{builder_for, start_registry};
 use crate::support::{DEADLINE, Place};
+
+/// How long silence may take to be noticed, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long an event may take that is on its way.
+const MOMENT: Duration = Duration::from_millis(200);
 
 fn device(id: &str) -> Registration {
     let device = Registration::new("Device", "localhost", 6_110).service_type("DEVICE");
@@ -131,6 +137,33 @@ fn a_subscription_moves_without_telling_anything_twice() {
     let seqs: Vec<u64> = numbers.iter().map(|sequence| sequence.seq).collect();
     assert_eq!(seqs, (from..from + 6).collect::<Vec<_>>());
     assert!(numbers.iter().all(|sequence| sequence.epoch == numbers[0].epoch));
+}
+
+#[test]
+fn what_follows_a_registry_that_hangs_goes_on_to_the_next() {
+    let ((first, registry), (second, _other)) = (start_registry(), start_registry());
+    first.client().register(&device("first")).unwrap();
+    let client = builder_for(first.client_endpoints(), second.client_endpoints()).build();
+    let (events, watch) = (client.subscribe(&[]).unwrap(), client.watch().unwrap());
+    assert_eq!(told(&watch), "+first");
+
+    registry.signal("STOP");
+
+    // Its connections stay, and only silence tells that nobody is there.
+    let registrar = second.client();
+    let started = Instant::now();
+    let event = loop {
+        registrar.register(&device("second")).unwrap();
+        match events.recv_timeout(MOMENT) {
+            Ok(Event::Register(event)) => break event,
+            _ => assert!(started.elapsed() < PATIENCE, "no event of the second registry"),
+        }
+    };
+    assert_eq!(event.service_id, "second");
+    let told = watch.next_change(PATIENCE).expect("the watch goes on");
+    assert!(matches!(told, Change::Removed { .. }), "{told:?}");
+    let told = watch.next_change(PATIENCE).expect("the watch goes on");
+    assert!(matches!(told, Change::Registered(service) if service.id == "second"));
 }
 
 #[test]
