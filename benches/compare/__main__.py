@@ -12,6 +12,7 @@ from pathlib import Path
 import costs
 import rates
 import shared
+import sizes
 import stalls
 import storms
 from report import Report
@@ -23,8 +24,8 @@ GROUPS = {
     "storms": storms.measure,
     "costs": costs.measure,
 }
-ON_REQUEST = {"cluster": shared.measure}
-"""Needs more than the others: etcd, and a program that knows it."""
+ON_REQUEST = {"cluster": shared.measure, "sizes": sizes.measure}
+"""Need more than the others: etcd, and a program that knows it."""
 
 
 def main():
@@ -49,7 +50,7 @@ def read_arguments():
         "--seconds", type=float, default=2.0, help="length of a measurement (default: 2)"
     )
     parser.add_argument(
-        "groups", nargs="*", choices=[*GROUPS, *ON_REQUEST, []], help="default: all but cluster"
+        "groups", nargs="*", choices=[*GROUPS, *ON_REQUEST, []], help="default: all but cluster and sizes"
     )
     return parser.parse_args()
 

@@ -70,6 +70,10 @@ class Process:
                 command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def is_running(self):
         return self._process is not None and self._process.poll() is None
 
@@ -114,6 +118,7 @@ class Member(Process):
         self._folder = folder
         ports = all_ports[number - 1]
         self.url = f"http://{HOST}:{ports.client}"
+        self.data = folder / self.name
         peers = [
             f"etcd-{other}=http://{HOST}:{it.peer}" for other, it in enumerate(all_ports, start=1)
         ]
@@ -121,7 +126,7 @@ class Member(Process):
         self._command = [
             "etcd",
             f"--name={self.name}",
-            f"--data-dir={folder / self.name}",
+            f"--data-dir={self.data}",
             f"--listen-client-urls={self.url}",
             f"--advertise-client-urls={self.url}",
             f"--listen-peer-urls={peer}",
