@@ -11,8 +11,6 @@ mod secrets;
 mod starting;
 mod strangers;
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 use service_registry::client::{CurveKeys, RegistryClientBuilder, RegistryEndpoints};
 use service_registry::curve::{KeyPair, PublicKey, check_available};
@@ -150,21 +148,5 @@ impl Host {
             self.heartbeats.receive_within(0).is_some(),
             self.events.receive_within(0).is_some(),
         ]
-    }
-}
-
-/// Waits until a line of the log contains `word`.
-#[track_caller]
-fn wait_for_line(registry: &Registry, word: &str) -> String {
-    let started = Instant::now();
-    loop {
-        let log = registry.log();
-        // A line that is not at its end yet is none.
-        let written = &log[..log.rfind('\n').map_or(0, |end| end + 1)];
-        if let Some(line) = written.lines().find(|line| line.contains(word)) {
-            return line.to_owned();
-        }
-        assert!(started.elapsed() < DEADLINE, "{word:?} is not logged");
-        std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -18,29 +18,12 @@ fn launch(settings: &str) -> Launch {
     Launch::new().without("--log-level").file(FILE, settings)
 }
 
-/// Waits until so many lines of the log contain `word`; the last of them.
-#[track_caller]
-fn wait_for_line(registry: &Registry, word: &str, count: usize) -> String {
-    let started = Instant::now();
-    loop {
-        let log = registry.log();
-        // A line that is not at its end yet is none.
-        let written = &log[..log.rfind('\n').map_or(0, |end| end + 1)];
-        let lines: Vec<&str> = written.lines().filter(|line| line.contains(word)).collect();
-        if lines.len() >= count {
-            return lines[count - 1].to_owned();
-        }
-        assert!(started.elapsed() < DEADLINE, "{word:?} is not logged {count} times");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
 /// Writes the file and sends SIGHUP; the line that says what came of it.
 #[track_caller]
 fn reload(registry: &Registry, settings: &str, word: &str) -> String {
     fs::write(registry.launch().path(FILE), settings).unwrap();
     registry.signal("HUP");
-    wait_for_line(registry, word, 1)
+    registry.wait_for_line(word)
 }
 
 #[test]
@@ -149,12 +132,12 @@ fn who_may_not_connect_any_more_is_disconnected_as_soon_as_the_kernel_tells_who_
 
     kernel.falls_silent();
     reload(&registry, "allow: [127.0.0.1]\n", "read anew");
-    wait_for_line(&registry, "cannot look at the connections, and tries again", 1);
+    registry.wait_for_line("cannot look at the connections, and tries again");
     client.register("dev", "EARLY");
     wait_for_event(&removed, "EARLY");
     // Another reload, which takes nobody's right away, does not make it forget.
     registry.signal("HUP");
-    wait_for_line(&registry, "read anew", 2);
+    registry.wait_for_lines("read anew", 2);
     kernel.answers_again();
 
     wait_until_somebody_is_refused(&client);
@@ -172,7 +155,7 @@ fn who_may_not_connect_any_more_is_disconnected_as_soon_as_the_kernel_tells_who_
 fn a_registry_that_cannot_ask_the_kernel_says_so_and_refuses_what_it_can() {
     let settings = "allow: [127.0.0.1, 127.0.0.2]\nlog_level: warn\n";
     let registry = MuteKernel::without_netlink(launch(settings)).start();
-    let line = wait_for_line(&registry, "cannot see who fills the memory", 1);
+    let line = registry.wait_for_line("cannot see who fills the memory");
     assert!(line.contains("WARN") && line.contains("EAFNOSUPPORT"), "{line}");
     let host = Host::at("127.0.0.2", &registry);
     assert_success(&host.health());
@@ -196,7 +179,7 @@ fn the_log_level_changes_and_a_flag_wins_as_at_the_start() {
 
     let line = reload(&registry, "log_level: info\n", "read anew");
     registry.client().register("seen", "B");
-    wait_for_line(&registry, "registered \"seen\"", 1);
+    registry.wait_for_line("registered \"seen\"");
 
     assert!(line.contains("log_level is info"), "{line}");
     assert!(!registry.log().contains("unseen"));
@@ -221,7 +204,7 @@ fn a_broken_file_changes_nothing_and_says_so_in_one_line() {
 
     fs::remove_file(registry.launch().path(FILE)).unwrap();
     registry.signal("HUP");
-    let line = wait_for_line(&registry, "stay as they are", 2);
+    let line = registry.wait_for_lines("stay as they are", 2);
     assert!(line.contains("cannot read registry.yaml"), "{line}");
     assert_success(&Host::at("127.0.0.1", &registry).health());
 }
@@ -247,7 +230,7 @@ fn without_a_file_there_is_nothing_to_read_and_the_registry_goes_on() {
 
     registry.signal("HUP");
 
-    wait_for_line(&registry, "nothing to take over", 1);
+    registry.wait_for_line("nothing to take over");
     assert_success(&registry.client().health());
     registry.stop();
 }

@@ -52,7 +52,7 @@ fn the_dead_services_of_a_dead_registry_expire_behind_its_grace() {
 
     at_b.wait_until_critical("dead");
     wait_until("it expires", || at_b.list()["services"].as_array().unwrap().is_empty());
-    assert!(b.log().contains("registry \"a\" is gone for good"), "{}", b.log());
+    b.wait_for_line("registry \"a\" is gone for good");
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn a_known_key_is_served_on_all_three_sockets() {
         assert!(started.elapsed() < DEADLINE, "no event comes");
     }
     assert_success(&client.beat("dev"));
-    let line = super::wait_for_line(&registry, "encrypted");
+    let line = registry.wait_for_line("encrypted");
     assert!(line.contains(&lab.server.to_string()), "{line}");
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::{FILE, Host, Lab, wait_for_line};
+use super::{FILE, Host, Lab};
 #[cfg(target_os = "linux")]
 use crate::support::MuteKernel;
 use crate::support::{DEADLINE, Registry, assert_refused, assert_success, registration};
@@ -15,7 +15,7 @@ use crate::support::{DEADLINE, Registry, assert_refused, assert_success, registr
 fn reload(registry: &Registry, settings: &str, word: &str) -> String {
     fs::write(registry.launch().path(FILE), settings).unwrap();
     registry.signal("HUP");
-    wait_for_line(registry, word)
+    registry.wait_for_line(word)
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn whose_key_was_taken_away_is_disconnected_as_soon_as_the_kernel_tells_who_is_c
     assert_is_sent_away(&lab, |registry| {
         kernel.falls_silent();
         reload(registry, &lab.settings(&["register"]), "read anew");
-        wait_for_line(registry, "cannot look at the connections, and tries again");
+        registry.wait_for_line("cannot look at the connections, and tries again");
         kernel.answers_again();
     });
 }
@@ -81,7 +81,7 @@ fn assert_is_sent_away(lab: &Lab, take_away: impl FnOnce(&Registry)) {
 
     take_away(&registry);
     // It was disconnected, and is refused when it comes again.
-    wait_for_line(&registry, "their keys are not in `curve`");
+    registry.wait_for_line("their keys are not in `curve`");
     assert_success(&stays.request(&registration("late", "")));
 
     wait_for_event(&stays, &stays);

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::json;
 use service_registry::curve::KeyPair;
 
-use super::{FILE, Lab, SERVER_FILE, wait_for_line};
+use super::{FILE, Lab, SERVER_FILE};
 
 /// All ways in which a key could be written.
 fn ways_to_write(key: &[u8], file: &str) -> Vec<String> {
@@ -43,10 +43,10 @@ fn no_log_no_answer_and_no_complaint_has_a_secret_key() {
     }
     fs::write(launch.path(FILE), lab.settings(&["read"])).unwrap();
     registry.signal("HUP");
-    wait_for_line(&registry, "read anew");
+    registry.wait_for_line("read anew");
     fs::write(launch.path(FILE), "curve: 1\n").unwrap();
     registry.signal("HUP");
-    wait_for_line(&registry, "stay as they are");
+    registry.wait_for_line("stay as they are");
     let builder = lab.builder("admin", &registry);
     said += &format!("{builder:?} {builder:#?} {:?}", lab.curve("read"));
     registry.signal("TERM");

@@ -43,7 +43,7 @@ fn strangers_do_not_fill_the_memory_with_what_they_say_before_they_are_known() {
 
     let highest = registry.memory("VmHWM:");
     assert!(highest < MEMORY_MAX, "it has taken {highest} KiB of memory");
-    super::wait_for_line(&registry, "they filled the memory");
+    registry.wait_for_line("they filled the memory");
     drop(crowd);
     let health = json!({"action": "health"});
     assert_success(&lab.host("read", &registry).request(&health));

@@ -9,7 +9,6 @@ mod story;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -19,8 +18,8 @@ use story::{
 };
 
 use crate::support::{
-    Calls, DEADLINE, Fate, FaultyDisk, Impatient, Launch, Registry, assert_refused, assert_success,
-    ids, registration, repetitions,
+    Calls, Fate, FaultyDisk, Impatient, Launch, Registry, assert_refused, assert_success, ids,
+    registration, repetitions,
 };
 
 /// One of so many calls goes wrong in its turn.
@@ -93,16 +92,6 @@ fn for_each_call(last: u64, ends: &[End], task: impl Fn(u64, End) + Sync) {
     });
 }
 
-/// The log is written behind what it tells of.
-#[track_caller]
-fn wait_for_log(registry: &Registry, words: &str) {
-    let started = Instant::now();
-    while !registry.log().contains(words) {
-        assert!(started.elapsed() < DEADLINE, "{words:?} is not in:\n{}", registry.log());
-        thread::sleep(Duration::from_millis(1));
-    }
-}
-
 /// Ends the registry, and checks that it said what went wrong.
 #[track_caller]
 fn end(registry: Registry, disk: &FaultyDisk, how: End) {
@@ -112,7 +101,7 @@ fn end(registry: Registry, disk: &FaultyDisk, how: End) {
             registry.client().register("mended", "");
             assert_success(&registry.client().deregister("mended"));
             if registry.log().contains("could not store changes") {
-                wait_for_log(&registry, "stores again");
+                registry.wait_for_line("stores again");
             }
             registry.kill();
         }
@@ -173,7 +162,7 @@ fn whichever_call_fails_once_exactly_its_request_is_refused_and_can_be_repeated(
 
             assert!(told.perhaps.is_none(), "{told:?}");
             if disk.wrong_calls() > 0 {
-                wait_for_log(&registry, "cannot");
+                registry.wait_for_line("cannot");
             }
             end(registry, &disk, how);
             assert_nothing_left_behind(launch.folder());
@@ -194,7 +183,7 @@ fn from_whichever_call_on_all_fail_nothing_that_was_refused_comes_true_unless_it
             let told = tell(client_of(&registry), &launch, true, &AtomicBool::new(false));
 
             if disk.wrong_calls() > 0 {
-                wait_for_log(&registry, "cannot");
+                registry.wait_for_line("cannot");
             }
             assert!(calls == Calls::All || told.perhaps.is_none(), "{told:?}");
             let told = match how {

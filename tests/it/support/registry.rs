@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::{
-    Client, Endpoints, Finished, HeartbeatClient, Launch, Process, Subscriber, Transcript,
+    Client, DEADLINE, Endpoints, Finished, HeartbeatClient, Launch, Process, Subscriber, Transcript,
 };
 
 /// A registry that is ready. Dropping it kills it and removes its folder; where the test fails,
@@ -73,6 +74,30 @@ impl Registry {
     /// What the server logged until now.
     pub(crate) fn log(&self) -> String {
         self.process.as_ref().map(Process::log).unwrap_or_default()
+    }
+
+    /// Waits for a line of the log that contains `words`. The log comes by a pipe, so it can come
+    /// behind what it tells of.
+    #[track_caller]
+    pub(crate) fn wait_for_line(&self, words: &str) -> String {
+        self.wait_for_lines(words, 1)
+    }
+
+    /// As [`Self::wait_for_line`], until there are so many of them; the last one.
+    #[track_caller]
+    pub(crate) fn wait_for_lines(&self, words: &str, count: usize) -> String {
+        let started = Instant::now();
+        loop {
+            let log = self.log();
+            // A line that is not at its end yet is none.
+            let written = &log[..log.rfind('\n').map_or(0, |end| end + 1)];
+            let mut lines = written.lines().filter(|line| line.contains(words));
+            if let Some(line) = lines.nth(count - 1) {
+                return line.to_owned();
+            }
+            assert!(started.elapsed() < DEADLINE, "{words:?} is not {count} times in:\n{log}");
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Runs a command of the binary that asks this registry.

@@ -80,7 +80,7 @@ fn a_pause_longer_than_the_ttl_expires_nobody_who_is_alive_and_the_dead_in_their
         assert_success(&client.discover(id));
     }
     heart.stop();
-    assert!(registry.log().contains("stood still for"), "the log tells of it");
+    registry.wait_for_line("stood still for");
 }
 
 #[test]
