@@ -24,6 +24,10 @@ use super::picture::{Applied, Picture};
 /// large registry who lose events do not keep it busy with nothing else.
 const LIST_SHARE: u32 = 10;
 
+/// The longest pause that [`LIST_SHARE`] makes: a list may have taken long because its registry
+/// stood still, and then no pause is due.
+const LIST_PAUSE_MAX: Duration = Duration::from_secs(10);
+
 /// How long a list is waited for at the most, unless the first one was given longer: a registry
 /// that has gone meanwhile is not found out before.
 const LIST_TIMEOUT_MAX: Duration = Duration::from_secs(60);
@@ -75,8 +79,10 @@ pub(super) struct Follower {
     is_heard: bool,
     /// When the registry is asked next, if nothing calls for it before.
     next_check: Instant,
-    /// The earliest time for another list.
-    next_list: Instant,
+    /// When the last list came.
+    listed: Instant,
+    /// For how long no other is asked for.
+    list_pause: Duration,
     /// What a check knows of and no event told, and until when an event may still tell.
     expected: Option<(Sequence, Instant)>,
     /// Since when the registry does not answer.
@@ -95,7 +101,8 @@ impl Follower {
             list_timeout: pace.list_timeout,
             is_heard: false,
             next_check: now,
-            next_list: now,
+            listed: now,
+            list_pause: Duration::ZERO,
             expected: None,
             silent_since: None,
         }
@@ -129,7 +136,7 @@ impl Follower {
         let check = now >= self.next_check;
         let list = self.is_heard && (self.needs_list || check && !self.health_tells());
         match (list, check) {
-            (true, _) if now >= self.next_list => Next::Ask(Ask::List),
+            (true, _) if now >= self.next_list() => Next::Ask(Ask::List),
             (false, true) => Next::Ask(Ask::Health),
             _ => Next::WaitUntil(self.next_time()),
         }
@@ -145,6 +152,7 @@ impl Follower {
             Applied::Next(change) => change,
             Applied::Known => None,
             Applied::Gap => {
+                self.note_epoch(event.sequence());
                 self.needs_list = true;
                 None
             }
@@ -167,9 +175,11 @@ impl Follower {
         self.on_answer(now);
         self.has_begun = true;
         self.set_list_timeout(2 * took);
-        self.next_list = now + self.pace.list.max(took * LIST_SHARE);
+        self.listed = now;
+        self.list_pause = self.pace.list.max((took * LIST_SHARE).min(LIST_PAUSE_MAX));
+        self.note_epoch(list.sequence.as_ref());
         if self.is_behind(&list) {
-            self.next_list = self.next_list.max(now + self.pace.grace);
+            self.list_pause = self.list_pause.max(self.pace.grace);
             return Vec::new();
         }
         self.needs_list = false;
@@ -186,7 +196,10 @@ impl Follower {
                     self.expected = Some((there, now + self.pace.grace));
                 }
             }
-            _ => self.needs_list = true,
+            (_, there) => {
+                self.note_epoch(there.as_ref());
+                self.needs_list = true;
+            }
         }
     }
 
@@ -205,6 +218,16 @@ impl Follower {
     /// asked from now on. What was missed meanwhile is not waited for until the next check.
     pub(super) fn check_now(&mut self, now: Instant) {
         self.next_check = now;
+    }
+
+    /// Where the registry began anew, what the last list took includes its start, and says nothing
+    /// of the next one.
+    fn note_epoch(&mut self, there: Option<&Sequence>) {
+        if let (Some(here), Some(there)) = (self.picture.sequence(), there)
+            && here.epoch != there.epoch
+        {
+            self.list_pause = self.pace.list;
+        }
     }
 
     fn on_answer(&mut self, now: Instant) {
@@ -232,16 +255,21 @@ impl Follower {
         self.picture.sequence().is_some() && !self.picture.has_critical()
     }
 
+    /// The earliest time for another list.
+    fn next_list(&self) -> Instant {
+        self.listed + self.list_pause
+    }
+
     /// The next time at which something is to be done, if nothing comes.
     fn next_time(&self) -> Instant {
         if !self.is_heard {
             return self.next_check;
         }
         if self.needs_list {
-            return self.next_list;
+            return self.next_list();
         }
         let check = self.next_check;
-        let check = if self.health_tells() { check } else { check.max(self.next_list) };
+        let check = if self.health_tells() { check } else { check.max(self.next_list()) };
         self.expected.as_ref().map_or(check, |(_, until)| check.min(*until))
     }
 }

@@ -46,6 +46,12 @@ impl Lab {
         self.follower.on_list(list(epoch, seq, services), MOMENT, self.now)
     }
 
+    /// A list of no service that took so long to get.
+    fn slow_list(&mut self, epoch: &str, seq: u64, took: Duration) {
+        self.elapse(took);
+        self.follower.on_list(list(epoch, seq, Vec::new()), took, self.now);
+    }
+
     fn health(&mut self, epoch: &str, seq: u64) {
         let sequence = Some(Sequence { epoch: epoch.to_owned(), seq });
         self.report(sequence);
@@ -126,6 +132,34 @@ fn a_hole_calls_for_a_list_at_once_and_what_comes_until_then_is_left_to_it() {
     let services = ["a", "b", "c"].map(|id| service(id, "A")).to_vec();
     assert_eq!(lab.list("e", 8, services).len(), 3);
     lab.assert_waits(PACE.check);
+}
+
+#[test]
+fn a_registry_that_began_anew_is_asked_for_its_list_however_long_the_last_one_took() {
+    let mut lab = Lab::following();
+    lab.elapse(PACE.check);
+    lab.health("f", 0);
+    lab.assert_asks(Ask::List);
+    // It was stopped and started while it was asked.
+    lab.slow_list("f", 3, Duration::from_secs(3));
+
+    lab.elapse(PACE.list);
+    lab.follower.on_event(&register("f", 5, &service("b", "B")));
+    lab.assert_asks(Ask::List);
+    lab.slow_list("f", 5, Duration::from_millis(500));
+
+    lab.elapse(PACE.list);
+    lab.follower.on_event(&register("g", 1, &service("c", "C")));
+    lab.assert_asks(Ask::List);
+}
+
+#[test]
+fn a_list_that_took_very_long_is_no_reason_to_wait_for_minutes() {
+    let mut lab = Lab::following();
+    lab.slow_list("e", 5, Duration::from_secs(60));
+    lab.follower.on_event(&register("e", 7, &service("b", "B")));
+
+    lab.assert_waits(LIST_PAUSE_MAX);
 }
 
 #[test]
