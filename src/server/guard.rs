@@ -288,13 +288,24 @@ impl Watch {
     }
 
     /// Whether nobody is connected, nor can be without the guard's knowledge.
-    fn is_alone(&mut self) -> Result<bool, Errno> {
-        Ok(!self.guard.has_strangers() && self.connections()?.is_empty())
+    fn is_alone(&self) -> Result<bool, Errno> {
+        if self.guard.has_strangers() {
+            return Ok(false);
+        }
+        match SockDiag::finds_any(self.ports()) {
+            // Nobody is alone who has no descriptor left.
+            Err(Errno::EMFILE | Errno::ENFILE) => Ok(false),
+            found => Ok(!found?),
+        }
     }
 
     fn connections(&mut self) -> Result<Vec<TcpConnection>, Errno> {
+        self.kernel.connections(self.ports())
+    }
+
+    const fn ports(&self) -> [u16; 3] {
         let Ports { requests, events, heartbeats } = self.guard.ports;
-        self.kernel.connections([requests, events, heartbeats])
+        [requests, events, heartbeats]
     }
 }
 
