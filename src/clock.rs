@@ -148,13 +148,53 @@ impl Clock {
     /// Both times, now.
     #[must_use]
     pub fn now(&self) -> Now {
-        let (listening, pauses) = self.0.read(self.0.since_start());
+        let (listening, pauses) = self.0.read(self.0.since_start(steady_time()));
         Now { wall: wall_time(), listening, pauses }
+    }
+
+    /// The same, for many things that are done one after the other.
+    #[must_use]
+    pub fn laps(&self) -> Laps {
+        let looked = steady_time();
+        Laps { clock: self.clone(), looked, wall: wall_time(), looked_at_wall: looked }
     }
 
     /// Tells the clock that the process is running. Called by one thread only, every [`TICK`].
     pub fn tick(&self) -> Tick {
-        self.0.tick(self.0.since_start())
+        self.0.tick(self.0.since_start(steady_time()))
+    }
+}
+
+/// How long wall time is taken to stand still between two laps, which are told in whole seconds.
+const WALL_TIME_STANDS: Duration = Duration::from_millis(1);
+
+/// Both times for many things that are done one after the other, and how long each of them takes:
+/// one look at one clock for each.
+#[derive(Debug)]
+pub struct Laps {
+    clock: Clock,
+    looked: Duration,
+    wall: WallTime,
+    looked_at_wall: Duration,
+}
+
+impl Laps {
+    /// Both times, as the last lap began.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        let clock = &self.clock.0;
+        let (listening, pauses) = clock.read(clock.since_start(self.looked));
+        Now { wall: self.wall, listening, pauses }
+    }
+
+    /// How long this lap took; the next one begins.
+    pub fn lap(&mut self) -> Duration {
+        let now = steady_time();
+        if now.saturating_sub(self.looked_at_wall) >= WALL_TIME_STANDS {
+            self.wall = wall_time();
+            self.looked_at_wall = now;
+        }
+        now.saturating_sub(std::mem::replace(&mut self.looked, now))
     }
 }
 
@@ -174,12 +214,6 @@ impl Stopwatch {
     pub fn read(&self) -> Duration {
         steady_time().saturating_sub(self.0)
     }
-
-    /// What has passed since, and starts again: one look at the clock for two things to measure.
-    pub fn lap(&mut self) -> Duration {
-        let now = steady_time();
-        now.saturating_sub(std::mem::replace(&mut self.0, now))
-    }
 }
 
 impl Shared {
@@ -192,8 +226,8 @@ impl Shared {
         }
     }
 
-    fn since_start(&self) -> u64 {
-        milliseconds(steady_time().saturating_sub(self.started))
+    fn since_start(&self, steady: Duration) -> u64 {
+        milliseconds(steady.saturating_sub(self.started))
     }
 
     /// Listening time, and the number of pauses.
@@ -301,6 +335,23 @@ mod tests {
 
         assert!(clock.now().listening > listening);
         assert_eq!(pauses, 0);
+    }
+
+    #[test]
+    fn time_stands_still_within_a_lap_and_goes_on_from_one_to_the_next() {
+        let clock = Clock::start();
+        let mut laps = clock.laps();
+        let began = laps.now();
+
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while clock.now().listening == began.listening && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+
+        assert_eq!(laps.now(), began);
+        assert!(laps.lap() > Duration::ZERO);
+        assert!(laps.now().listening > began.listening);
+        assert!(laps.now().wall >= began.wall);
     }
 
     #[test]

@@ -52,6 +52,7 @@ mod suspects;
 mod thread;
 mod timer;
 mod vitals;
+mod waiting;
 
 pub use descriptors::raise_descriptor_limit;
 pub use sockets::SocketError;

@@ -1,5 +1,6 @@
 //! The frames around a body: who sent it, and how the answer must be wrapped.
 
+use std::iter::once;
 use std::ops::Deref;
 
 use super::fault::RequestFault;
@@ -51,14 +52,19 @@ pub struct Message<'a> {
 
 impl Envelope {
     /// The frames of the answer `body` to `client`, or none where no answer is wanted.
-    pub fn seal<'a>(self, client: &'a [u8], body: &'a [u8]) -> Option<Vec<&'a [u8]>> {
-        match self {
-            Self::Typed => Some(vec![client, RESPONSE, body]),
-            Self::Delimited => Some(vec![client, DELIMITER, body]),
-            Self::DelimitedTyped => Some(vec![client, DELIMITER, RESPONSE, body]),
-            Self::Bare => Some(vec![client, body]),
-            Self::Silent => None,
-        }
+    pub fn seal<'a>(
+        self,
+        client: &'a [u8],
+        body: &'a [u8],
+    ) -> Option<impl Iterator<Item = &'a [u8]>> {
+        let between: &[&[u8]] = match self {
+            Self::Typed => &[RESPONSE],
+            Self::Delimited => &[DELIMITER],
+            Self::DelimitedTyped => &[DELIMITER, RESPONSE],
+            Self::Bare => &[],
+            Self::Silent => return None,
+        };
+        Some(once(client).chain(between.iter().copied()).chain(once(body)))
     }
 }
 

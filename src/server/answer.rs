@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::clock::Clock;
+use crate::clock::Now;
 use crate::protocol::fault::{Failure, RequestFault};
 use crate::protocol::reply::{self, About, Ports};
 use crate::protocol::request::Read;
@@ -40,17 +40,16 @@ impl From<&RequestFault> for Answer {
     }
 }
 
-/// The answer to `read`, from the `shared` registry as it stands now.
+/// The answer to `read`, from the `shared` registry as it stands `now`.
 pub(super) fn answer(
     shared: &SharedRegistry,
-    clock: &Clock,
+    now: Now,
     ports: &Ports,
     doors: &Doors,
     statistics: &Statistics,
     read: Read,
 ) -> Answer {
     let registry = shared.read();
-    let now = clock.now();
     let sequence = registry.sequence();
     let body = match read {
         Read::Renew { service_id } => {

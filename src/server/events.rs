@@ -47,7 +47,7 @@ impl Events {
         for event in events {
             // Whoever does not read is dropped in silence by a PUB socket; the numbers of the
             // events tell.
-            send(&self.socket, &[event.event_type.as_bytes(), &event.body])?;
+            send(&self.socket, [event.event_type.as_bytes(), &event.body])?;
             self.recent.note(event);
         }
         self.statistics.set_events(self.events.len());

@@ -12,7 +12,7 @@ use std::ops::Deref;
 use crossbeam_channel::Sender;
 use zmq::Socket;
 
-use crate::clock::{Clock, Stopwatch};
+use crate::clock::{Clock, Now};
 use crate::limits::{Limit, Limits};
 use crate::mailbox::{Mailbox, Post};
 use crate::protocol::envelope::{Message, open_heartbeat};
@@ -25,10 +25,11 @@ use super::doors::{Doors, Peer};
 use super::heard::Heard;
 use super::messages::{Caller, Job, Reply, Stop};
 use super::shared::SharedRegistry;
-use super::sockets::{MessageSize, Received, receive, send, wait};
+use super::sockets::{MessageSize, Received, receive, send};
 use super::statistics::{Asked, Statistics};
 use super::thread::Failure;
 use super::vitals::Pulse;
+use super::waiting::{Left, Waiting};
 
 /// How many heartbeats that had arrived before the server was stopped are still taken.
 const LAST_HEARTBEATS_MAX: usize = 10_000;
@@ -53,17 +54,16 @@ pub(super) struct Heartbeats {
 impl Heartbeats {
     /// Runs the thread.
     pub(super) fn run(mut self) -> Result<(), Failure> {
+        let mut waiting = Waiting::new(&self.socket, self.mailbox.descriptor())?;
+        let mut left = Left::Unknown;
         loop {
-            let ready = wait(&self.socket, true, self.mailbox.descriptor())?;
-            if ready.mailbox {
+            if waiting.wait(left)? {
                 self.mailbox.answer_bell();
                 if self.mailbox.take() != Post::Empty {
                     break;
                 }
             }
-            if ready.socket {
-                self.take_heartbeats(self.limits.count(Limit::RequestsPerTurn))?;
-            }
+            left = self.take_heartbeats(self.limits.count(Limit::RequestsPerTurn))?;
             self.pulse.beat();
         }
         self.take_heartbeats(LAST_HEARTBEATS_MAX)?;
@@ -71,25 +71,25 @@ impl Heartbeats {
         Ok(())
     }
 
-    fn take_heartbeats(&self, limit: usize) -> Result<(), Failure> {
+    fn take_heartbeats(&self, limit: usize) -> Result<Left, Failure> {
         let mut received = Received::default();
-        let mut stopwatch = Stopwatch::start();
+        let mut laps = self.clock.laps();
         for _ in 0..limit {
             if !receive(&self.socket, &mut received)? {
-                break;
+                return Ok(Left::Nothing);
             }
             self.heard.note(&mut received);
-            self.take_heartbeat(&mut received)?;
-            self.statistics.count_answer_time(Asked::Heartbeat, stopwatch.lap());
+            self.take_heartbeat(&mut received, laps.now())?;
+            self.statistics.count_answer_time(Asked::Heartbeat, laps.lap());
         }
-        Ok(())
+        Ok(Left::Unknown)
     }
 
-    fn take_heartbeat(&self, received: &mut Received) -> Result<(), Failure> {
+    fn take_heartbeat(&self, received: &mut Received, now: Now) -> Result<(), Failure> {
         let (caller, request) = read(received.frames(), received.size(), &self.limits);
         let answer = match request {
             Ok(renewal) => match self.doors.judge_heartbeat(received) {
-                Ok(()) => self.answer(renewal),
+                Ok(()) => self.answer(renewal, now),
                 Err(denial) => Answer::from(&RequestFailure::NotAllowed(denial)),
             },
             Err(fault) => {
@@ -102,17 +102,17 @@ impl Heartbeats {
         let reply = Reply::new(caller, answer.body);
         let caller = &reply.caller;
         match caller.envelope.seal(&caller.client, &reply.body) {
-            Some(frames) => self.send(&frames),
+            Some(frames) => self.send(frames),
             None => Ok(()),
         }
     }
 
-    fn answer(&self, renewal: Read) -> Answer {
-        let Self { registry, clock, ports, doors, statistics, .. } = self;
-        answer(registry, clock, ports, doors, statistics, renewal)
+    fn answer(&self, renewal: Read, now: Now) -> Answer {
+        let Self { registry, ports, doors, statistics, .. } = self;
+        answer(registry, now, ports, doors, statistics, renewal)
     }
 
-    fn send(&self, frames: &[&[u8]]) -> Result<(), Failure> {
+    fn send<'a>(&self, frames: impl Iterator<Item = &'a [u8]>) -> Result<(), Failure> {
         self.statistics.count_delivery(send(&self.socket, frames)?);
         Ok(())
     }

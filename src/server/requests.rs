@@ -13,7 +13,7 @@ use std::ops::Deref;
 use crossbeam_channel::Sender;
 use zmq::Socket;
 
-use crate::clock::{Clock, Stopwatch};
+use crate::clock::{Clock, Now, Stopwatch};
 use crate::limits::{Limit, Limits};
 use crate::mailbox::{Mailbox, Post};
 use crate::protocol::envelope::{Identity, Message, open_request};
@@ -29,10 +29,11 @@ use super::lanes::Lanes;
 use super::memory::Memory;
 use super::messages::{Caller, Job, Reply, Task, ToRequests};
 use super::shared::SharedRegistry;
-use super::sockets::{MessageSize, Received, receive, send, wait};
+use super::sockets::{MessageSize, Received, receive, send};
 use super::statistics::{Asked, Statistics};
 use super::thread::Failure;
 use super::vitals::Pulse;
+use super::waiting::{Left, Waiting};
 
 /// How many requests that had arrived before the server was stopped are still taken.
 const LAST_REQUESTS_MAX: usize = 10_000;
@@ -76,15 +77,16 @@ enum State {
 impl Requests {
     /// Runs the thread.
     pub(super) fn run(mut self) -> Result<(), Failure> {
-        let mut state = State::Running;
+        let mut waiting = Waiting::new(&self.socket, self.mailbox.descriptor())?;
+        let (mut state, mut left) = (State::Running, Left::Unknown);
         while state == State::Running {
-            state = self.take_turn()?;
+            (state, left) = self.take_turn(&mut waiting, left)?;
         }
         if state == State::Stopping {
             self.take_requests(LAST_REQUESTS_MAX, usize::MAX)?;
         }
         while state == State::Stopping && self.lanes.awaited() > 0 {
-            wait(&self.socket, false, self.mailbox.descriptor())?;
+            waiting.wait(Left::Nothing)?;
             if self.empty_mailbox()? == State::Abandoned {
                 state = State::Abandoned;
             }
@@ -97,15 +99,14 @@ impl Requests {
 
     /// Waits for something to do, and does it; no more is taken than a turn may have, so that
     /// replies that are ready meanwhile can leave.
-    fn take_turn(&mut self) -> Result<State, Failure> {
-        let ready = wait(&self.socket, true, self.mailbox.descriptor())?;
-        let state = if ready.mailbox { self.empty_mailbox()? } else { State::Running };
-        if ready.socket {
-            let [requests, bytes] = [Limit::RequestsPerTurn, Limit::BytesPerTurn];
-            self.take_requests(self.limits.count(requests), self.limits.count(bytes))?;
-        }
+    fn take_turn(&mut self, waiting: &mut Waiting, left: Left) -> Result<(State, Left), Failure> {
+        let has_post = waiting.wait(left)?;
+        let state = if has_post { self.empty_mailbox()? } else { State::Running };
+        let [requests, bytes] = [Limit::RequestsPerTurn, Limit::BytesPerTurn];
+        // Also behind what was in the mailbox: see `Waiting`.
+        let left = self.take_requests(self.limits.count(requests), self.limits.count(bytes))?;
         self.pulse.beat();
-        Ok(state)
+        Ok((state, left))
     }
 
     fn empty_mailbox(&mut self) -> Result<State, Failure> {
@@ -129,30 +130,35 @@ impl Requests {
     }
 
     /// Takes what has arrived: so many requests at the most, and none behind so many bytes.
-    fn take_requests(&mut self, requests_max: usize, bytes_max: usize) -> Result<(), Failure> {
+    fn take_requests(&mut self, requests_max: usize, bytes_max: usize) -> Result<Left, Failure> {
         let mut received = Received::default();
-        let mut stopwatch = Stopwatch::start();
+        let mut laps = self.clock.laps();
         let (mut requests, mut bytes) = (0, 0);
         while requests < requests_max && bytes < bytes_max {
             if !receive(&self.socket, &mut received)? {
-                break;
+                return Ok(Left::Nothing);
             }
             requests += 1;
             bytes += received.size().bytes;
             let taken = read(received.frames(), received.size(), &self.limits);
             let (asked, awaited) = (taken.asked, self.lanes.awaited());
             self.heard.note(&mut received);
-            self.take_request(taken, &mut received)?;
-            let duration = stopwatch.lap();
+            self.take_request(taken, laps.now(), &mut received)?;
+            let duration = laps.lap();
             // What was handed over is answered by the storage thread, which measures it as well.
             if self.lanes.awaited() == awaited {
                 self.statistics.count_answer_time(asked, duration);
             }
         }
-        Ok(())
+        Ok(Left::Unknown)
     }
 
-    fn take_request(&mut self, taken: Taken, peer: &mut impl Peer) -> Result<(), Failure> {
+    fn take_request(
+        &mut self,
+        taken: Taken,
+        now: Now,
+        peer: &mut impl Peer,
+    ) -> Result<(), Failure> {
         let Taken { caller, asked, bytes, request } = taken;
         let busy = self.lanes.is_busy(&caller.client);
         let request = match request.map(|request| self.doors.judge(request, peer)) {
@@ -178,27 +184,27 @@ impl Requests {
             Request::Read(read) if busy => self.hand_over(caller, Task::Read(read), bytes, peer),
             Request::Terminate if busy => self.hand_over(caller, Task::Terminate, bytes, peer),
             Request::Read(read) => {
-                let answer = self.answer(&caller.client, read);
+                let answer = self.answer(&caller.client, read, now);
                 self.statistics.count(asked, answer.refused, None);
                 self.send(Reply::new(caller, answer.body))
             }
             Request::Terminate => {
                 self.statistics.count(asked, None, None);
-                let body = reply::terminating(self.clock.now().wall);
+                let body = reply::terminating(now.wall);
                 self.send(Reply::last(caller, body))
             }
         }
     }
 
-    fn answer(&mut self, client: &Identity, read: Read) -> Answer {
+    fn answer(&mut self, client: &Identity, read: Read, now: Now) -> Answer {
         // A list takes its time: none is made that would not be sent.
         if matches!(read, Read::List { .. } | Read::Info)
-            && let Err(exceeded) = self.memory.look(client, self.clock.now().listening)
+            && let Err(exceeded) = self.memory.look(client, now.listening)
         {
             return Answer::from(&RequestFailure::ShortOfMemory(exceeded));
         }
-        let Self { registry, clock, ports, doors, statistics, .. } = self;
-        answer(registry, clock, ports, doors, statistics, read)
+        let Self { registry, ports, doors, statistics, .. } = self;
+        answer(registry, now, ports, doors, statistics, read)
     }
 
     fn hand_over(
@@ -249,7 +255,7 @@ impl Requests {
         }
         let Caller { client, envelope, .. } = &reply.caller;
         if let Some(frames) = envelope.seal(client, &reply.body) {
-            self.statistics.count_delivery(send(&self.socket, &frames)?);
+            self.statistics.count_delivery(send(&self.socket, frames)?);
         }
         if reply.then_stop {
             log::info!("a client asked the registry to stop");
@@ -324,7 +330,8 @@ mod tests {
 
             let mut peer: Option<IpAddr> = peer.parse().ok();
             let taken_request = read(&frames, MessageSize::default(), &Limits::default());
-            requests.take_request(taken_request, &mut peer).unwrap();
+            let now = requests.clock.now();
+            requests.take_request(taken_request, now, &mut peer).unwrap();
 
             let job = taken.try_recv().ok();
             assert_eq!(job.is_some(), allowed, "{peer:?}");
@@ -349,9 +356,13 @@ mod tests {
             flood.send_multipart([b"REQ".as_slice(), body.as_bytes()], 0).unwrap();
         }
 
+        let mut waiting = Waiting::new(&requests.socket, requests.mailbox.descriptor()).unwrap();
+        let mut left = Left::Unknown;
         let mut turns = Vec::new();
         while turns.iter().sum::<usize>() < 7 {
-            assert!(requests.take_turn().unwrap() == State::Running);
+            let (state, still_left) = requests.take_turn(&mut waiting, left).unwrap();
+            assert!(state == State::Running);
+            left = still_left;
             let answers = || flood.recv_multipart(zmq::DONTWAIT).ok();
             turns.push(std::iter::from_fn(answers).count());
         }

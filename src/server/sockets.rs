@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::{io, thread};
 
 use thiserror::Error;
-use zmq::{Context, DONTWAIT, Message, POLLIN, PollItem, Socket, SocketType};
+use zmq::{Context, DONTWAIT, Message, SNDMORE, Socket, SocketType};
 
 use crate::config::BindAddress;
 use crate::curve::{KeyPair, PublicKey};
@@ -71,7 +71,10 @@ pub(super) struct Bound {
 /// memory of its own.
 #[derive(Default)]
 pub(super) struct Received {
+    /// As many as a message had at the most, and no more than matter and one for all others.
     frames: Vec<Message>,
+    /// How many of them are of this message.
+    count: usize,
     size: MessageSize,
 }
 
@@ -98,7 +101,7 @@ impl Received {
 
     /// Its frames, as far as they matter.
     pub(super) fn frames(&self) -> &[Message] {
-        &self.frames
+        &self.frames[..self.count]
     }
 
     /// How large it is, with the frames that do not matter.
@@ -109,7 +112,15 @@ impl Received {
     /// What ZeroMQ knows of its sender under `name`.
     fn property<T: FromStr>(&mut self, name: &str) -> Option<T> {
         // The first frame, which the ROUTER adds, does not tell.
-        self.frames.last_mut()?.gets(name)?.parse().ok()
+        self.frames[..self.count].last_mut()?.gets(name)?.parse().ok()
+    }
+
+    /// Where the next frame is read into.
+    fn place(&mut self) -> &mut Message {
+        if self.count == self.frames.len() {
+            self.frames.push(Message::new());
+        }
+        &mut self.frames[self.count]
     }
 }
 
@@ -133,13 +144,6 @@ pub(super) enum Delivery {
     Full,
     /// Its receiver is gone.
     Gone,
-}
-
-/// What a thread that waits for a socket and a mailbox was woken by.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ready {
-    pub(super) socket: bool,
-    pub(super) mailbox: bool,
 }
 
 /// The address to listen on: the one that is given, or that of the interface that is given. The
@@ -197,45 +201,28 @@ pub(super) fn bind(
     Ok(Bound { socket, endpoint: resolved, port })
 }
 
-/// Waits until there is something to read from `socket`, unless that is not wanted, or from the
-/// descriptor of a mailbox.
-pub(super) fn wait(socket: &Socket, want_socket: bool, mailbox: RawFd) -> Result<Ready, Failure> {
-    let mut items = [PollItem::from_fd(mailbox, POLLIN), socket.as_poll_item(POLLIN)];
-    let watched = if want_socket { &mut items[..] } else { &mut items[..1] };
-    loop {
-        match zmq::poll(watched, -1) {
-            Ok(_) => break,
-            Err(zmq::Error::EINTR) => {}
-            Err(error) => return Err(format!("waiting for messages failed: {error}")),
-        }
-    }
-    let [mailbox, socket] = &items;
-    // A closed pipe is an error to poll, and a message to the mailbox.
-    let mailbox = mailbox.is_readable() || mailbox.is_error();
-    Ok(Ready { socket: want_socket && socket.is_readable(), mailbox })
-}
-
 /// Takes the next message that has arrived; false if there is none.
 pub(super) fn receive(socket: &Socket, received: &mut Received) -> Result<bool, Failure> {
-    received.frames.clear();
+    received.count = 0;
     received.size = MessageSize::default();
     let mut is_identity = true;
     // All frames of a message arrive at once.
-    while let Some(frame) = receive_frame(socket)? {
-        let more = frame.get_more();
+    loop {
+        let frame = received.place();
+        if !receive_frame(socket, frame)? {
+            return Ok(false);
+        }
+        let (more, bytes) = (frame.get_more(), frame.len());
         if !is_identity {
             received.size.frames += 1;
-            received.size.bytes += frame.len();
+            received.size.bytes += bytes;
         }
         is_identity = false;
-        if received.frames.len() < FRAMES_MAX {
-            received.frames.push(frame);
-        }
+        received.count = FRAMES_MAX.min(received.count + 1);
         if !more {
             return Ok(true);
         }
     }
-    Ok(false)
 }
 
 /// Whether `peer` is an address of this host: a program that connects to the registry on the
@@ -247,26 +234,40 @@ pub(super) fn is_this_host(peer: IpAddr) -> bool {
 }
 
 /// Sends a message without waiting. One that cannot be delivered is dropped.
-pub(super) fn send(socket: &Socket, frames: &[&[u8]]) -> Result<Delivery, Failure> {
-    let dropped = loop {
-        match socket.send_multipart(frames, DONTWAIT) {
-            Ok(()) => return Ok(Delivery::Sent),
-            Err(zmq::Error::EINTR) => {}
-            Err(zmq::Error::EAGAIN) => break Delivery::Full,
-            Err(zmq::Error::EHOSTUNREACH) => break Delivery::Gone,
-            Err(error) => return Err(format!("sending failed: {error}")),
+pub(super) fn send<'a>(
+    socket: &Socket,
+    frames: impl IntoIterator<Item = &'a [u8]>,
+) -> Result<Delivery, Failure> {
+    let mut frames = frames.into_iter().peekable();
+    while let Some(frame) = frames.next() {
+        let more = if frames.peek().is_some() { SNDMORE } else { 0 };
+        let delivery = send_frame(socket, frame, more)?;
+        if delivery != Delivery::Sent {
+            let thread = thread::current();
+            log::debug!("{}: a reply could not be delivered", thread.name().unwrap_or("?"));
+            return Ok(delivery);
         }
-    };
-    let thread = thread::current();
-    log::debug!("{}: a reply could not be delivered", thread.name().unwrap_or("?"));
-    Ok(dropped)
+    }
+    Ok(Delivery::Sent)
 }
 
-fn receive_frame(socket: &Socket) -> Result<Option<Message>, Failure> {
+fn send_frame(socket: &Socket, frame: &[u8], more: i32) -> Result<Delivery, Failure> {
     loop {
-        match socket.recv_msg(DONTWAIT) {
-            Ok(frame) => return Ok(Some(frame)),
-            Err(zmq::Error::EAGAIN) => return Ok(None),
+        match socket.send(frame, DONTWAIT | more) {
+            Ok(()) => return Ok(Delivery::Sent),
+            Err(zmq::Error::EINTR) => {}
+            Err(zmq::Error::EAGAIN) => return Ok(Delivery::Full),
+            Err(zmq::Error::EHOSTUNREACH) => return Ok(Delivery::Gone),
+            Err(error) => return Err(format!("sending failed: {error}")),
+        }
+    }
+}
+
+fn receive_frame(socket: &Socket, frame: &mut Message) -> Result<bool, Failure> {
+    loop {
+        match socket.recv(frame, DONTWAIT) {
+            Ok(()) => return Ok(true),
+            Err(zmq::Error::EAGAIN) => return Ok(false),
             Err(zmq::Error::EINTR) => {}
             Err(error) => return Err(format!("receiving failed: {error}")),
         }
@@ -307,6 +308,8 @@ fn unusable(purpose: &'static str, endpoint: &str, reason: &dyn ToString) -> Soc
 
 #[cfg(test)]
 mod tests {
+    use zmq::POLLIN;
+
     use super::*;
 
     #[test]

@@ -307,7 +307,7 @@ impl Storage {
 
     fn answer(&self, read: Read) -> Answer {
         let Self { registry, clock, ports, doors, statistics, .. } = self;
-        answer(registry, clock, ports, doors, statistics, read)
+        answer(registry, clock.now(), ports, doors, statistics, read)
     }
 
     fn back_up(&mut self, backup: &Backup) -> Answer {
