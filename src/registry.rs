@@ -5,8 +5,9 @@
 //! outcomes and changes. A refusal is an outcome, not an error.
 //!
 //! Reading and renewing take `&self` and may happen in many threads at once. Changing goes in
-//! two steps: a [`Plan`] decides what a request changes, without changing it; when the changes
-//! are safely stored, [`Registry::apply`] makes them true. What is not applied never was.
+//! two steps: a [`Plan`] decides what a request changes; when the changes are safely stored,
+//! [`Registry::apply`] makes them true. What is not applied never was, but for one thing: while a
+//! plan stands, the services that it expires cannot be renewed.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,6 +26,7 @@ mod lease;
 mod plan;
 mod policies;
 mod roster;
+mod unsaved;
 
 pub use entry::{Entry, Snapshot};
 pub use event::{Change, Epoch, Event, EventKind, Fact, Sequence};
@@ -37,6 +39,7 @@ use expiry::Expiry;
 use home::Horizon;
 use index::Index;
 use policies::Policies;
+use unsaved::Unsaved;
 
 /// All registered services. See the module's page.
 #[derive(Debug)]
@@ -50,8 +53,7 @@ pub struct Registry {
     policies: Policies,
     sequence: Sequence,
     expiry: Mutex<Expiry>,
-    /// Entries with a heartbeat that is not stored yet, each once.
-    unsaved: Mutex<Vec<Arc<Entry>>>,
+    unsaved: Unsaved,
     horizon: Horizon,
 }
 
@@ -68,7 +70,7 @@ impl Registry {
             policies: Policies::default(),
             sequence: Sequence { epoch, seq: 0 },
             expiry: Mutex::default(),
-            unsaved: Mutex::default(),
+            unsaved: Unsaved::default(),
             horizon: Horizon::movable(),
         }
     }
@@ -129,9 +131,7 @@ impl Registry {
         if !entry.lease.renew(now) {
             return false;
         }
-        if entry.lease.mark_unsaved() {
-            lock(&self.unsaved).push(Arc::clone(entry));
-        }
+        self.unsaved.note(entry);
         true
     }
 
@@ -191,9 +191,13 @@ impl Registry {
     }
 
     fn insert(&mut self, entry: Arc<Entry>) {
-        let replaced = self.index.get(entry.service.id.as_str()).map(|entry| entry.service.bytes());
         self.bytes += entry.service.bytes();
-        self.bytes -= replaced.unwrap_or_default();
+        if let Some(replaced) = self.index.get(entry.service.id.as_str()) {
+            self.bytes -= replaced.service.bytes();
+            if replaced.position == entry.position {
+                entry.lease.replace(&replaced.lease);
+            }
+        }
         lock(&self.expiry).put(Arc::clone(&entry));
         self.index.put(entry);
     }
@@ -204,6 +208,7 @@ impl Registry {
         }
         lock(&self.expiry).remove(entry.position);
         self.index.remove(&entry.service.id);
+        self.unsaved.forget_removed(&self.index);
     }
 }
 

@@ -104,20 +104,18 @@ impl Registry {
     /// Services that were heard here since they were taken last, as many as there is room for:
     /// the first of them, and those behind it while `fits` says so. True with them where there
     /// are more.
-    pub fn take_heard(&self, mut fits: impl FnMut(&Entry) -> bool) -> (Vec<Arc<Entry>>, bool) {
-        let mut unsaved = lock(&self.unsaved);
-        let count = unsaved.iter().take_while(|entry| fits(entry)).count();
-        let count = count.max(1).min(unsaved.len());
-        let heard: Vec<Arc<Entry>> = unsaved.drain(..count).collect();
-        let more = !unsaved.is_empty();
-        drop(unsaved);
-        heard.iter().for_each(|entry| entry.lease.mark_saved());
-        (heard, more)
+    pub fn take_heard(&self, fits: impl FnMut(&Entry) -> bool) -> (Vec<Arc<Entry>>, bool) {
+        self.unsaved.take(&self.index, fits)
     }
 
     /// Takes back what [`Self::take_heard`] gave, because nobody could be told of it.
-    pub fn give_back_heard(&self, heard: Vec<Arc<Entry>>) {
-        lock(&self.unsaved).extend(heard.into_iter().filter(|entry| entry.lease.mark_unsaved()));
+    pub fn give_back_heard(&self, heard: &[Arc<Entry>]) {
+        // What was replaced or removed meanwhile is told otherwise.
+        let is_there = |entry: &&Arc<Entry>| {
+            let current = self.index.get(entry.service.id.as_str());
+            current.is_some_and(|current| Arc::ptr_eq(current, entry))
+        };
+        heard.iter().filter(is_there).for_each(|entry| self.unsaved.note(entry));
     }
 
     /// An entry for a service that registered at `now`, and that `home` watches over.
@@ -295,7 +293,7 @@ mod tests {
         let (heard, more) = registry.take_heard(|_| true);
         assert_eq!((heard.len(), more), (1, false));
         assert!(registry.take_heard(|_| true).0.is_empty());
-        registry.give_back_heard(heard);
+        registry.give_back_heard(&heard);
 
         assert_eq!(registry.take_heard(|_| true).0.len(), 1);
     }

@@ -33,6 +33,11 @@ impl Index {
         self.by_id.get(id)
     }
 
+    /// The entry at this position, where there still is one.
+    pub(super) fn at(&self, position: Position) -> Option<&Arc<Entry>> {
+        self.all.get(position)
+    }
+
     pub(super) const fn all(&self) -> &Roster<Arc<Entry>> {
         &self.all
     }

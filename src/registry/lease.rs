@@ -52,6 +52,8 @@ pub struct Lease {
     unproven: AtomicBool,
     /// A heartbeat came that no backend knows of yet.
     unsaved: AtomicBool,
+    /// Its service stands among those that are looked at when heartbeats are saved.
+    noted: AtomicBool,
 }
 
 /// What undoes [`Lease::close_if_over`].
@@ -93,6 +95,7 @@ impl Lease {
             horizon: Horizon::default(),
             unproven: AtomicBool::new(false),
             unsaved: AtomicBool::new(false),
+            noted: AtomicBool::new(false),
         }
     }
 
@@ -120,6 +123,7 @@ impl Lease {
             horizon: Horizon::default(),
             unproven: AtomicBool::new(true),
             unsaved: AtomicBool::new(false),
+            noted: AtomicBool::new(false),
         }
     }
 
@@ -202,15 +206,31 @@ impl Lease {
         true
     }
 
-    /// Notes that the last heartbeat is not saved yet; true for the first to note it.
+    /// Notes that the last heartbeat is not saved yet; true where its service must be noted for
+    /// that as well, which it stays until it is saved.
     pub fn mark_unsaved(&self) -> bool {
-        !self.unsaved.swap(true, Ordering::AcqRel)
+        !self.unsaved.swap(true, Ordering::AcqRel) && !self.noted.swap(true, Ordering::AcqRel)
     }
 
-    /// Notes that the heartbeat is about to be saved. To be called before it is read, so that
-    /// one that arrives in between is noted again.
-    pub fn mark_saved(&self) {
-        self.unsaved.store(false, Ordering::Release);
+    /// Whether the last heartbeat is not saved yet.
+    #[must_use]
+    pub fn is_unsaved(&self) -> bool {
+        self.unsaved.load(Ordering::Acquire)
+    }
+
+    /// Notes that the heartbeat is about to be saved; true if there is one. To be called when the
+    /// service is no longer noted, and before the heartbeat is read, so that one that arrives in
+    /// between is noted again.
+    pub fn mark_saved(&self) -> bool {
+        // In this order: whoever finds nothing unsaved finds nothing noted either.
+        self.noted.swap(false, Ordering::AcqRel);
+        self.unsaved.swap(false, Ordering::AcqRel)
+    }
+
+    /// Takes the place of `replaced`: what noted that service notes this one from now on, of which
+    /// there is nothing to save yet.
+    pub(super) fn replace(&self, replaced: &Self) {
+        self.noted.store(replaced.noted.load(Ordering::Acquire), Ordering::Release);
     }
 
     /// Closes the lease if it is over: from here on it cannot be renewed.

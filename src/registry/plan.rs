@@ -2,7 +2,12 @@
 //!
 //! A plan looks at the registry as it stands and remembers what its own requests change, so
 //! that each request sees the ones before it. When the changes are stored they are applied;
-//! otherwise the plan is abandoned, and nobody can tell that there was one.
+//! otherwise the plan is abandoned.
+//!
+//! Only two things are done to the registry at once, for the heartbeats that come meanwhile, and
+//! taken back when the plan is abandoned. The lease of a service that expires is closed, so that
+//! nobody is told that it was renewed who is gone a moment later. And heartbeats that are about to
+//! be stored are noted as stored, so that later ones are noted again.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -16,14 +21,15 @@ use crate::clock::{ListeningTime, Now};
 use crate::limits::{Exceeded, Limit};
 use crate::service::{InvalidValue, Registration, Service, ServiceId, ServiceType, TypePolicy};
 
+use super::Registry;
 use super::entry::Entry;
 use super::event::Change;
 use super::home::Home;
 use super::lease::{Closed, Health};
 use super::roster::Position;
-use super::{Registry, lock};
 
 mod cleanup;
+mod sharing;
 
 /// What a request comes to, once its changes are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +88,10 @@ pub struct Plan {
     by_type: HashMap<Box<str>, Vec<Arc<Entry>>>,
     /// What this plan's requests made of an id's policy; none where they forgot it.
     policies: HashMap<ServiceId, Option<TypePolicy>>,
+    /// How many policies are remembered behind this plan.
+    policies_behind: usize,
+    /// Of which age those are among which nobody's has to make room any more who is gone.
+    policies_passed: u64,
     next_position: Position,
     /// How many services there are behind this plan, and what they say of themselves, in bytes.
     services: usize,
@@ -100,6 +110,8 @@ impl Plan {
             entries: HashMap::new(),
             by_type: HashMap::new(),
             policies: HashMap::new(),
+            policies_behind: registry.policies.len(),
+            policies_passed: 0,
             next_position: registry.index.next_position(),
             services: registry.len(),
             bytes: registry.bytes,
@@ -139,10 +151,6 @@ impl Plan {
             return refused(Vec::new(), Refusal::NotOwner { owner });
         }
 
-        if let Err(exceeded) = self.find_room(registry, known.as_deref(), &service) {
-            return refused(Vec::new(), Refusal::Exceeded(exceeded));
-        }
-
         let mut changes = Vec::new();
         let policy = self.policy(registry, &id, registration.policy);
         if let Some(service_type) = type_to_be_unique(registry, policy, &registration) {
@@ -150,6 +158,10 @@ impl Plan {
             if let Some(existing) = holder {
                 return refused(changes, Refusal::DuplicateServiceType { service_type, existing });
             }
+        }
+        // Behind those that expired just now, which leave room.
+        if let Err(exceeded) = self.find_room(registry, known.as_deref(), &service) {
+            return refused(changes, Refusal::Exceeded(exceeded));
         }
 
         self.bytes += service.bytes();
@@ -188,8 +200,7 @@ impl Plan {
         for (entry, closed) in &self.closed {
             entry.lease.reopen(closed);
         }
-        let mut unsaved = lock(&registry.unsaved);
-        unsaved.extend(self.heard.into_iter().filter(|entry| entry.lease.mark_unsaved()));
+        self.heard.iter().for_each(|entry| registry.unsaved.note(entry));
     }
 
     /// The owner of `entry`, where that keeps `from` from changing it. A service that is not alive
@@ -284,53 +295,6 @@ impl Plan {
             self.by_type.entry(name.into()).or_default().push(Arc::clone(entry));
         }
         self.entries.insert(entry.service.id.clone(), Some(Arc::clone(entry)));
-    }
-
-    /// What counts for a registration that says `said`.
-    fn policy(&self, registry: &Registry, id: &ServiceId, said: TypePolicy) -> TypePolicy {
-        if said != TypePolicy::Unspecified {
-            return said;
-        }
-        let remembered = match self.policies.get(id) {
-            Some(planned) => *planned,
-            None => registry.policies.get(id),
-        };
-        remembered.unwrap_or_default()
-    }
-
-    /// Remembers what a registration said, if it said anything that the server would not do.
-    fn note_policy(
-        &mut self,
-        registry: &Registry,
-        id: ServiceId,
-        said: TypePolicy,
-        changes: &mut Vec<Change>,
-    ) {
-        match said {
-            TypePolicy::Unspecified => {}
-            TypePolicy::ServerDecides => self.forget_policy(registry, id, changes),
-            TypePolicy::Singleton | TypePolicy::AllowDuplicates => {
-                if self.policy(registry, &id, TypePolicy::Unspecified) == said {
-                    return;
-                }
-                self.policies.insert(id.clone(), Some(said));
-                let registered = |id: &ServiceId| self.find(registry, id.as_str()).is_some();
-                let oldest = registry.policies.in_the_way_of(self.policies.len(), registered);
-                for oldest in oldest {
-                    if !self.policies.contains_key(&oldest) {
-                        self.forget_policy(registry, oldest, changes);
-                    }
-                }
-                changes.push(Change::PolicyRemembered { id, policy: said });
-            }
-        }
-    }
-
-    fn forget_policy(&mut self, registry: &Registry, id: ServiceId, changes: &mut Vec<Change>) {
-        if self.policy(registry, &id, TypePolicy::Unspecified) != TypePolicy::Unspecified {
-            self.policies.insert(id.clone(), None);
-            changes.push(Change::PolicyForgotten { id });
-        }
     }
 
     /// The entry that has the id when all of this plan so far is applied.

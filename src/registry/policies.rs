@@ -40,19 +40,13 @@ impl Policies {
         }
     }
 
-    /// The ids that must be forgotten before `more` can be remembered: the oldest, and those that
-    /// are not `registered` before any that are.
-    pub(super) fn in_the_way_of(
-        &self,
-        more: usize,
-        registered: impl Fn(&ServiceId) -> bool,
-    ) -> Vec<ServiceId> {
-        let excess = (self.by_id.len() + more).saturating_sub(POLICIES_MAX);
-        if excess == 0 {
-            return Vec::new();
-        }
-        let (here, gone): (Vec<_>, Vec<_>) = self.by_age.values().partition(|id| registered(id));
-        gone.into_iter().chain(here).take(excess).cloned().collect()
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whose policies are as old as `age` or younger, the oldest first, each with its age.
+    pub(super) fn from(&self, age: u64) -> impl Iterator<Item = (u64, &ServiceId)> {
+        self.by_age.range(age..).map(|(age, id)| (*age, id))
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&ServiceId, TypePolicy)> {
@@ -82,16 +76,15 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_make_room() {
+    fn who_spoke_again_is_no_longer_among_the_oldest() {
         let mut policies = Policies::default();
-        for number in 0..POLICIES_MAX {
+        for number in [0, 1, 2, 0] {
             policies.remember(id(number), TypePolicy::Singleton);
         }
-        assert!(policies.in_the_way_of(0, |_| false).is_empty());
-        policies.remember(id(0), TypePolicy::Singleton);
 
-        assert_eq!(policies.in_the_way_of(2, |_| false), [id(1), id(2)]);
-        assert_eq!(policies.in_the_way_of(2, |one| *one == id(1)), [id(2), id(3)]);
-        assert_eq!(policies.in_the_way_of(2, |_| true), [id(1), id(2)]);
+        let ids = |age| policies.from(age).map(|(_, id)| id.clone()).collect::<Vec<_>>();
+        assert_eq!(ids(0), [id(1), id(2), id(0)]);
+        assert_eq!(ids(2), [id(2), id(0)]);
+        assert_eq!(policies.len(), 3);
     }
 }

@@ -60,6 +60,13 @@ impl<T> Roster<T> {
         self.places.iter().filter_map(|place| place.member.as_ref())
     }
 
+    /// The member at `position`, if there is one.
+    #[must_use]
+    pub(super) fn get(&self, position: Position) -> Option<&T> {
+        let place = self.places.get(self.index(position))?;
+        if place.position == position { place.member.as_ref() } else { None }
+    }
+
     /// Puts `member` at `position`, in the place of the one that was there. Constant time behind
     /// the last position, which is where all but re-registrations go.
     pub(super) fn put(&mut self, position: Position, member: T) {

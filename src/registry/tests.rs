@@ -1,5 +1,6 @@
 //! The rules, told as stories: a registry, a clock that is moved by hand, and what comes back.
 
+use std::sync::Weak;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -9,6 +10,7 @@ use super::*;
 use crate::access::{Origin, Ownership};
 use crate::backend::{Record, StoredService};
 use crate::clock::ListeningTime;
+use crate::limits::{Exceeded, Limit};
 use crate::service::{Registration, ServiceId, ServiceType, Ttl, TypePolicy};
 
 /// A registry with a clock of its own.
@@ -324,6 +326,80 @@ fn a_silent_holder_of_a_type_is_expired_to_make_room() {
 }
 
 #[test]
+fn a_silent_holder_of_a_type_makes_room_also_where_no_more_services_are_taken() {
+    let mut lab = Lab::new();
+    lab.registry = Registry::new(Epoch::new("full"), true)
+        .with_limits(Limits::default().with(Limit::Services, 2).unwrap());
+    lab.register(service("old", "T"));
+    lab.register(service("bystander", "B"));
+    let exceeded = Exceeded { limit: Limit::Services, allowed: 2 };
+    let full = Outcome::Refused(Refusal::Exceeded(exceeded));
+    assert_eq!(lab.register(service("more", "M")), full);
+    lab.elapse(31);
+
+    assert_eq!(lab.register(service("new", "T")), registered("new"));
+
+    assert_eq!(lab.register(service("more", "M")), full);
+    assert_eq!(lab.ids(), ["bystander", "new"]);
+}
+
+#[test]
+fn of_policies_the_oldest_make_room_each_for_one_and_those_of_services_that_are_gone_first() {
+    let mut lab = Lab::new();
+    lab.register(service("s0", ""));
+    for number in 0..POLICIES_MAX {
+        lab.registry.restore_policy(service_id(&format!("s{number}")), TypePolicy::Singleton);
+    }
+
+    let mut plan = lab.plan();
+    let mut changes = Vec::new();
+    for id in ["new-1", "new-2", "new-3"] {
+        let singleton = with_policy(TypePolicy::Singleton, service(id, ""));
+        changes.extend(plan.register(&lab.registry, singleton, Uuid::nil()).changes);
+    }
+    // What it said makes room for the next one.
+    changes.extend(plan.deregister(&lab.registry, &service_id("new-1"), Origin::default()).changes);
+    let last = with_policy(TypePolicy::AllowDuplicates, service("new-4", ""));
+    changes.extend(plan.register(&lab.registry, last, Uuid::nil()).changes);
+
+    let forgotten = |change: &Change| match change {
+        Change::PolicyForgotten { id } => Some(id.to_string()),
+        _ => None,
+    };
+    let all: Vec<String> = changes.iter().filter_map(forgotten).collect();
+    assert_eq!(all, ["s1", "s2", "s3", "new-1"]);
+    lab.apply(changes);
+    assert_eq!(lab.registry.policies().count(), POLICIES_MAX);
+}
+
+#[test]
+fn where_all_services_are_there_the_oldest_policies_make_room_all_the_same() {
+    let mut lab = Lab::new();
+    lab.registry = Registry::new(Epoch::new("large"), true)
+        .with_limits(Limits::default().with(Limit::Services, POLICIES_MAX as u64 * 2).unwrap());
+    let now = lab.now();
+    for number in 0..POLICIES_MAX {
+        let id = service_id(&format!("s{number}"));
+        let restored = service(id.as_str(), "").service(id.clone()).unwrap();
+        lab.registry.restore(restored, now.wall, now);
+        lab.registry.restore_policy(id, TypePolicy::Singleton);
+    }
+    let mut plan = lab.plan();
+
+    let forgotten = ["new-1", "new-2"].map(|id| {
+        let singleton = with_policy(TypePolicy::Singleton, service(id, ""));
+        let changes = plan.register(&lab.registry, singleton, Uuid::nil()).changes;
+        let ids = changes.into_iter().filter_map(|change| match change {
+            Change::PolicyForgotten { id } => Some(id.to_string()),
+            _ => None,
+        });
+        ids.collect::<Vec<_>>()
+    });
+
+    assert_eq!(forgotten, [["s0"], ["s1"]]);
+}
+
+#[test]
 fn the_requests_of_a_plan_see_each_other() {
     let mut lab = Lab::new();
     lab.register(service("gone", "A"));
@@ -445,6 +521,59 @@ fn many_heartbeats_of_a_service_are_saved_once() {
     assert_eq!(records, [Record::Renewed { id: &service_id("a"), last_heartbeat }]);
     assert!(!more);
     assert!(lab.plan().save_heartbeats(&lab.registry, 10).0.is_empty());
+}
+
+#[test]
+fn what_was_heard_takes_no_memory_once_it_is_replaced_or_removed() {
+    let mut lab = Lab::new();
+    let mut heard = Vec::new();
+    for _ in 0..10 {
+        lab.register(service("a", "A"));
+        lab.registry.renew("a", lab.now());
+        heard.push(Arc::downgrade(lab.registry.get("a").unwrap()));
+    }
+    lab.told();
+    let there = |heard: &[Weak<Entry>]| heard.iter().filter(|one| one.strong_count() > 0).count();
+    assert_eq!(there(&heard), 1);
+
+    assert_eq!(lab.plan().save_heartbeats(&lab.registry, 100).0.len(), 1, "one for all of them");
+    lab.registry.renew("a", lab.now());
+    lab.deregister("a");
+    lab.told();
+    assert_eq!(there(&heard), 0);
+    assert!(lab.plan().save_heartbeats(&lab.registry, 100).0.is_empty());
+}
+
+#[test]
+fn a_heartbeat_before_a_registration_is_nothing_to_store_any_more() {
+    let mut lab = Lab::new();
+    lab.register(service("a", "A"));
+    lab.registry.renew("a", lab.now());
+    lab.register(service("a", "A"));
+
+    assert!(lab.plan().save_heartbeats(&lab.registry, 100).0.is_empty());
+    lab.registry.renew("a", lab.now());
+    assert_eq!(lab.plan().save_heartbeats(&lab.registry, 100).0.len(), 1);
+}
+
+#[test]
+fn a_heartbeat_behind_a_registration_is_stored_whether_or_not_one_was_heard_before() {
+    for renewals_before in [0, 1] {
+        let mut lab = Lab::new();
+        lab.register(service("a", "A"));
+        for _ in 0..renewals_before {
+            lab.registry.renew("a", lab.now());
+        }
+        lab.register(service("a", "A"));
+        lab.elapse(5);
+        lab.registry.renew("a", lab.now());
+
+        let (changes, _) = lab.plan().save_heartbeats(&lab.registry, 100);
+
+        let last_heartbeat = lab.now().wall;
+        let records: Vec<Record<'_>> = changes.iter().map(Record::from).collect();
+        assert_eq!(records, [Record::Renewed { id: &service_id("a"), last_heartbeat }]);
+    }
 }
 
 #[test]

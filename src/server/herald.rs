@@ -91,7 +91,7 @@ impl Heralding {
                 log::debug!("{error}");
                 self.contact.note_trouble(error.to_string());
                 drop(told);
-                self.registry.read().give_back_heard(heard);
+                self.registry.read().give_back_heard(&heard);
                 return;
             }
             if !more {

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use super::super::entry::Entry;
 use super::super::event::Change;
 use super::super::{Registry, lock};
 use super::Plan;
@@ -28,15 +27,14 @@ impl Plan {
     /// Stores no more than `limit` of the heartbeats that were heard since they were last
     /// stored. True with them where there are more.
     pub fn save_heartbeats(&mut self, registry: &Registry, limit: usize) -> (Vec<Change>, bool) {
-        let (heard, more) = {
-            let mut unsaved = lock(&registry.unsaved);
-            let count = unsaved.len().min(limit);
-            let heard: Vec<Arc<Entry>> = unsaved.drain(..count).collect();
-            (heard, !unsaved.is_empty())
-        };
+        let mut room = limit;
+        let (heard, more) = registry.unsaved.take(&registry.index, |_| {
+            let fits = room > 0;
+            room = room.saturating_sub(1);
+            fits
+        });
         let mut changes = Vec::new();
         for entry in heard {
-            entry.lease.mark_saved();
             if self.is_current(registry, &entry) {
                 self.heard.push(Arc::clone(&entry));
                 changes.push(Change::Heard { entry });
