@@ -121,7 +121,11 @@ impl Ownership {
     pub fn permits(self, origin: Origin, owner: Option<IpAddr>) -> bool {
         match (self, owner) {
             (Self::Open, _) | (Self::Host, None) => true,
-            (Self::Host, owner) => origin.is_admin || owner == origin.address,
+            // A socket that takes IPv6 sees IPv4 addresses in a form of their own.
+            (Self::Host, owner) => {
+                let canonical = |address: Option<IpAddr>| address.map(|one| one.to_canonical());
+                origin.is_admin || canonical(owner) == canonical(origin.address)
+            }
         }
     }
 }
@@ -164,6 +168,16 @@ mod tests {
         assert!(!Ownership::Host.permits(None.into(), owner));
         assert!(Ownership::Open.permits(other.into(), owner));
         assert!(Ownership::Host.permits(Origin { address: other, is_admin: true }, owner));
+    }
+
+    #[test]
+    fn a_host_is_the_same_however_its_address_is_written() {
+        let (plain, mapped) = (address("192.0.2.1"), address("::ffff:192.0.2.1"));
+
+        for (origin, owner) in [(plain, mapped), (mapped, plain), (mapped, mapped)] {
+            assert!(Ownership::Host.permits(origin.into(), owner), "{origin:?} {owner:?}");
+        }
+        assert!(!Ownership::Host.permits(mapped.into(), address("192.0.2.2")));
     }
 
     #[test]

@@ -108,7 +108,9 @@ impl Doors {
             }
             Request::Write(write) => {
                 let is_admin = rights == Some(Rights::Admin);
-                let origin = Origin { address: peer.address(), is_admin };
+                // Kept and told as people write it, whatever the socket takes it for.
+                let address = peer.address().map(|address| address.to_canonical());
+                let origin = Origin { address, is_admin };
                 Ok(Request::Write(write.asked_by(origin)))
             }
             request => Ok(request),
@@ -283,6 +285,16 @@ mod tests {
             assert_eq!(doors.judge(request, &mut other), Err(refused));
         }
         assert_eq!(doors.judge_heartbeat(&mut address("127.0.0.1")), Ok(()));
+    }
+
+    #[test]
+    fn whoever_asks_is_known_by_one_address_however_the_socket_writes_it() {
+        let mut mapped = address("::ffff:192.0.2.1");
+
+        let judged = doors("all", Terminate::Loopback).judge(deregistration(), &mut mapped);
+
+        let Ok(Request::Write(Write::Deregister { from, .. })) = judged else { panic!() };
+        assert_eq!(from, address("192.0.2.1").into());
     }
 
     #[test]
