@@ -15,6 +15,8 @@ pub struct EventFrames {
     pub event_type: &'static str,
     /// The JSON body.
     pub body: Vec<u8>,
+    /// Its place among all events, which is in the body as well.
+    pub sequence: Sequence,
 }
 
 #[derive(Serialize)]
@@ -87,5 +89,5 @@ fn shown<'a>(event: &Event, entry: &'a Entry) -> ServiceBody<'a> {
 fn write(event: &Event, event_type: &'static str, data: impl Serialize) -> EventFrames {
     let timestamp = event.at.wall.unix_seconds();
     let body = Body { r#type: event_type, timestamp, data, sequence: &event.sequence };
-    EventFrames { event_type, body: encode(&body) }
+    EventFrames { event_type, body: encode(&body), sequence: event.sequence.clone() }
 }

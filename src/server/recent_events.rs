@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::protocol::event::EventFrames;
+use crate::registry::Sequence;
 
 /// How many events are kept.
 const EVENTS_MAX: usize = 200;
@@ -19,11 +20,14 @@ pub(super) struct RecentEvents(Option<Arc<Mutex<Ring>>>);
 
 #[derive(Debug, Default)]
 struct Ring {
-    bodies: VecDeque<Vec<u8>>,
+    events: VecDeque<Noted>,
     bytes: usize,
-    /// How many there ever were, which is the `seq` of the last: they come in order, and none is
-    /// left out.
-    seq: u64,
+}
+
+#[derive(Debug)]
+struct Noted {
+    sequence: Sequence,
+    body: Vec<u8>,
 }
 
 impl RecentEvents {
@@ -35,12 +39,12 @@ impl RecentEvents {
     /// Notes the next event.
     pub(super) fn note(&self, event: EventFrames) {
         if let Some(mut ring) = self.ring() {
-            ring.note(event.body);
+            ring.note(Noted { sequence: event.sequence, body: event.body });
         }
     }
 
     /// A JSON body with the events that are kept behind number `after`, as subscribers get them,
-    /// the oldest first, and with the number of the last event.
+    /// the oldest first, and with the number of the last event; 0, where none is kept.
     pub(super) fn body(&self, after: u64) -> Vec<u8> {
         self.ring().map_or_else(|| Ring::default().body(after), |ring| ring.body(after))
     }
@@ -52,25 +56,30 @@ impl RecentEvents {
 }
 
 impl Ring {
-    fn note(&mut self, body: Vec<u8>) {
-        self.seq += 1;
-        self.bytes += body.len();
-        self.bodies.push_back(body);
-        while self.bodies.len() > EVENTS_MAX || (self.bytes > BYTES_MAX && self.bodies.len() > 1) {
-            let oldest = self.bodies.pop_front().unwrap_or_default();
-            self.bytes -= oldest.len();
+    fn note(&mut self, event: Noted) {
+        // Numbers of another epoch say nothing about this one.
+        if self.events.back().is_some_and(|last| last.sequence.epoch != event.sequence.epoch) {
+            *self = Self::default();
+        }
+        self.bytes += event.body.len();
+        self.events.push_back(event);
+        while self.events.len() > EVENTS_MAX || (self.bytes > BYTES_MAX && self.events.len() > 1) {
+            let Some(oldest) = self.events.pop_front() else { break };
+            self.bytes -= oldest.body.len();
         }
     }
 
+    /// The numbers need not follow one another: where several registries share a list, they begin
+    /// anywhere, and this one can have missed some.
     fn body(&self, after: u64) -> Vec<u8> {
-        let newer = usize::try_from(self.seq.saturating_sub(after)).unwrap_or(usize::MAX);
-        let skipped = self.bodies.len().saturating_sub(newer);
-        let mut json = format!("{{\"success\":true,\"seq\":{},\"events\":[", self.seq).into_bytes();
-        for (index, body) in self.bodies.iter().skip(skipped).enumerate() {
+        let seq = self.events.back().map_or(0, |last| last.sequence.seq);
+        let mut json = format!("{{\"success\":true,\"seq\":{seq},\"events\":[").into_bytes();
+        let newer = self.events.iter().filter(|event| event.sequence.seq > after);
+        for (index, event) in newer.enumerate() {
             if index > 0 {
                 json.push(b',');
             }
-            json.extend_from_slice(body);
+            json.extend_from_slice(&event.body);
         }
         json.extend_from_slice(b"]}");
         json
@@ -82,9 +91,16 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::registry::Epoch;
 
-    fn event(body: impl Into<Vec<u8>>) -> EventFrames {
-        EventFrames { event_type: "register", body: body.into() }
+    fn event_of(epoch: &str, seq: u64, body: impl Into<Vec<u8>>) -> EventFrames {
+        let sequence = Sequence { epoch: Epoch::new(epoch), seq };
+        EventFrames { event_type: "register", body: body.into(), sequence }
+    }
+
+    /// An event whose body is its number.
+    fn event(seq: u64) -> EventFrames {
+        event_of("epoch", seq, seq.to_string())
     }
 
     fn after(events: &RecentEvents, number: u64) -> Value {
@@ -95,7 +111,7 @@ mod tests {
     fn what_is_new_since_a_number_is_told_in_order() {
         let events = RecentEvents::new(true);
         for number in 1..=3 {
-            events.note(event(number.to_string()));
+            events.note(event(number));
         }
 
         let told = |events: &[u64]| json!({"success": true, "seq": 3, "events": events});
@@ -106,10 +122,27 @@ mod tests {
     }
 
     #[test]
+    fn numbers_may_begin_anywhere_and_leap_and_begin_anew_with_another_epoch() {
+        let events = RecentEvents::new(true);
+        for number in [4_999, 5_001, 5_100] {
+            events.note(event(number));
+        }
+
+        assert_eq!(after(&events, 5_000)["events"], json!([5_001, 5_100]));
+        assert_eq!(
+            after(&events, 5_050),
+            json!({"success": true, "seq": 5_100, "events": [5_100]})
+        );
+
+        events.note(event_of("another epoch", 7, "7"));
+        assert_eq!(after(&events, 0), json!({"success": true, "seq": 7, "events": [7]}));
+    }
+
+    #[test]
     fn only_the_last_are_kept() {
         let events = RecentEvents::new(true);
-        for number in 1..=EVENTS_MAX + 7 {
-            events.note(event(number.to_string()));
+        for number in 1..=EVENTS_MAX as u64 + 7 {
+            events.note(event(number));
         }
 
         let told = after(&events, 3);
@@ -122,7 +155,7 @@ mod tests {
     #[test]
     fn large_events_push_out_more_and_the_last_is_always_kept() {
         let events = RecentEvents::new(true);
-        let large = |length| event(format!("{:?}", "x".repeat(length)));
+        let large = |length| event_of("epoch", 1, format!("{:?}", "x".repeat(length)));
 
         for _ in 0..5 {
             events.note(large(BYTES_MAX / 3));
@@ -137,7 +170,7 @@ mod tests {
     fn where_nobody_looks_nothing_is_kept() {
         let events = RecentEvents::new(false);
 
-        events.note(event("1"));
+        events.note(event(1));
 
         assert_eq!(after(&events, 0), json!({"success": true, "seq": 0, "events": []}));
     }
