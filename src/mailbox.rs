@@ -109,9 +109,15 @@ impl<T> Mailbox<T> {
     /// taken, so that one that arrives meanwhile rings again.
     pub(crate) fn answer_bell(&mut self) {
         if self.rung.load(Ordering::Acquire) {
-            // The byte is in the pipe or on its way, so this does not wait for long.
-            let _ = self.bell.read(&mut [0]);
-            self.rung.store(false, Ordering::Release);
+            // The byte is in the pipe or on its way, so this does not wait for long. It is read
+            // again where a signal comes between: a byte that stayed there would ring for ever.
+            // It fails only when the last sender is gone, and then the pipe rings for that.
+            let _ = self.bell.read_exact(&mut [0]);
+            // Not merely stored: a store may become visible only behind the look for messages that
+            // follows, and a sender in between would find the bell rung, and leave it at that. What
+            // is exchanged comes either before a sender's exchange, which then rings again, or
+            // behind it, and then this thread sees what was sent before that.
+            self.rung.swap(false, Ordering::AcqRel);
         }
     }
 
