@@ -21,7 +21,7 @@ use crate::mailbox::{Mailbox, Post};
 
 use super::descriptors::Connections;
 use super::doors::Doors;
-use super::sockets::SocketError;
+use super::sockets::{SocketError, send};
 use super::statistics::Statistics;
 use super::thread::Failure;
 use super::vitals::Pulse;
@@ -162,11 +162,8 @@ impl Gatekeeper {
         let request_id = question.get(1).map(Vec::as_slice).unwrap_or_default();
         let answer: [&[u8]; 6] =
             [VERSION, request_id, status.as_bytes(), meaning.as_bytes(), user_id.as_bytes(), b""];
-        match self.socket.send_multipart(answer, DONTWAIT) {
-            // Who hung up meanwhile is told nothing.
-            Ok(()) | Err(zmq::Error::EAGAIN | zmq::Error::EHOSTUNREACH) => Ok(true),
-            Err(error) => Err(format!("answering failed: {error}")),
-        }
+        // Who hung up meanwhile is told nothing.
+        send(&self.socket, answer).map(|_| true)
     }
 
     /// Whether the connection may be made, and by the owner of which key.

@@ -244,13 +244,15 @@ pub(super) fn send<'a>(
         let delivery = send_frame(socket, frame, more)?;
         if delivery != Delivery::Sent {
             let thread = thread::current();
-            log::debug!("{}: a reply could not be delivered", thread.name().unwrap_or("?"));
+            log::debug!("{}: a message could not be delivered", thread.name().unwrap_or("?"));
             return Ok(delivery);
         }
     }
     Ok(Delivery::Sent)
 }
 
+/// Sends a frame. Where a signal comes between, it alone is sent again: those before it are on
+/// their way, and the first of them says to whom.
 fn send_frame(socket: &Socket, frame: &[u8], more: i32) -> Result<Delivery, Failure> {
     loop {
         match socket.send(frame, DONTWAIT | more) {
