@@ -49,40 +49,42 @@ pub(super) fn answer(
     statistics: &Statistics,
     read: Read,
 ) -> Answer {
-    let registry = shared.read();
-    let sequence = registry.sequence();
     let body = match read {
         Read::Renew { service_id } => {
-            if !registry.renew(&service_id, now) {
+            if !shared.read().renew(&service_id, now) {
                 return Answer::from(&Failure::NothingToRenew);
             }
             reply::renewed(shared.in_contact(now.listening))
         }
-        Read::Get { service_id } => match registry.get(&service_id) {
+        Read::Get { service_id } => match shared.read().get(&service_id) {
             Some(entry) => reply::service(entry, now.listening),
             None => return Answer::from(&Failure::ServiceNotFound),
         },
         Read::List { service_type } => {
-            let entries = registry.list(service_type.as_deref()).map(Arc::as_ref);
-            reply::list(entries, sequence, now.listening, shared.in_contact(now.listening))
+            let (entries, sequence) = shared.list(service_type.as_deref());
+            let entries = entries.iter().map(Arc::as_ref);
+            reply::list(entries, &sequence, now.listening, shared.in_contact(now.listening))
         }
         Read::Discover { service_type } => {
-            match registry.discover(&service_type, fastrand::u64(..), now) {
+            match shared.read().discover(&service_type, fastrand::u64(..), now) {
                 Some(entry) => reply::service(entry, now.listening),
                 None => return Answer::from(&Failure::NoHealthyService { service_type }),
             }
         }
-        Read::Health => reply::health(sequence, now.wall, shared.in_contact(now.listening)),
+        Read::Health => {
+            let contact = shared.in_contact(now.listening);
+            reply::health(shared.read().sequence(), now.wall, contact)
+        }
         Read::Info => {
             let about = About {
                 ports,
-                enforce_unique_service_types: registry.enforces_unique_service_types(),
+                enforce_unique_service_types: shared.read().enforces_unique_service_types(),
                 refused_connections: doors.refused_connections(),
                 counts: &statistics.counts(),
                 cluster: shared.contact().map(|contact| contact.tell(now)),
             };
-            let entries = registry.list(None).map(Arc::as_ref);
-            reply::info(&about, entries, sequence, now.listening)
+            let (entries, sequence) = shared.list(None);
+            reply::info(&about, entries.iter().map(Arc::as_ref), &sequence, now.listening)
         }
     };
     Answer::carried_out(body)

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::clock::ListeningTime;
 use crate::protocol::reply::InContact;
-use crate::registry::Registry;
+use crate::registry::{Entry, Registry, Sequence};
 
 use super::contact::Contact;
 
@@ -37,8 +37,56 @@ impl SharedRegistry {
         self.registry.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// All services, or those that match a type, in the order of their registration, and where the
+    /// events stood at that moment. No lock is held while they are written out, which can take
+    /// long: behind the storage thread, which would wait for it, heartbeats would wait, too.
+    pub(super) fn list(&self, service_type: Option<&str>) -> (Vec<Arc<Entry>>, Sequence) {
+        let registry = self.read();
+        (registry.list(service_type).cloned().collect(), registry.sequence().clone())
+    }
+
     /// To change the registry: for the storage thread only, and never held while waiting.
     pub(super) fn write(&self) -> RwLockWriteGuard<'_, Registry> {
         self.registry.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Now, WallTime};
+    use crate::registry::{Epoch, Fact, Home};
+    use crate::service::{Metadata, Service, ServiceId, Ttl};
+
+    const NOW: Now =
+        Now { wall: WallTime::from_unix_seconds(1), listening: ListeningTime::START, pauses: 0 };
+
+    fn registered(id: &str) -> Fact {
+        let service = Service {
+            id: ServiceId::new(id).unwrap(),
+            name: "name".into(),
+            host: "host".into(),
+            port: 1,
+            metadata: Metadata::from_json("{}").unwrap(),
+            ttl: Ttl::DEFAULT,
+            tags: Box::default(),
+            owner: None,
+        };
+        Fact::Registered { service, service_info: serde_json::Map::new() }
+    }
+
+    #[test]
+    fn a_list_stays_as_it_was_taken_and_holds_up_no_change() {
+        let shared = SharedRegistry::new(Registry::new(Epoch::new("epoch"), true), None);
+        shared.write().accept(registered("a"), Home::HERE, NOW);
+
+        let (entries, sequence) = shared.list(None);
+        let now = shared.registry.try_write().map(|mut registry| {
+            registry.accept(registered("b"), Home::HERE, NOW);
+            registry.len()
+        });
+
+        assert_eq!(now.ok(), Some(2));
+        assert_eq!((entries.len(), sequence.seq), (1, 1));
     }
 }

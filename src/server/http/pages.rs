@@ -6,7 +6,6 @@ use serde_json::json;
 
 use crate::clock::{ListeningTime, Now};
 use crate::protocol::reply;
-use crate::registry::Entry;
 use crate::server::doors::Doors;
 use crate::server::recent_events::RecentEvents;
 use crate::server::shared::SharedRegistry;
@@ -100,12 +99,7 @@ impl Pages {
     fn services(&mut self, now: ListeningTime) -> Response {
         let registry = &self.registry;
         let body = self.services.get(now, || {
-            // No lock is held while the list is written: it can be long.
-            let (entries, sequence) = {
-                let registry = registry.read();
-                let entries: Vec<Arc<Entry>> = registry.list(None).cloned().collect();
-                (entries, registry.sequence().clone())
-            };
+            let (entries, sequence) = registry.list(None);
             let contact = registry.in_contact(now);
             reply::list(entries.iter().map(Arc::as_ref), &sequence, now, contact)
         });
