@@ -1,10 +1,9 @@
 //! The server: its threads, and how they start and stop.
 //!
 //! Each thread is in a file of its own, whose header says what it owns, receives and sends, and
-//! when it ends: `gatekeeper`, `requests`, `heartbeats`, `storage`, `events`, `timer`, `http`, and
-//! where several registries share a list `follower` and `herald`.
-//! What they say to each other is in `messages`; `pipeline` starts and stops them. This file is
-//! what a program that embeds a registry sees of it.
+//! when it ends; `docs/architecture.md` has them all. What they say to each other is in
+//! `messages`; `pipeline` starts and stops them. This file is what a program that embeds a registry
+//! sees of it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,6 +19,7 @@ use crate::config::{BackendKind, BindAddress, Config, InvalidConfig};
 use crate::curve::{self, KeyFileError, KeyPair, NoCurve};
 
 mod answer;
+mod asker;
 mod contact;
 mod descriptors;
 mod doors;

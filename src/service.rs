@@ -274,7 +274,7 @@ impl Registration {
             // What is made of the name must be short enough to be given the next time.
             None => ServiceId::generate(&self.name, Uuid::nil()).as_str().len(),
         };
-        let service_type = self.service_type.as_ref().map_or(0, |name| name.as_str().len());
+        let service_type = self.unique_type().map_or(0, |name| name.as_str().len());
         let tags = self.tags.iter().map(String::len);
         let names = [id, self.name.len(), self.host.len(), service_type].into_iter();
         limits.check(Limit::NameBytes, names.chain(tags).max().unwrap_or_default())?;

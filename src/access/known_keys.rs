@@ -83,6 +83,12 @@ impl KnownKeys {
         self.0.get(key).map(|client| client.rights)
     }
 
+    /// What people call the owner of `key`; none, where the key is not known.
+    #[must_use]
+    pub fn name(&self, key: &PublicKey) -> Option<&str> {
+        self.0.get(key).map(|client| client.name.as_str())
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -35,11 +35,13 @@ pub enum Code {
     LimitExceeded,
     /// The registry has too much to do just now.
     Overloaded,
+    /// The registry made a mistake.
+    Internal,
 }
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::MalformedMessage,
         Self::InvalidJson,
         Self::NotAnObject,
@@ -56,6 +58,7 @@ impl Code {
         Self::NotOwner,
         Self::LimitExceeded,
         Self::Overloaded,
+        Self::Internal,
     ];
 
     /// How it stands in a reply. It never changes.
@@ -78,6 +81,7 @@ impl Code {
             Self::NotOwner => "not_owner",
             Self::LimitExceeded => "limit_exceeded",
             Self::Overloaded => "overloaded",
+            Self::Internal => "internal",
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::access::Denial;
 use crate::limits::{Exceeded, Limit};
 use crate::registry::Refusal;
 
+use super::action::Action;
 use super::code::Code;
 use super::reply::encode;
 
@@ -48,7 +49,7 @@ pub enum RequestFault {
         /// What stood in its place.
         action: String,
         /// The actions that the socket knows.
-        known: &'static str,
+        known: &'static [Action],
     },
     /// A field is of the wrong kind, or its value is none that it can have.
     #[error("Invalid field{}: {field} must be {expected}, not {found}", within(.object))]
@@ -166,7 +167,7 @@ impl RequestFault {
     #[must_use]
     pub fn body(&self) -> Vec<u8> {
         let message = match self {
-            Self::UnknownAction { known, .. } => Some(format!("The actions are {known}.")),
+            Self::UnknownAction { known, .. } => Some(known_actions(known)),
             Self::ContradictoryPolicy => {
                 let message = "singleton and allow_duplicate_service_type cannot both be true.";
                 Some(message.to_owned())
@@ -310,6 +311,16 @@ fn refused(refusal: &Refusal, code: Code) -> Vec<u8> {
             encode(&FailureBody { message: Some(&message), ..body })
         }
         Refusal::Exceeded(exceeded) => RequestFault::Exceeded(*exceeded).body(),
+    }
+}
+
+fn known_actions(known: &[Action]) -> String {
+    let names: Vec<&str> = known.iter().map(|action| action.name()).collect();
+    match names.as_slice() {
+        [before @ .., last] if !before.is_empty() => {
+            format!("The actions are {} and {last}.", before.join(", "))
+        }
+        only => format!("The only action here is {}.", only.concat()),
     }
 }
 

@@ -10,6 +10,8 @@ use crate::clock::{ListeningTime, WallTime};
 use crate::registry::{Entry, Health, Sequence, Snapshot};
 use crate::service::{Metadata, ServiceId, Ttl};
 
+use super::code::Code;
+
 /// The ports that `info` tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Ports {
@@ -302,8 +304,8 @@ pub(super) fn encode(body: &impl Serialize) -> Vec<u8> {
     match serde_json::to_writer(&mut json, body) {
         Ok(()) => json,
         Err(_) => {
-            br#"{"success":false,"error":"The reply cannot be written as JSON","code":"internal"}"#
-                .to_vec()
+            let (error, code) = ("The reply cannot be written as JSON", Code::Internal.as_str());
+            format!(r#"{{"success":false,"error":"{error}","code":"{code}"}}"#).into_bytes()
         }
     }
 }

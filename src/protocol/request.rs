@@ -16,12 +16,11 @@ use super::private_names;
 use super::readable::{self, Unreadable};
 use super::request_id::RequestId;
 
-/// The actions of the request socket, as errors name them.
-const ACTIONS: &str =
-    "register, deregister, renew, get, list, discover, health, info, backup and terminate";
+/// The actions of the request socket.
+const ACTIONS: &[Action] = &Action::ALL;
 
-/// The actions of the heartbeat socket, as errors name them.
-const HEARTBEAT_ACTIONS: &str = "renew, and no other on the heartbeat socket";
+/// The actions of the heartbeat socket.
+const HEARTBEAT_ACTIONS: &[Action] = &[Action::Renew];
 
 /// The body of a message, read.
 #[derive(Debug, PartialEq)]
@@ -120,9 +119,27 @@ impl Read {
 }
 
 impl<T> Question<T> {
-    /// What nobody can read has neither an action nor an id.
+    /// What a message asks, whose `body` is read by `read`. Where the message itself is refused for
+    /// a `fault`, such as its size, that is told with the id that came, by which its client knows
+    /// which of its requests was refused.
     #[must_use]
-    pub const fn unreadable(fault: RequestFault) -> Self {
+    pub fn of_message(
+        body: Result<&[u8], RequestFault>,
+        fault: Option<RequestFault>,
+        read: impl FnOnce(&[u8]) -> Self,
+    ) -> Self {
+        match (body, fault) {
+            (Ok(body), None) => read(body),
+            (Ok(body), Some(fault)) => {
+                let Question { action, request_id, .. } = read_question(body, |_, _| Ok(()));
+                Self { action, request_id, request: Err(fault) }
+            }
+            (Err(_), Some(fault)) | (Err(fault), None) => Self::unreadable(fault),
+        }
+    }
+
+    /// What nobody can read has neither an action nor an id.
+    const fn unreadable(fault: RequestFault) -> Self {
         Self { action: None, request_id: None, request: Err(fault) }
     }
 }
@@ -243,7 +260,7 @@ fn read_object(body: &[u8]) -> Result<MessageObject<'_>, RequestFault> {
     })
 }
 
-fn unknown_action(action: &str, known: &'static str) -> RequestFault {
+fn unknown_action(action: &str, known: &'static [Action]) -> RequestFault {
     RequestFault::UnknownAction { action: action.chars().take(100).collect(), known }
 }
 

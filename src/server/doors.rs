@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::curve::PublicKey;
 use crate::protocol::request::{Read, Request};
 
+use super::asker::Asker;
 use super::sockets::is_this_host;
 
 /// Who sent a message, as far as ZeroMQ knows. To find out takes its time, so it is asked for only
@@ -121,6 +122,15 @@ impl Doors {
     /// program on this host, or, where there are keys, whoever has the right to.
     pub(super) fn may_back_up(&self, peer: &mut impl Peer) -> bool {
         self.ask_for_keys() || peer.address().is_some_and(is_this_host)
+    }
+
+    /// Who `peer` is, for the log.
+    pub(super) fn asker(&self, peer: &mut impl Peer) -> Asker {
+        let key_owner = self.0.keys.as_ref().and_then(|keys| {
+            let keys = keys.read().unwrap_or_else(PoisonError::into_inner);
+            keys.name(&peer.key()?).map(str::to_owned)
+        });
+        Asker { address: peer.address(), key_owner }
     }
 
     /// Lets those in `allow` in from now on, and nobody else.

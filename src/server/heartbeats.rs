@@ -124,10 +124,8 @@ fn read<Frame: Deref<Target = [u8]>>(
     limits: &Limits,
 ) -> (Caller, Result<Read, RequestFault>) {
     let Message { client, envelope, body } = open_heartbeat(frames);
-    let body = size.check(limits).map_err(RequestFault::Exceeded).and(body);
-    let Question { request_id, request, .. } = match body {
-        Ok(body) => read_heartbeat(body),
-        Err(fault) => Question::unreadable(fault),
-    };
+    let size_fault = size.check(limits).err().map(RequestFault::Exceeded);
+    let Question { request_id, request, .. } =
+        Question::of_message(body, size_fault, read_heartbeat);
     (Caller { client: client.to_vec(), envelope, request_id }, request)
 }

@@ -9,21 +9,24 @@ use std::time::Duration;
 use crate::clock::ListeningTime;
 use crate::registry::{Event, EventKind};
 
+use super::asker::Asker;
+
 /// From how many services of one host on it is the host, or the network, that fell silent.
 const HOST_SILENT_FROM: usize = 3;
 
-/// Logs one event.
-pub(super) fn log(event: &Event) {
+/// Logs one event, and who asked for what happened, if it was somebody here.
+pub(super) fn log(event: &Event, asker: Option<&Asker>) {
     match &event.kind {
         EventKind::Register { entry, .. } => log::info!(
-            "registered {:?} at {:?}, port {}, ttl {} s",
+            "registered {:?} at {:?}, port {}, ttl {} s{}",
             entry.service.id.as_str(),
             entry.service.host,
             entry.service.port,
-            entry.service.ttl.seconds()
+            entry.service.ttl.seconds(),
+            by(asker),
         ),
         EventKind::Deregister { entry } => {
-            log::info!("deregistered {:?}", entry.service.id.as_str());
+            log::info!("deregistered {:?}{}", entry.service.id.as_str(), by(asker));
         }
         EventKind::Expire { entry, silence } => log::info!(
             "expired {:?} of host {:?}: not heard for {:.1} s, its ttl is {} s{}{}",
@@ -35,6 +38,11 @@ pub(super) fn log(event: &Event) {
             if silence.paused { "; the registry itself stood still meanwhile" } else { "" },
         ),
     }
+}
+
+/// The end of a line that says who asked for something.
+pub(super) fn by(asker: Option<&Asker>) -> String {
+    asker.map(|asker| format!(", asked by {asker}")).unwrap_or_default()
 }
 
 /// Logs, for each host of which several services expired in one sweep, that it is the host.

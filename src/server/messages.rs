@@ -17,6 +17,8 @@ use crate::protocol::envelope::{Envelope, Identity};
 use crate::protocol::request::{Backup, Read, Write};
 use crate::protocol::request_id::RequestId;
 
+use super::asker::Asker;
+
 /// How many turns' replies may wait for the request thread. It never waits for the storage thread,
 /// so the storage thread, which may wait here, is never held up for long.
 pub(super) const REPLIES_WAITING_MAX: usize = 4;
@@ -41,6 +43,8 @@ pub(super) struct Caller {
 pub(super) struct Job {
     pub(super) caller: Caller,
     pub(super) task: Task,
+    /// Who asked for it, where others will notice.
+    pub(super) asker: Option<Asker>,
     /// Runs since the request was taken.
     pub(super) stopwatch: Stopwatch,
 }

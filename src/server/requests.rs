@@ -16,7 +16,7 @@ use zmq::Socket;
 use crate::clock::{Clock, Now, Stopwatch};
 use crate::limits::{Limit, Limits};
 use crate::mailbox::{Mailbox, Post};
-use crate::protocol::envelope::{Identity, Message, open_request};
+use crate::protocol::envelope::{Message, open_request};
 use crate::protocol::fault::{Failure as RequestFailure, RequestFault};
 use crate::protocol::reply::{self, Ports};
 use crate::protocol::request::{Question, Read, Request, read_request};
@@ -172,6 +172,13 @@ impl Requests {
                 return self.refuse(caller, asked, Answer::from(&fault), peer);
             }
         };
+        // A list takes its time and its memory: none is made that would not be sent.
+        if is_large(&request)
+            && let Err(exceeded) = self.memory.look(&caller.client, now.listening)
+        {
+            let answer = Answer::from(&RequestFailure::ShortOfMemory(exceeded));
+            return self.refuse(caller, asked, answer, peer);
+        }
         match request {
             Request::Write(write) => self.hand_over(caller, Task::Write(write), bytes, peer),
             Request::Backup(backup) if self.doors.may_back_up(peer) => {
@@ -184,11 +191,12 @@ impl Requests {
             Request::Read(read) if busy => self.hand_over(caller, Task::Read(read), bytes, peer),
             Request::Terminate if busy => self.hand_over(caller, Task::Terminate, bytes, peer),
             Request::Read(read) => {
-                let answer = self.answer(&caller.client, read, now);
+                let answer = self.answer(read, now);
                 self.statistics.count(asked, answer.refused, None);
                 self.send(Reply::new(caller, answer.body))
             }
             Request::Terminate => {
+                log::info!("the registry stops, asked by {}", self.doors.asker(peer));
                 self.statistics.count(asked, None, None);
                 let body = reply::terminating(now.wall);
                 self.send(Reply::last(caller, body))
@@ -196,13 +204,7 @@ impl Requests {
         }
     }
 
-    fn answer(&mut self, client: &Identity, read: Read, now: Now) -> Answer {
-        // A list takes its time: none is made that would not be sent.
-        if matches!(read, Read::List { .. } | Read::Info)
-            && let Err(exceeded) = self.memory.look(client, now.listening)
-        {
-            return Answer::from(&RequestFailure::ShortOfMemory(exceeded));
-        }
+    fn answer(&self, read: Read, now: Now) -> Answer {
         let Self { registry, ports, doors, statistics, .. } = self;
         answer(registry, now, ports, doors, statistics, read)
     }
@@ -220,9 +222,11 @@ impl Requests {
             return self.refuse(caller, asked, answer, peer);
         }
         let client = caller.client.clone();
+        let is_noticed = !matches!(task, Task::Read(_));
+        let asker = is_noticed.then(|| self.doors.asker(peer));
         // Without the storage thread the server is about to stop. The reply is awaited all the
         // same, in vain, so that no later one is taken for it.
-        let _ = self.jobs.send(Job { caller, task, stopwatch: Stopwatch::start() });
+        let _ = self.jobs.send(Job { caller, task, asker, stopwatch: Stopwatch::start() });
         self.lanes.expect(client, bytes);
         self.statistics.set_jobs(self.lanes.awaited());
         Ok(())
@@ -258,11 +262,15 @@ impl Requests {
             self.statistics.count_delivery(send(&self.socket, frames)?);
         }
         if reply.then_stop {
-            log::info!("a client asked the registry to stop");
             self.stop.stop();
         }
         Ok(())
     }
+}
+
+/// Whether the answer is as long as what is registered.
+const fn is_large(request: &Request) -> bool {
+    matches!(request, Request::Read(Read::List { .. } | Read::Info))
 }
 
 fn read<Frame: Deref<Target = [u8]>>(
@@ -271,11 +279,9 @@ fn read<Frame: Deref<Target = [u8]>>(
     limits: &Limits,
 ) -> Taken {
     let Message { client, envelope, body } = open_request(frames);
-    let body = size.check(limits).map_err(RequestFault::Exceeded).and(body);
-    let Question { action, request_id, request } = match body {
-        Ok(body) => read_request(body),
-        Err(fault) => Question::unreadable(fault),
-    };
+    let size_fault = size.check(limits).err().map(RequestFault::Exceeded);
+    let Question { action, request_id, request } =
+        Question::of_message(body, size_fault, read_request);
     let request = request.and_then(|request| match request.check(limits) {
         Ok(()) => Ok(request),
         Err(exceeded) => Err(RequestFault::Exceeded(exceeded)),

@@ -31,6 +31,7 @@ use crate::protocol::request::{Backup, Read};
 use crate::registry::{Change, Event, Plan};
 
 use super::answer::{Answer, answer};
+use super::asker::Asker;
 use super::doors::Doors;
 use super::journal;
 use super::messages::{Caller, CleanUp, Job, Reply, ToRequests};
@@ -43,7 +44,10 @@ use super::vitals::Pulse;
 mod draft;
 pub(super) mod keeper;
 mod others;
+mod outage;
 mod step;
+
+pub(super) use outage::Outage;
 
 use draft::Draft;
 use keeper::{Committed, Keeper};
@@ -56,6 +60,10 @@ const JOBS_PER_TURN: usize = 1_024;
 /// How many leases a turn looks at, and how many heartbeats it stores, at the most: a hundred
 /// thousand that expire at once must not hold up a registration.
 const CLEANUP_PER_TURN: usize = 4_096;
+
+/// How many bytes of replies are kept until the turn is over. Behind a write there may be a
+/// thousand lists, each of which is as long as everything that is registered.
+const REPLY_BYTES_PER_TURN: usize = 1 << 20;
 
 /// See the module's page.
 pub(super) struct Storage {
@@ -74,12 +82,6 @@ pub(super) struct Storage {
     pub(super) health: StorageHealth,
     pub(super) statistics: Statistics,
     pub(super) pulse: Pulse,
-}
-
-/// How many commits have failed since the last one that did not.
-#[derive(Debug, Default)]
-pub(super) struct Outage {
-    failed_commits: u64,
 }
 
 /// What wakes the thread.
@@ -218,7 +220,7 @@ impl Storage {
     /// Makes all of a draft true that is stored, and answers what it was planned for.
     fn complete(&mut self, draft: Draft) {
         let mut events = Vec::new();
-        self.apply(draft.cleanup, &mut events);
+        self.apply(draft.cleanup, None, &mut events);
         journal::log_silent_hosts(&events);
         self.finish(draft.steps, events, Self::release);
     }
@@ -227,25 +229,26 @@ impl Storage {
         self.finish(steps, Vec::new(), |storage, step, _| storage.refuse(step, reason));
     }
 
-    /// Makes changes true that are stored, and adds what is to be told of them to `events`.
-    fn apply(&self, changes: Vec<Change>, events: &mut Vec<Event>) {
+    /// Makes changes true that are stored and were asked for by `asker`, and adds what is to be
+    /// told of them to `events`.
+    fn apply(&self, changes: Vec<Change>, asker: Option<&Asker>, events: &mut Vec<Event>) {
         for change in changes {
             let event = self.registry.write().apply(change, self.clock.now());
             if let Some(event) = event {
-                self.note(event, events);
+                self.note(event, asker, events);
             }
         }
     }
 
-    fn note(&self, event: Event, events: &mut Vec<Event>) {
-        journal::log(&event);
+    fn note(&self, event: Event, asker: Option<&Asker>, events: &mut Vec<Event>) {
+        journal::log(&event, asker);
         self.statistics.count_event(&event.kind);
         events.push(event);
     }
 
     /// Brings a turn to its end, whose first `events` are these: `settle` makes of each step its
     /// reply, and further events. They leave together, but for those before a backup, which takes
-    /// too long to wait for.
+    /// too long to wait for, and for those that would take too much memory together.
     fn finish(
         &mut self,
         steps: Vec<Step>,
@@ -253,16 +256,23 @@ impl Storage {
         settle: impl Fn(&mut Self, Step, &mut Vec<Event>) -> Reply,
     ) {
         let mut replies = Vec::new();
+        let mut bytes = 0;
         for step in steps {
-            if matches!(step.work, Work::Backup(_)) {
-                self.send(mem::take(&mut replies));
-                self.publish(&mem::take(&mut events));
+            if bytes >= REPLY_BYTES_PER_TURN || matches!(step.work, Work::Backup(_)) {
+                bytes = 0;
+                self.deliver(mem::take(&mut replies), &mem::take(&mut events));
             }
-            replies.push(settle(self, step, &mut events));
+            let reply = settle(self, step, &mut events);
+            bytes += reply.body.len();
+            replies.push(reply);
         }
-        // Somebody waits for the replies.
+        self.deliver(replies, &events);
+    }
+
+    /// The replies first: somebody waits for them.
+    fn deliver(&self, replies: Vec<Reply>, events: &[Event]) {
         self.send(replies);
-        self.publish(&events);
+        self.publish(events);
     }
 
     /// Tells the subscribers of a turn's events at once: waking the event thread for each of them
@@ -278,12 +288,12 @@ impl Storage {
     fn release(&mut self, step: Step, events: &mut Vec<Event>) -> Reply {
         let answer = match step.work {
             Work::Registration(planned, _) | Work::Deregistration(planned, _) => {
-                self.apply(planned.changes, events);
+                self.apply(planned.changes, step.asker.as_ref(), events);
                 outcome_answer(planned.outcome)
             }
             Work::Read(read) => self.answer(read),
-            Work::Backup(backup) => self.back_up(&backup),
-            Work::Terminate => return self.goodbye(step.caller),
+            Work::Backup(backup) => self.back_up(&backup, step.asker.as_ref()),
+            Work::Terminate => return self.goodbye(step),
         };
         self.reply(step.caller, step.action, &step.stopwatch, answer)
     }
@@ -299,8 +309,8 @@ impl Storage {
                 Answer::from(&RequestFailure::DeregistrationNotStored { reason })
             }
             Work::Read(read) => self.answer(read),
-            Work::Backup(backup) => self.back_up(&backup),
-            Work::Terminate => return self.goodbye(step.caller),
+            Work::Backup(backup) => self.back_up(&backup, step.asker.as_ref()),
+            Work::Terminate => return self.goodbye(step),
         };
         self.reply(step.caller, step.action, &step.stopwatch, answer)
     }
@@ -310,12 +320,12 @@ impl Storage {
         answer(registry, clock.now(), ports, doors, statistics, read)
     }
 
-    fn back_up(&mut self, backup: &Backup) -> Answer {
+    fn back_up(&mut self, backup: &Backup, asker: Option<&Asker>) -> Answer {
         let Backup { destination, force } = backup;
         let existing = if *force { Existing::Replace } else { Existing::Keep };
         match self.keeper.back_up(destination, existing) {
             Ok(()) => {
-                log::info!("backed up to {destination:?}");
+                log::info!("backed up to {destination:?}{}", journal::by(asker));
                 Answer::carried_out(reply::backed_up(destination))
             }
             Err(error) => {
@@ -332,9 +342,10 @@ impl Storage {
         Reply::new(caller, answer.body)
     }
 
-    fn goodbye(&self, caller: Caller) -> Reply {
+    fn goodbye(&self, step: Step) -> Reply {
+        log::info!("the registry stops{}", journal::by(step.asker.as_ref()));
         self.statistics.count(Asked::Request(Action::Terminate), None, None);
-        Reply::last(caller, reply::terminating(self.clock.now().wall))
+        Reply::last(step.caller, reply::terminating(self.clock.now().wall))
     }
 
     fn send(&self, replies: Vec<Reply>) {
@@ -352,26 +363,6 @@ impl Storage {
             let (heard, more) = plan.save_heartbeats(&registry.read(), CLEANUP_PER_TURN);
             if self.commit(heard.iter(), now).is_err() || !more {
                 break;
-            }
-        }
-    }
-}
-
-impl Outage {
-    fn note(&mut self, committed: &Result<Committed, BackendError>) {
-        match committed {
-            Ok(_) => {
-                if self.failed_commits > 0 {
-                    log::info!("the backend stores again, after {} failures", self.failed_commits);
-                }
-                self.failed_commits = 0;
-            }
-            Err(error) => {
-                self.failed_commits += 1;
-                log::error!(
-                    "could not store changes, registrations are refused: {}",
-                    describe(error)
-                );
             }
         }
     }

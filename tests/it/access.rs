@@ -5,6 +5,7 @@ mod hostile_text;
 mod owning;
 mod reload;
 mod terminating;
+mod told;
 
 use crate::support::{Peer, Registry, answer_in};
 use serde_json::{Value, json};

@@ -11,6 +11,7 @@ mod heartbeats;
 mod lost_registry;
 mod restart;
 mod stub;
+mod too_large;
 mod unnumbered;
 mod wait;
 mod watch;

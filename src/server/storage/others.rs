@@ -101,7 +101,7 @@ impl Storage {
             let now = Now { wall: transaction.at, ..self.clock.now() };
             let event = self.registry.write().accept(fact, home, now);
             if let Some(event) = event {
-                self.note(event, &mut events);
+                self.note(event, None, &mut events);
             }
         }
         self.publish(&events);

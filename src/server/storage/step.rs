@@ -10,6 +10,7 @@ use crate::protocol::request::{Backup, Read, Write};
 use crate::registry::{Change, Outcome, Plan, Planned, Registry};
 
 use super::super::answer::Answer;
+use super::super::asker::Asker;
 use super::super::messages::{Caller, Job, Task};
 
 /// See the module's page.
@@ -17,6 +18,7 @@ pub(super) struct Step {
     pub(super) caller: Caller,
     pub(super) action: Action,
     pub(super) work: Work,
+    pub(super) asker: Option<Asker>,
     pub(super) stopwatch: Stopwatch,
 }
 
@@ -53,12 +55,12 @@ impl Step {
             Task::Backup(backup) => Work::Backup(backup),
             Task::Terminate => Work::Terminate,
         };
-        Self { caller: job.caller, action, work, stopwatch: job.stopwatch }
+        Self { caller: job.caller, action, work, asker: job.asker, stopwatch: job.stopwatch }
     }
 
     /// The job that this was planned for; the step itself, where it was planned for good.
     pub(super) fn again(self) -> Result<Job, Box<Self>> {
-        let Self { caller, stopwatch, .. } = self;
+        let Self { caller, action, asker, stopwatch, .. } = self;
         let task = match self.work {
             Work::Registration(_, Some(write)) | Work::Deregistration(_, Some(write)) => {
                 Task::Write(write)
@@ -66,9 +68,9 @@ impl Step {
             Work::Read(read) => Task::Read(read),
             Work::Backup(backup) => Task::Backup(backup),
             Work::Terminate => Task::Terminate,
-            work => return Err(Box::new(Self { caller, action: self.action, work, stopwatch })),
+            work => return Err(Box::new(Self { caller, action, work, asker, stopwatch })),
         };
-        Ok(Job { caller, task, stopwatch })
+        Ok(Job { caller, task, asker, stopwatch })
     }
 
     pub(super) const fn decides(&self) -> bool {

@@ -4,7 +4,9 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::support::{Launch, Peer, Registry, assert_success, registration};
+use crate::support::{
+    Calls, Client, Fate, FaultyDisk, Launch, Peer, Registry, assert_success, registration,
+};
 
 /// What the registry may take in these tests; it starts with a fifth of it.
 const MEMORY: u64 = 96 << 20;
@@ -26,17 +28,25 @@ fn resident(registry: &Registry) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1_024
 }
 
+fn launch(limits: &str) -> Launch {
+    Launch::new().flag("--log-level", "info").flag("--limits", limits)
+}
+
 /// A registry with a list of two megabytes.
 #[track_caller]
 fn start(limits: &str) -> Registry {
-    let registry = Launch::new().flag("--log-level", "info").flag("--limits", limits).start();
-    let client = registry.client();
+    let registry = launch(limits).start();
+    fill(&registry.client());
+    registry
+}
+
+#[track_caller]
+fn fill(client: &Client) {
     for number in 0..100 {
         let mut request = registration(&format!("dev-{number}"), "");
         request["service_info"]["metadata"] = json!({"filler": "x".repeat(20_000)});
         assert_success(&client.request(&request));
     }
-    registry
 }
 
 #[test]
@@ -76,6 +86,36 @@ fn lists_that_nobody_reads_are_not_kept_and_others_get_theirs() {
         }
         assert_eq!(reply["limit"], "memory_bytes", "{reply}");
     }
+}
+
+#[test]
+fn lists_that_wait_behind_a_write_of_their_client_are_not_made_all_at_once() {
+    const LISTS: u64 = 300;
+    let limits = format!("memory_bytes={MEMORY},registry_bytes={REGISTRY}");
+    let (disk, launch) = FaultyDisk::under(launch(&limits));
+    let registry = launch.start();
+    let polite = registry.client();
+    fill(&polite);
+    let flood = unread(&registry);
+
+    disk.goes_wrong(Calls::Syncs, 1..=u64::MAX, Fate::Stalls);
+    flood.send(&[b"REQ".as_slice(), registration("one-more", "").to_string().as_bytes()]);
+    assert!(disk.waits_for_stall(|| false));
+    for _ in 0..LISTS {
+        flood.send(&[b"REQ".as_slice(), br#"{"action": "list"}"#]);
+    }
+    while polite.info()["jobs_waiting"] != LISTS + 1 {}
+    disk.is_mended();
+
+    // All of them are made, one after the other, and most of them are not kept.
+    loop {
+        let info = polite.info();
+        if info["success"] == true && info["requests"]["list"].as_u64() == Some(LISTS) {
+            break;
+        }
+    }
+    let most = registry.memory("VmHWM:") << 10;
+    assert!(most < MEMORY + MEMORY / 2, "{most} bytes");
 }
 
 #[test]

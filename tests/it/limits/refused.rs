@@ -60,6 +60,13 @@ fn ids_names_hosts_types_and_tags_have_a_length() {
 }
 
 #[test]
+fn a_type_has_the_same_length_where_it_stands_in_the_metadata() {
+    let long = |length| registration_with(&json!({"metadata": {"type": "x".repeat(length)}}));
+
+    assert_bounds("name_bytes=100", "name_bytes", &long(100), &long(101));
+}
+
+#[test]
 fn an_id_that_the_registry_makes_can_be_registered_again() {
     let unnamed = |length: usize| registration_with(&json!({"id": "", "name": "x".repeat(length)}));
     let registry = start("name_bytes=100");
@@ -196,6 +203,32 @@ fn frames_are_counted_with_those_that_nobody_looks_at() {
     let heart = registry.heartbeat_client();
     heart.send_frames(&[b"{}".as_slice(), b"", b"", b"", b""]);
     assert_exceeds(&heart.receive(), "frames");
+}
+
+#[test]
+fn what_is_refused_for_its_size_comes_with_the_id_of_its_request() {
+    let registry = start("message_bytes=1024,service_bytes=1024,frames=4");
+    let (client, heart) = (registry.client(), registry.heartbeat_client());
+    let long = |id: Value| {
+        let action = json!({"action": "renew", "service_id": "dev", "filler": "x".repeat(1_500)});
+        let mut request = action.as_object().unwrap().clone();
+        request.insert("request_id".to_owned(), id);
+        Value::Object(request).to_string()
+    };
+
+    client.send_as("REQ", long(json!(41)));
+    let reply = client.receive();
+    assert_exceeds(&reply, "message_bytes");
+    assert_eq!(reply["request_id"], 41);
+
+    let reply = heart.request(long(json!("a heartbeat")));
+    assert_exceeds(&reply, "message_bytes");
+    assert_eq!(reply["request_id"], "a heartbeat");
+
+    client.send_frames(&["REQ", r#"{"action": "health", "request_id": 42}"#, "", "", ""]);
+    let reply = client.receive();
+    assert_exceeds(&reply, "frames");
+    assert_eq!(reply["request_id"], 42);
 }
 
 #[test]
