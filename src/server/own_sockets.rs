@@ -3,6 +3,12 @@
 //! ZeroMQ does not close a connection when it is asked to, but it closes one that has ended. So
 //! connections are ended here, from behind. That must work where no descriptor is left, too: what
 //! it takes is opened beforehand.
+//!
+//! Between the look at what a descriptor is and the ending of its connection ZeroMQ may close it,
+//! and the system give its number to another connection, which is ended then. The look comes just
+//! before, and whoever is hit connects again. A duplicate of the descriptor could be looked at in
+//! peace, but takes `unsafe` with a bare number, and one descriptor more; to end a connection by
+//! the name that the kernel has for it (`SOCK_DESTROY`) takes rights over the whole network.
 
 use std::collections::HashMap;
 use std::fs;
