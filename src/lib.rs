@@ -5,18 +5,10 @@
 //! that falls silent expires, and everybody who subscribed hears of it. On the wire it speaks
 //! the protocol of the CGSE framework's Python registry, so its clients need not know.
 //!
-//! ```text
-//!                     reads, renewals: answered in place
-//!  DEALER ──▶ ┌───────────────────┐ ────────────────▶ ┌────────────┐
-//!             │ requests   ROUTER │                   │  Registry  │  many readers,
-//!  DEALER ──▶ ├───────────────────┤ ────────────────▶ │  (RwLock)  │  one writer
-//!             │ heartbeats ROUTER │                   └─────▲──────┘
-//!             └────────┬──────────┘                         │ apply, after commit
-//!                      │ writes (bounded)             ┌─────┴──────┐      ┌────────────┐
-//!                      └────────────────────────────▶ │  storage   │ ───▶ │ events PUB │ ──▶ SUB
-//!             ◀──────── replies, wake-up ──────────── │ owns the DB│      └────────────┘
-//!  [timer] ─── clean up ────────────────────────────▶ └────────────┘
-//! ```
+//! The requests and heartbeats of clients come to a thread each, which answer reads and renewals
+//! from memory; one more thread owns the database, and is the only one to change the registry.
+//! Others publish, clean up, let connections in and end them: `docs/architecture.md` has the
+//! picture.
 //!
 //! What it promises:
 //!
