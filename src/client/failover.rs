@@ -54,12 +54,19 @@ pub(super) fn ask<T>(
             Err(other) => return Err(other.into()),
         }
     }
-    // A refusal tells nothing of what the silent ones did.
-    let is_told = |reply: &Map<String, Value>| silent.is_empty() || is_success(reply);
-    match cut_off.into_iter().find(|(_, reply)| is_told(reply)) {
+    match word_of(cut_off, !silent.is_empty()) {
         Some((place, reply)) => answered(registries, operation, place, reply),
         None => Err(ClientError::unreachable(&silent, timeout)),
     }
+}
+
+/// Which reply of those that are `cut_off` counts where nobody had a better one.
+pub(super) fn word_of(
+    cut_off: Vec<(Place, Map<String, Value>)>,
+    others_are_silent: bool,
+) -> Option<(Place, Map<String, Value>)> {
+    // A refusal tells nothing of what the silent ones did.
+    cut_off.into_iter().find(|(_, reply)| !others_are_silent || is_success(reply))
 }
 
 fn answered<T>(

@@ -19,6 +19,9 @@ pub(super) const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a registry may take to say that it will terminate.
 pub(super) const TERMINATE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The longest time that a deadline can lie ahead: for ever, to a program.
+pub(super) const TIMEOUT_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+
 /// What a client calls itself where its program does not say.
 const CLIENT_ID: &str = "registry-client";
 

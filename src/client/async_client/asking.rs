@@ -14,7 +14,7 @@ use super::super::heartbeat::{Registrar, Turn};
 use super::super::operation::{self, Operation};
 use super::super::registration::Registration;
 use super::super::registries::Registries;
-use super::super::settings::ClientSettings;
+use super::super::settings::{ClientSettings, TIMEOUT_MAX};
 use super::super::thread::{Stop, Thread};
 use super::io_thread::IoThread;
 use super::question::{Alarm, Order, Question, Reply};
@@ -22,9 +22,6 @@ use super::question::{Alarm, Order, Question, Reply};
 /// How many orders are handed over before who asks must wait for the I/O thread. It takes them
 /// within microseconds, whatever the registry does, so this wait is no more than that for a lock.
 const ORDERS_HANDED_OVER_MAX: usize = 1_024;
-
-/// The longest time that a deadline can lie ahead: for ever, to a program.
-const TIMEOUT_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
 /// The futures' end of the I/O thread. Dropping it ends the thread.
 #[derive(Debug)]
@@ -105,7 +102,9 @@ impl Line {
             timeout,
             deadline,
             attempt_ends: deadline,
+            tried: Vec::new(),
             silent: Vec::new(),
+            cut_off: Vec::new(),
             future,
         }));
         async move {

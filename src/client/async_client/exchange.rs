@@ -93,6 +93,20 @@ impl<R> Exchange<R> {
         Some(GivenUp { request, in_silence: replies_before == self.replies })
     }
 
+    /// No reply is awaited any more to those of the requests behind this one that `are_meant`.
+    pub(super) fn give_up_behind(&mut self, number: u64, are_meant: impl Fn(&R) -> bool) -> Vec<R> {
+        let behind = self.unanswered.range(number..);
+        let meant = behind.filter(|(_, unanswered)| are_meant(&unanswered.request));
+        let numbers: Vec<u64> = meant.map(|(number, _)| *number).collect();
+        let given_up = numbers.into_iter().filter_map(|number| self.unanswered.remove(&number));
+        given_up.map(|unanswered| unanswered.request).collect()
+    }
+
+    /// Whether one of the requests that no reply has come for `is_meant`.
+    pub(super) fn awaits(&self, is_meant: impl FnMut(&R) -> bool) -> bool {
+        self.unanswered.values().map(|unanswered| &unanswered.request).any(is_meant)
+    }
+
     /// No reply to any request is awaited any more.
     pub(super) fn give_up_all(&mut self) -> impl Iterator<Item = R> + use<R> {
         mem::take(&mut self.unanswered).into_values().map(|unanswered| unanswered.request)
@@ -173,6 +187,21 @@ mod tests {
 
         assert_eq!(exchange.give_up(2), Some(GivenUp { request: "b", in_silence: false }));
         assert_eq!(exchange.give_up(3), Some(GivenUp { request: "c", in_silence: true }));
+    }
+
+    #[test]
+    fn those_behind_another_are_given_up_as_far_as_they_are_meant() {
+        let mut exchange = proven();
+        for (number, request) in [(1, "read"), (2, "write"), (3, "read"), (4, "write")] {
+            exchange.sent(number, request);
+        }
+
+        assert_eq!(exchange.give_up_behind(3, |request| *request == "write"), ["write"]);
+
+        assert!(exchange.awaits(|request| *request == "write"));
+        assert_eq!(exchange.replied(Some(4)), Match::TooLate);
+        assert_eq!(exchange.replied(Some(2)), Match::Answers("write"));
+        assert!(!exchange.awaits(|request| *request == "write"));
     }
 
     #[test]

@@ -18,6 +18,10 @@
 //! Where there are several registries, a request that is not answered within its share of the time
 //! closes the connection, and all that is on its way over it is asked of the next registry, in the
 //! order in which it was asked for: no registration may come after the deregistration behind it.
+//!
+//! What a registry says that is cut off from its storage is kept while the others are asked, over
+//! connections of their own, and is the answer where none of them has a better one. Only where one
+//! has is the first registry left.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsRawFd;
@@ -35,11 +39,11 @@ use super::super::failover::is_cut_off;
 use super::super::operation::Repetition;
 use super::super::registries::Place;
 use super::super::settings::ClientSettings;
-use super::super::socket::connect_dealer;
 use super::super::thread::{Stop, whole_milliseconds};
 use super::exchange::Match;
 use super::link::Link;
 use super::question::{Alarm, Answer, Order, Question, Reply};
+use super::way::way_for;
 
 /// How many requests may wait for their turn, beside those on their way. One more is refused at
 /// once: it would come too late anyhow.
@@ -163,18 +167,50 @@ impl IoThread {
         let place = self.links[link].place;
         match self.links[link].exchange.replied(number) {
             Match::Answers(question) if self.is_to_be_passed_on(&question, &reply) => {
-                self.close(link);
-                self.ask_again(question, place);
+                self.pass_on(question, link, reply);
             }
-            Match::Answers(question) => self.settle(question, Ok(Reply { body: reply, by: place })),
+            Match::Answers(question) => {
+                question.cut_off.iter().for_each(|(worse, _)| self.leave(*worse));
+                self.settle(question, Ok(Reply { body: reply, by: place }));
+            }
             Match::TooLate => log::debug!("a reply from {} came too late", self.endpoint(place)),
             Match::Doubtful => self.links[link].retire(),
         }
     }
 
-    /// Whether a reply only says that another registry should be asked.
+    /// Whether a reply says no more than that another registry should be asked.
     fn is_to_be_passed_on(&self, question: &Question, reply: &Map<String, Value>) -> bool {
-        question.attempts_left(self.settings.registries.count()) > 1 && is_cut_off(reply)
+        let count = self.settings.registries.count();
+        count > 1 && question.repetition != Repetition::Never && is_cut_off(reply)
+    }
+
+    /// Keeps what one says that is cut off from its storage, and asks the next, if there is one.
+    fn pass_on(&mut self, mut question: Question, link: usize, reply: Map<String, Value>) {
+        let link = &mut self.links[link];
+        let place = link.place;
+        if question.repetition == Repetition::Elsewhere {
+            // No change may overtake another.
+            let is_change = |other: &Question| other.repetition == Repetition::Elsewhere;
+            for behind in link.exchange.give_up_behind(question.number, is_change) {
+                self.wait_again(behind, |behind| behind.pass_over(place));
+            }
+        }
+        question.cut_off.push((place, reply));
+        self.wait_again(question, |question| question.pass_over(place));
+    }
+
+    /// A registry is cut off from its storage, and another is not.
+    fn leave(&mut self, place: Place) {
+        self.settings.registries.failed(place);
+        for at in 0..self.links.len() {
+            let link = &mut self.links[at];
+            if link.place == place {
+                link.retire();
+                for question in link.exchange.give_up_all() {
+                    self.wait_again(question, |question| question.pass_over(place));
+                }
+            }
+        }
     }
 
     /// Gives up on a connection, and on all requests on their way over it.
@@ -193,8 +229,8 @@ impl IoThread {
         while let Some(&(due, number)) = self.deadlines.first().filter(|(due, _)| *due <= now) {
             self.deadlines.remove(&(due, number));
             if let Some(question) = self.give_up(number, now) {
-                let unreachable = self.unreachable(&question, question.timeout);
-                question.answer(Err(unreachable));
+                let timeout = question.timeout;
+                self.conclude(question, timeout);
             }
         }
     }
@@ -243,19 +279,30 @@ impl IoThread {
         }
     }
 
-    /// Lets a request wait for another registry, in the place that it had. Without one, what
-    /// changes something is not asked again.
-    fn ask_again(&mut self, mut question: Question, failed: Place) {
+    /// A request was not answered.
+    fn ask_again(&mut self, question: Question, failed: Place) {
+        self.wait_again(question, |question| question.end_attempt(failed));
+    }
+
+    /// Lets a request wait for another registry, in the place that it had, after `end`ing the
+    /// attempt before. Without one, what changes something is not asked again, nor what was told.
+    fn wait_again(&mut self, mut question: Question, end: impl FnOnce(&mut Question)) {
         self.deadlines.remove(&question.due());
-        question.end_attempt(failed);
-        let is_harmless = question.repetition == Repetition::Harmless;
-        if is_harmless || question.attempts_left(self.settings.registries.count()) > 0 {
+        end(&mut question);
+        let may_repeat = question.repetition == Repetition::Harmless && question.cut_off.is_empty();
+        if may_repeat || question.attempts_left(self.settings.registries.count()) > 0 {
             self.deadlines.insert(question.due());
             self.waiting.insert(question.number, question);
         } else {
-            let unreachable = self.unreachable(&question, question.waited());
-            question.answer(Err(unreachable));
+            let waited = question.waited();
+            self.conclude(question, waited);
         }
+    }
+
+    /// Answers a request after the last attempt, with the best that there is.
+    fn conclude(&self, mut question: Question, after: Duration) {
+        let answer = question.take_word().ok_or_else(|| self.unreachable(&question, after));
+        question.answer(answer);
     }
 
     /// Sends what waits, as far as there is room.
@@ -266,8 +313,8 @@ impl IoThread {
                 continue;
             }
             match self.send(&question) {
-                Ok(true) => self.sent(question),
-                Ok(false) => {
+                Ok(Some(link)) => self.sent(question, link),
+                Ok(None) => {
                     self.waiting.insert(number, question);
                     return;
                 }
@@ -280,35 +327,18 @@ impl IoThread {
         }
     }
 
-    /// Sends a request over the connection in use. False where it must wait for its turn.
-    fn send(&mut self, question: &Question) -> zmq::Result<bool> {
-        let ClientSettings { registries, client_id, keys, .. } = &self.settings;
-        let place = registries.first();
-        // Another part of the client may have found out that its registry is gone. What is on its
-        // way must not be overtaken.
-        let is_left = |link: &&mut Link| link.place != place && link.exchange.is_idle();
-        if let Some(link) = self.links.last_mut().filter(is_left) {
-            link.retire();
-        }
-        if self.links.last().is_none_or(Link::is_retired) {
-            let endpoint = &registries.at(place).requests;
-            let socket = connect_dealer(endpoint, client_id, keys.as_ref())?;
-            self.links.push(Link::new(socket, place));
-        }
-        match self.links.last().filter(|link| link.exchange.has_room()) {
-            Some(link) => link.send(&question.body).map(|()| true),
-            None => Ok(false),
-        }
+    /// Sends a request, and tells over which connection. None where it must wait for its turn.
+    fn send(&mut self, question: &Question) -> zmq::Result<Option<usize>> {
+        let Some(at) = way_for(question, &mut self.links, &self.settings)? else { return Ok(None) };
+        self.links[at].send(&question.body).map(|()| Some(at))
     }
 
-    /// A request was sent over the connection in use.
-    fn sent(&mut self, mut question: Question) {
+    /// A request was sent.
+    fn sent(&mut self, mut question: Question, link: usize) {
         self.deadlines.remove(&question.due());
         question.begin_attempt(self.settings.registries.count());
         self.deadlines.insert(question.due());
-        if let Some(link) = self.links.last_mut() {
-            link.exchange.sent(question.number, question);
-        }
+        self.links[link].exchange.sent(question.number, question);
     }
 
     fn settle(&mut self, question: Question, answer: Answer) {

@@ -6,7 +6,7 @@ use futures_channel::oneshot;
 use serde_json::{Map, Value};
 
 use super::super::ClientError;
-use super::super::failover::share;
+use super::super::failover::{share, word_of};
 use super::super::operation::Repetition;
 use super::super::registries::Place;
 
@@ -36,8 +36,12 @@ pub(super) struct Question {
     /// Until when the reply of the registry that is being asked is waited for, where there are
     /// others to ask.
     pub(super) attempt_ends: Instant,
-    /// Which registries were asked in vain.
+    /// Which registries are not to be asked any more, unless there is no other.
+    pub(super) tried: Vec<Place>,
+    /// Which of them did not answer.
     pub(super) silent: Vec<Place>,
+    /// What those said that are cut off from their storage.
+    pub(super) cut_off: Vec<(Place, Map<String, Value>)>,
     /// Wakes the future. Where that has been dropped, the answer goes nowhere.
     pub(super) future: oneshot::Sender<Answer>,
 }
@@ -70,7 +74,7 @@ impl Question {
         match self.repetition {
             Repetition::Never => 0,
             Repetition::Harmless | Repetition::Elsewhere => {
-                registries.saturating_sub(self.silent.len())
+                registries.saturating_sub(self.tried.len())
             }
         }
     }
@@ -85,12 +89,38 @@ impl Question {
         };
     }
 
-    /// It was asked in vain of the registry at `place`.
+    /// Which registry is to be asked, of those that are to be asked in this `order`.
+    pub(super) fn next_place(&self, order: &[Place]) -> Option<Place> {
+        let untried = order.iter().find(|place| !self.tried.contains(place));
+        untried.or(order.first()).copied()
+    }
+
+    /// The registry at `place` did not answer it.
     pub(super) fn end_attempt(&mut self, place: Place) {
-        self.attempt_ends = self.deadline;
+        self.pass_over(place);
         if !self.silent.contains(&place) {
             self.silent.push(place);
         }
+    }
+
+    /// It is not to be asked of the registry at `place`.
+    pub(super) fn pass_over(&mut self, place: Place) {
+        self.attempt_ends = self.deadline;
+        if !self.tried.contains(&place) {
+            self.tried.push(place);
+        }
+    }
+
+    /// Whether it changes something, and waits for a registry that is not the first to be asked.
+    pub(super) fn is_change_elsewhere(&self) -> bool {
+        self.repetition == Repetition::Elsewhere && self.tried.len() > self.silent.len()
+    }
+
+    /// What counts of what was said to it, where no registry did better.
+    pub(super) fn take_word(&mut self) -> Option<Reply> {
+        let cut_off = std::mem::take(&mut self.cut_off);
+        let (by, body) = word_of(cut_off, !self.silent.is_empty())?;
+        Some(Reply { body, by })
     }
 
     /// For how long its reply has been waited for.

@@ -7,7 +7,7 @@ use super::super::curve_keys::CurveKeys;
 use super::super::endpoints::RegistryEndpoints;
 use super::super::error::ClientError;
 use super::super::registries::Registries;
-use super::super::settings::ClientSettings;
+use super::super::settings::{ClientSettings, TIMEOUT_MAX};
 use super::RegistryClient;
 
 /// Sets up a [`RegistryClient`] or an [`AsyncRegistryClient`]. Everything has a default.
@@ -55,9 +55,10 @@ impl RegistryClientBuilder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// Requests, heartbeats, subscriptions and watches all move to the next registry when theirs is
-    /// silent, or is cut off from its storage, and stay there. One that was silent is the last to
-    /// be tried again.
+    /// Requests, heartbeats and watches all move to the next registry when theirs is silent, or is
+    /// cut off from its storage, and stay there. One that was silent is the last to be tried again.
+    /// A subscription asks nothing, so it moves only when its connection is lost and does not come
+    /// back; from a registry that is cut off it hears nothing until that has caught up.
     ///
     /// **Requests** share their timeout out among the registries, so a caller waits no longer than
     /// for one. A registration is repeated under the same id. A deregistration that is repeated may
@@ -78,14 +79,14 @@ impl RegistryClientBuilder {
     /// How long the answer to a request may take. By default 0.5 s.
     #[must_use]
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.request_timeout = timeout;
+        self.settings.request_timeout = timeout.min(TIMEOUT_MAX);
         self
     }
 
     /// How long the answer to a health check may take. By default 2 s.
     #[must_use]
     pub fn health_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.health_timeout = timeout;
+        self.settings.health_timeout = timeout.min(TIMEOUT_MAX);
         self
     }
 
@@ -93,7 +94,7 @@ impl RegistryClientBuilder {
     /// interval between two heartbeats.
     #[must_use]
     pub fn heartbeat_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.heartbeat_timeout = timeout;
+        self.settings.heartbeat_timeout = timeout.min(TIMEOUT_MAX);
         self
     }
 
@@ -130,5 +131,23 @@ impl RegistryClientBuilder {
     fn into_settings(self) -> ClientSettings {
         let registries = Registries::new(self.endpoints, self.fallbacks);
         ClientSettings { registries, ..self.settings }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_timeout_is_too_long_to_be_reckoned_with() {
+        let builder = RegistryClientBuilder::default().request_timeout(Duration::MAX);
+        let settings = builder.health_timeout(Duration::MAX).heartbeat_timeout(Duration::MAX);
+        let settings = settings.into_settings();
+
+        for timeout in
+            [settings.request_timeout, settings.health_timeout, settings.heartbeat_timeout]
+        {
+            assert!(std::time::Instant::now().checked_add(timeout.mul_f64(2.0)).is_some());
+        }
     }
 }
