@@ -2,8 +2,9 @@
 //!
 //! A client stays with a registry for as long as that answers. One that fails it goes to the end
 //! of the order, so it is the last to be tried again, whichever part of the client found out:
-//! requests, heartbeats, events and watches of one client share this. Nobody goes back to a
-//! registry only because it came first in the list.
+//! requests, heartbeats and watches of one client share this. Nobody goes back to a registry only
+//! because it came first in the list. A subscription asks nothing, and a connection for events that
+//! is lost says little about a registry; so it goes round the list by itself.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -39,6 +40,11 @@ impl Registries {
     /// How many there are: at least one.
     pub(super) fn count(&self) -> usize {
         self.all.len()
+    }
+
+    /// The one behind `place` in the list, at whose end it begins again.
+    pub(super) fn after(&self, place: Place) -> Place {
+        Place((place.0 + 1) % self.count())
     }
 
     /// All of them, the one to ask first at the front.

@@ -1,13 +1,20 @@
 //! Whether an event follows the one before, by their numbers. Pure.
 
+use std::time::{Duration, Instant};
+
 use crate::client::service::Sequence;
 
 use super::event::{Missed, MissedReason};
+
+/// For how long a registry that is in contact with those that share its list may be behind another.
+const BEHIND_MAX: Duration = Duration::from_secs(10);
 
 /// Watches the numbers of the events that come.
 #[derive(Debug, Default)]
 pub(super) struct Continuity {
     last: Option<Sequence>,
+    /// Since when only such events come that were seen before.
+    behind_since: Option<Instant>,
 }
 
 /// Where an event stands, seen from the one before.
@@ -24,16 +31,26 @@ pub(super) enum Seen {
 }
 
 impl Continuity {
-    /// Sees the event that has the number `sequence`.
-    pub(super) fn see(&mut self, sequence: Option<&Sequence>) -> Seen {
+    /// The connection was interrupted, and is up again, maybe to another registry.
+    pub(super) fn on_connected(&mut self) {
+        self.behind_since = None;
+    }
+
+    /// Sees the event that has the number `sequence`, and comes `now`.
+    pub(super) fn see(&mut self, sequence: Option<&Sequence>, now: Instant) -> Seen {
         let Some(next) = sequence else { return Seen::Next };
         if let Some(last) = self.last.as_ref().filter(|last| last.epoch == next.epoch)
             && next.seq <= last.seq
         {
-            return Seen::Before;
+            let since = *self.behind_since.get_or_insert(now);
+            if now - since < BEHIND_MAX {
+                return Seen::Before;
+            }
         }
+        self.behind_since = None;
         let Some(last) = self.last.replace(next.clone()) else { return Seen::Next };
-        if last.epoch != next.epoch {
+        // Too long behind is as good as another epoch: what the registries share was put back.
+        if last.epoch != next.epoch || next.seq <= last.seq {
             // How far the epoch before went is not known.
             return Seen::After(Missed { reason: MissedReason::Restarted, events: None });
         }
@@ -49,7 +66,11 @@ mod tests {
     use super::*;
 
     fn see(continuity: &mut Continuity, epoch: &str, seq: u64) -> Seen {
-        continuity.see(Some(&Sequence { epoch: epoch.to_owned(), seq }))
+        see_at(continuity, epoch, seq, Instant::now())
+    }
+
+    fn see_at(continuity: &mut Continuity, epoch: &str, seq: u64, now: Instant) -> Seen {
+        continuity.see(Some(&Sequence { epoch: epoch.to_owned(), seq }), now)
     }
 
     #[test]
@@ -100,7 +121,23 @@ mod tests {
     fn events_without_numbers_hide_their_gaps() {
         let mut continuity = Continuity::default();
 
-        assert_eq!(continuity.see(None), Seen::Next);
-        assert_eq!(continuity.see(None), Seen::Next);
+        assert_eq!(continuity.see(None, Instant::now()), Seen::Next);
+        assert_eq!(continuity.see(None, Instant::now()), Seen::Next);
+    }
+
+    #[test]
+    fn numbers_that_stay_behind_are_a_restart_unless_the_connection_was_lost_in_between() {
+        let mut continuity = Continuity::default();
+        let now = Instant::now();
+        see_at(&mut continuity, "e", 100, now);
+
+        assert_eq!(see_at(&mut continuity, "e", 51, now), Seen::Before);
+        continuity.on_connected();
+        let later = now + BEHIND_MAX;
+        assert_eq!(see_at(&mut continuity, "e", 52, later), Seen::Before);
+        let restarted = Missed { reason: MissedReason::Restarted, events: None };
+        let latest = later + BEHIND_MAX;
+        assert_eq!(see_at(&mut continuity, "e", 53, latest), Seen::After(restarted));
+        assert_eq!(see_at(&mut continuity, "e", 54, latest), Seen::Next);
     }
 }

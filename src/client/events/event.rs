@@ -159,7 +159,8 @@ pub enum MissedReason {
     TooSlow,
     /// The connection was interrupted and is up again. Maybe nothing happened meanwhile.
     Disconnected,
-    /// The registry was started anew, or another took its place. Maybe nothing happened meanwhile.
+    /// The registry was started anew, or another took its place, or what it shares with others was
+    /// put back to an earlier state. Maybe nothing happened meanwhile.
     Restarted,
 }
 

@@ -1,5 +1,8 @@
 //! The events of one registry after another: of the first that is there, and when its connection is
-//! lost, of the next.
+//! lost and does not come back, of the next.
+//!
+//! That a connection for events is lost does not mean that the registry is gone: it may have closed
+//! it, or a firewall lets nobody in. So the others who use the same registries are told nothing.
 
 use std::time::{Duration, Instant};
 
@@ -21,8 +24,8 @@ pub(super) struct Feed {
     before: Option<EventSocket>,
     /// When to turn to the next registry, unless this one is there by then. None while it is.
     next_turn: Option<Instant>,
-    /// No earlier than this, lest registries that let nobody in are tried without a pause.
-    next_turn_min: Instant,
+    /// Whether the registry is another than the one whose connection was up last.
+    is_new: bool,
 }
 
 impl Feed {
@@ -36,20 +39,10 @@ impl Feed {
             let socket = EventSocket::connect(&settings, place)?;
             let remaining = timeout.saturating_sub(started.elapsed());
             if socket.wait_until_connected(stop, share(remaining, places.len() - tried))? {
-                let (next_turn, next_turn_min) = (None, Instant::now());
-                return Ok(Self {
-                    settings,
-                    place,
-                    socket,
-                    before: None,
-                    next_turn,
-                    next_turn_min,
-                });
+                let (before, next_turn, is_new) = (None, None, false);
+                return Ok(Self { settings, place, socket, before, next_turn, is_new });
             }
             silent.push(socket.endpoint().to_string());
-            if !stop.is_told() {
-                settings.registries.failed(place);
-            }
         }
         Err(ClientError::unreachable(&silent, timeout))
     }
@@ -69,9 +62,15 @@ impl Feed {
         }
         let heard = self.socket.take()?;
         match heard {
-            Heard::Connected => self.next_turn = None,
+            Heard::Connected => {
+                self.next_turn = None;
+                if std::mem::take(&mut self.is_new) {
+                    log::info!("events come from {} from now on", self.socket.endpoint());
+                }
+            }
             Heard::Disconnected if self.settings.registries.count() > 1 => {
-                self.next_turn.get_or_insert(self.next_turn_min);
+                let due = self.patience_ends();
+                self.next_turn.get_or_insert(due);
             }
             _ => {}
         }
@@ -91,16 +90,16 @@ impl Feed {
     }
 
     fn turn_to_the_next(&mut self) -> Result<(), ClientError> {
-        let registries = &self.settings.registries;
-        registries.failed(self.place);
-        self.place = registries.first();
+        self.place = self.settings.registries.after(self.place);
         let socket = EventSocket::connect(&self.settings, self.place)?;
-        log::info!("events from {} from now on, if it is there", socket.endpoint());
         self.before = Some(std::mem::replace(&mut self.socket, socket));
-        // At other times than all the others who look for a registry.
-        let patience = self.settings.request_timeout.mul_f64(1.0 + fastrand::f64());
-        self.next_turn_min = Instant::now() + patience;
-        self.next_turn = Some(self.next_turn_min);
+        self.next_turn = Some(self.patience_ends());
+        self.is_new = true;
         Ok(())
+    }
+
+    /// Until when a registry is waited for, at other times than all the others who look for one.
+    fn patience_ends(&self) -> Instant {
+        Instant::now() + self.settings.request_timeout.mul_f64(1.0 + fastrand::f64())
     }
 }

@@ -3,7 +3,7 @@
 //! *Owns* the event sockets. *Receives* events. *Sends* those that are wanted to the subscriber,
 //! and what was missed. *Ends* when it is told to stop, or when ZeroMQ fails it, which it logs.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::TrySendError;
 
@@ -77,6 +77,7 @@ impl Pump {
         match self.feed.take()? {
             Heard::Event(frames) => self.on_event(&frames),
             Heard::Connected => {
+                self.continuity.on_connected();
                 if std::mem::take(&mut self.is_interrupted) {
                     let missed = Missed { reason: MissedReason::Disconnected, events: None };
                     self.queue.push(Event::Missed(missed));
@@ -101,7 +102,7 @@ impl Pump {
                 return;
             }
         };
-        match self.continuity.see(event.sequence()) {
+        match self.continuity.see(event.sequence(), Instant::now()) {
             Seen::Next => {}
             Seen::After(missed) => self.queue.push(Event::Missed(missed)),
             Seen::Before => return,
