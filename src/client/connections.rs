@@ -68,8 +68,8 @@ impl Connections {
             let mut connection = idle.unwrap_or_else(|| (self.open)(&self.settings, place));
             let reply = connection
                 .request_within(timeout, stop, &request)
-                // The others lead to the same registry, and would each fail once as well.
-                .inspect_err(|_| self.idle().clear())?;
+                // The others that lead to the same registry would each fail once as well.
+                .inspect_err(|_| self.idle().retain(|(leads_to, _)| *leads_to != place))?;
             self.keep(place, connection);
             Ok(reply)
         })
@@ -83,9 +83,14 @@ impl Connections {
 
     fn keep(&self, place: Place, connection: Connection) {
         let mut idle = self.idle();
-        if idle.len() < IDLE_MAX {
-            idle.push((place, connection));
+        if idle.len() == IDLE_MAX {
+            // One to a registry that was left is of less use than this one.
+            let Some(other) = idle.iter().position(|(leads_to, _)| *leads_to != place) else {
+                return;
+            };
+            idle.swap_remove(other);
         }
+        idle.push((place, connection));
     }
 
     /// A connection is put in or taken out in one piece, so they are whole even where their last
@@ -106,5 +111,31 @@ impl Registrar for Connections {
         let register = operation::register(registration);
         self.ask_unless_stopped(self.settings.request_timeout, Some(stop), register)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::client::endpoints::RegistryEndpoints;
+    use crate::client::registries::Registries;
+
+    use super::*;
+
+    #[test]
+    fn connections_to_a_registry_that_was_left_make_room_for_those_to_another() {
+        let on = |host: &str| RegistryEndpoints::on_host(&host.parse().unwrap());
+        let registries = Registries::new(on("a"), [on("b")]);
+        let [a, b] = registries.order()[..] else { panic!("there are two") };
+        let settings = ClientSettings { registries, ..ClientSettings::default() };
+        let connections = Connections::for_requests(settings);
+        let keep = |place| {
+            connections.keep(place, Connection::for_requests(connections.settings(), place));
+        };
+
+        (0..=IDLE_MAX).for_each(|_| keep(a));
+        (0..IDLE_MAX).for_each(|_| keep(b));
+
+        assert_eq!((0..).take_while(|_| connections.take(b).is_some()).count(), IDLE_MAX);
+        assert!(connections.take(a).is_none());
     }
 }

@@ -7,6 +7,7 @@ mod beating;
 pub(super) mod home;
 mod monitor;
 mod rhythm;
+mod telling;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -94,6 +95,8 @@ pub(super) struct Enrolment {
     /// As it was given, with the id that the registry answered and the host as it is now.
     registration: Registration,
     service_id: String,
+    /// Where it was when it was first registered: there it goes back to, whenever it can.
+    given: Option<Home>,
     home: Option<Home>,
 }
 
@@ -143,10 +146,12 @@ impl Enrolment {
         service_id: &str,
         addresses: &dyn HostAddresses,
     ) -> Self {
+        let home = Home::of(registration.host(), addresses);
         Self {
             registration: registration.clone().service_id(service_id),
             service_id: service_id.to_owned(),
-            home: Home::of(registration.host(), addresses),
+            given: home.clone(),
+            home,
         }
     }
 
@@ -156,9 +161,14 @@ impl Enrolment {
 
     /// What to say of the service when it is registered again: its host is where it is now.
     pub(super) fn current(&self, addresses: &dyn HostAddresses) -> Registration {
-        let moved = self.home.as_ref().and_then(|home| home.new_address(addresses));
+        let given = self.given.as_ref().filter(|_| self.given != self.home);
+        let back = given.filter(|given| given.is_here(addresses)).map(Home::address);
+        let moved = || self.home.as_ref().and_then(|home| home.new_address(addresses));
         let registration = self.registration.clone();
-        moved.map_or(registration.clone(), |address| registration.at_host(address.to_string()))
+        match back.or_else(moved) {
+            Some(address) => registration.at_host(address.to_string()),
+            None => registration,
+        }
     }
 
     /// The service was registered again, with `registration`.

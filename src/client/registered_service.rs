@@ -27,6 +27,7 @@ use super::registration::Registration;
 /// assert_eq!(client.discover_service("CM_CS")?, None);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "the service expires when this is dropped"]
 pub struct RegisteredService {
     connections: Arc<Connections>,
     service: EnrolledService,
@@ -46,7 +47,6 @@ impl RegisteredService {
     }
 
     /// Asks for the service to be deregistered when this value is dropped.
-    #[must_use]
     pub fn deregister_on_drop(mut self) -> Self {
         self.deregisters_on_drop = true;
         self

@@ -16,6 +16,7 @@ use super::super::registries::Place;
 use super::super::settings::ClientSettings;
 use super::super::thread::Stop;
 use super::rhythm::Rhythm;
+use super::telling::Told;
 use super::{Enrolment, HeartbeatState, ReRegistration, Turn, Upkeep, lock};
 
 /// See the module's page.
@@ -30,6 +31,7 @@ pub(super) struct Beating {
     heard: Instant,
     /// The one that answered last.
     registry: Option<Place>,
+    told: Told,
 }
 
 impl Beating {
@@ -48,6 +50,7 @@ impl Beating {
             ttl: Duration::from_secs(ttl_seconds.into()),
             heard: Instant::now(),
             registry: None,
+            told: Told::default(),
         }
     }
 
@@ -138,17 +141,28 @@ impl Beating {
             }
             Err(ClientError::Refused(refusal)) => HeartbeatState::Refused(*refusal),
             Err(error) => {
-                log::debug!("a heartbeat got no answer: {error}");
-                self.upkeep.monitor.note(self.silence());
+                let silence = self.silence();
+                self.tell(&silence, &error.to_string());
+                self.upkeep.monitor.note(silence);
                 return self.rhythm.unanswered(fastrand::f64());
             }
         };
-        if let HeartbeatState::ReRegistered(reason) = &state {
-            log::info!("registered {} again: {reason:?}", lock(&self.enrolment).service_id());
-        }
+        self.tell(&state, "");
         self.heard = Instant::now();
+        let is_back = matches!(state, HeartbeatState::ReRegistered(_));
         self.upkeep.monitor.note(state);
+        if is_back {
+            self.upkeep.monitor.note(HeartbeatState::Healthy);
+        }
         self.rhythm.answered(started.elapsed())
+    }
+
+    fn tell(&mut self, state: &HeartbeatState, reason: &str) {
+        let enrolment = lock(&self.enrolment);
+        if let HeartbeatState::ReRegistered(reason) = state {
+            log::info!("registered {} again: {reason:?}", enrolment.service_id());
+        }
+        self.told.tell(enrolment.service_id(), state, reason);
     }
 
     fn silence(&self) -> HeartbeatState {

@@ -70,6 +70,16 @@ impl Home {
         addresses.all().into_iter().find(|known| known.address == address).map(Self)
     }
 
+    /// The address itself.
+    pub(super) const fn address(&self) -> IpAddr {
+        self.0.address
+    }
+
+    /// Whether the host has it.
+    pub(super) fn is_here(&self, addresses: &dyn HostAddresses) -> bool {
+        addresses.all().iter().any(|known| known.address == self.0.address)
+    }
+
     /// The address to register in place of this one. None while the host still has this one,
     /// and while it has no other, as when its cable is pulled.
     pub(super) fn new_address(&self, addresses: &dyn HostAddresses) -> Option<IpAddr> {
@@ -127,23 +137,30 @@ pub(in crate::client) mod tests {
         }
     }
 
-    /// A host with one network interface, whose address a test changes.
-    pub(in crate::client) struct Moving(Mutex<IpAddr>);
+    /// A host with one network interface, whose addresses a test changes.
+    pub(in crate::client) struct Moving(Mutex<Vec<IpAddr>>);
 
     impl Moving {
         pub(in crate::client) fn to(address: &str) -> Self {
-            Self(Mutex::new(address.parse().unwrap()))
+            Self(Mutex::new(vec![address.parse().unwrap()]))
         }
 
         pub(in crate::client) fn moves_to(&self, address: &str) {
-            *self.0.lock().unwrap() = address.parse().unwrap();
+            self.has(&[address]);
+        }
+
+        pub(in crate::client) fn has(&self, addresses: &[&str]) {
+            let addresses = addresses.iter().map(|address| address.parse().unwrap());
+            *self.0.lock().unwrap() = addresses.collect();
         }
     }
 
     impl HostAddresses for Moving {
         fn all(&self) -> Vec<InterfaceAddress> {
-            let address = *self.0.lock().unwrap();
-            vec![InterfaceAddress { interface: "eth0".to_owned(), address }]
+            let addresses = self.0.lock().unwrap();
+            let interface = "eth0".to_owned();
+            let known = |&address| InterfaceAddress { interface: interface.clone(), address };
+            addresses.iter().map(known).collect()
         }
 
         fn outward(&self, _like: IpAddr) -> Option<IpAddr> {

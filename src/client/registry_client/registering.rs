@@ -50,8 +50,15 @@ impl RegistryClient {
             *own = Some(service);
             service_id
         });
-        if let Some(service) = own.as_mut().filter(|_| sent_heartbeats) {
-            service.start_heartbeat()?;
+        if let Some(service) = own.as_mut().filter(|_| sent_heartbeats)
+            && let Err(error) = service.start_heartbeat()
+        {
+            if registered.is_err() {
+                log::error!("heartbeats that were interrupted cannot go on: {error}");
+                return registered;
+            }
+            own.take().into_iter().for_each(take_back);
+            return Err(error);
         }
         registered
     }
@@ -75,7 +82,10 @@ impl RegistryClient {
         registration: &Registration,
     ) -> Result<RegisteredService, ClientError> {
         let mut service = self.register_with(registration, Monitor::new())?;
-        service.start_heartbeat()?;
+        if let Err(error) = service.start_heartbeat() {
+            take_back(service);
+            return Err(error);
+        }
         Ok(service)
     }
 
@@ -239,5 +249,13 @@ impl RegistryClient {
     /// What is in there is replaced in one piece, so it is whole even where its last user panicked.
     fn own(&self) -> MutexGuard<'_, Option<RegisteredService>> {
         self.own.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Deregisters a service that cannot be kept alive. Until it expired, it would be there for nobody,
+/// and might hold its type.
+fn take_back(mut service: RegisteredService) {
+    if let Err(error) = service.end() {
+        log::warn!("cannot deregister {}, it will expire: {error}", service.id());
     }
 }

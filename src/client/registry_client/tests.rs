@@ -80,3 +80,21 @@ fn reregistering_tells_the_new_address_and_leaves_a_name_alone() {
         assert_eq!(client.get_service(&id).unwrap().unwrap().host, known);
     }
 }
+
+#[test]
+fn a_service_goes_back_to_the_address_that_was_given_when_the_host_has_it_again() {
+    let server = server();
+    let host = Arc::new(Moving::to("10.0.0.7"));
+    let client = client_on(&host, &server);
+    let id = client.register(&camera("10.0.0.7")).unwrap();
+    let known = || client.get_service(&id).unwrap().unwrap().host;
+
+    let mut seen = Vec::new();
+    for addresses in [&["10.0.0.8"][..], &["10.0.0.8", "10.0.0.7"], &["10.0.0.9", "10.0.0.7"]] {
+        host.has(addresses);
+        client.reregister().unwrap();
+        seen.push(known());
+    }
+
+    assert_eq!(seen, ["10.0.0.8", "10.0.0.7", "10.0.0.7"]);
+}

@@ -159,6 +159,7 @@ fn a_service_whose_host_moved_is_registered_where_it_is_now() {
         assert_eq!(request.body["service_info"]["id"], "camera-1");
         let moved = ReRegistration::Moved { from: from.to_owned(), to: to.to_owned() };
         assert_eq!(next(&changes), HeartbeatState::ReRegistered(moved));
+        assert_eq!(next(&changes), HeartbeatState::Healthy);
     }
 }
 
