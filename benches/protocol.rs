@@ -65,7 +65,7 @@ fn encode_renewed(bencher: Bencher<'_, '_>) {
 fn encode_health(bencher: Bencher<'_, '_>) {
     let registry = registry(1);
 
-    bencher.bench(|| reply::health(black_box(registry.sequence()), NOW.wall, true.into()));
+    bencher.bench(|| reply::health(black_box(registry.sequence()), NOW.wall, true.into(), None));
 }
 
 /// The reply to `list`, of all services.

@@ -270,7 +270,7 @@ impl Host {
                 }
             }
             // What `info` counts is the server's.
-            Read::Health | Read::Info => reply::health(sequence, now.wall, true.into()),
+            Read::Health | Read::Info => reply::health(sequence, now.wall, true.into(), None),
         }
     }
 

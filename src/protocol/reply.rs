@@ -136,9 +136,14 @@ pub fn list<'a>(
     encode(&Body { success: true, services: Services { entries, now }, sequence, contact })
 }
 
-/// The reply to `health`.
+/// The reply to `health`. With the `trouble` of a registry that cannot store what changes.
 #[must_use]
-pub fn health(sequence: &Sequence, now: WallTime, contact: InContact) -> Vec<u8> {
+pub fn health(
+    sequence: &Sequence,
+    now: WallTime,
+    contact: InContact,
+    trouble: Option<&str>,
+) -> Vec<u8> {
     #[derive(Serialize)]
     struct Body<'a> {
         success: bool,
@@ -148,9 +153,11 @@ pub fn health(sequence: &Sequence, now: WallTime, contact: InContact) -> Vec<u8>
         sequence: &'a Sequence,
         #[serde(flatten)]
         contact: InContact,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        trouble: Option<&'a str>,
     }
     let timestamp = now.unix_seconds();
-    encode(&Body { success: true, status: "ok", timestamp, sequence, contact })
+    encode(&Body { success: true, status: "ok", timestamp, sequence, contact, trouble })
 }
 
 /// What `info` counts since the start. What did not happen is left out of the maps.

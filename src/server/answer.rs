@@ -73,7 +73,8 @@ pub(super) fn answer(
         }
         Read::Health => {
             let contact = shared.in_contact(now.listening);
-            reply::health(shared.read().sequence(), now.wall, contact)
+            let trouble = shared.trouble(now.listening);
+            reply::health(shared.read().sequence(), now.wall, contact, trouble.as_deref())
         }
         Read::Info => {
             let about = About {

@@ -7,6 +7,7 @@ use crate::protocol::reply::InContact;
 use crate::registry::{Entry, Registry, Sequence};
 
 use super::contact::Contact;
+use super::storage_health::StorageHealth;
 
 /// See the module's page. Clones share the same registry.
 #[derive(Debug, Clone)]
@@ -14,11 +15,26 @@ pub(super) struct SharedRegistry {
     registry: Arc<RwLock<Registry>>,
     /// None, where the list is this registry's own.
     contact: Option<Contact>,
+    /// How it is with the storage of what changes.
+    storage: StorageHealth,
 }
 
 impl SharedRegistry {
     pub(super) fn new(registry: Registry, contact: Option<Contact>) -> Self {
-        Self { registry: Arc::new(RwLock::new(registry)), contact }
+        let storage = StorageHealth::default();
+        Self { registry: Arc::new(RwLock::new(registry)), contact, storage }
+    }
+
+    /// Where the storage thread notes how it gets on.
+    pub(super) const fn storage(&self) -> &StorageHealth {
+        &self.storage
+    }
+
+    /// Why nothing that changes is stored now, if so.
+    pub(super) fn trouble(&self, now: ListeningTime) -> Option<String> {
+        let lost = self.contact.as_ref().and_then(|contact| contact.check(now).err());
+        let storage = || self.storage.trouble(now).map(|trouble| trouble.to_string());
+        lost.map(|lost| lost.to_string()).or_else(storage)
     }
 
     /// Whether what it holds is what other registries hold; none, where there are no others.

@@ -38,7 +38,6 @@ use super::super::sockets::Bound;
 use super::super::statistics::Statistics;
 use super::super::storage::keeper::Keeper;
 use super::super::storage::{Outage, Storage};
-use super::super::storage_health::StorageHealth;
 use super::super::timer::Timer;
 use super::super::vitals::{
     EVENTS, FOLLOWER, GATEKEEPER, GUARD, HEARTBEATS, HERALD, REQUESTS, STORAGE, TIMER, Vitals,
@@ -82,7 +81,6 @@ struct Wiring {
     limits: Limits,
     heard: Heard,
     statistics: Statistics,
-    health: StorageHealth,
     recent: RecentEvents,
     watch: Watch,
 }
@@ -100,7 +98,6 @@ impl Threads {
             limits: parts.limits,
             heard: Heard::default(),
             statistics: Statistics::default(),
-            health: StorageHealth::default(),
             recent: RecentEvents::new(parts.http.is_some()),
             watch: Watch::default(),
         };
@@ -216,7 +213,7 @@ impl Wiring {
             replies: queues.replies,
             events: queues.events,
             outage: Outage::default(),
-            health: self.health.clone(),
+            health: self.registry.storage().clone(),
             statistics: self.statistics.clone(),
             pulse,
         }
@@ -302,7 +299,7 @@ impl Wiring {
             self.registry.clone(),
             self.doors.clone(),
             self.statistics.clone(),
-            self.health.clone(),
+            self.registry.storage().clone(),
             self.recent.clone(),
             self.clock.now(),
         )
