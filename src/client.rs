@@ -59,6 +59,10 @@ mod starting;
 mod thread;
 mod watch;
 
+/// Crates whose types are in what this one offers: to use them in the same version.
+#[doc(no_inline)]
+pub use {crossbeam_channel, futures_core, zmq};
+
 pub use crate::address::{Host, InvalidAddress};
 pub use async_client::{AsyncRegistryClient, AsyncSubscription, AsyncWatch};
 pub use binding::{BindError, BoundPort, bind_to_any_port};
@@ -74,5 +78,5 @@ pub use registered_service::RegisteredService;
 pub use registration::{Registration, TypePolicy};
 pub use registry_client::{RegistryClient, RegistryClientBuilder};
 pub use route::address_towards;
-pub use service::{Health, HealthReport, Sequence, ServerStatus, Service, WallTime};
-pub use watch::{Change, Changes, Removal, Watch, WatchMode, WatchStatus};
+pub use service::{ClusterStatus, Health, HealthReport, Sequence, ServerStatus, Service, WallTime};
+pub use watch::{Change, Changes, Removal, Watch, WatchMode, WatchStatus, WatchTrouble};

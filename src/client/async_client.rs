@@ -13,6 +13,7 @@ mod link;
 mod own;
 mod question;
 mod registering;
+mod way;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -33,8 +34,9 @@ use own::Own;
 /// A client of a registry, for programs whose tasks wait for many things at once.
 ///
 /// It has the operations of [`RegistryClient`](super::RegistryClient), as `async fn`, on any
-/// executor. Every method takes `&self`, and tasks may share a client in an `Arc`. Up to 256
-/// requests are on their way at once; later ones take their turn, within their time limits. The
+/// executor, but for [`register_scoped`](super::RegistryClient::register_scoped): it has one
+/// service of its own. Every method takes `&self`, and tasks may share a client in an `Arc`. Up to
+/// 256 requests are on their way at once; later ones take their turn, within their time limits. The
 /// Python registry is asked one thing at a time, because its replies do not say what they answer.
 ///
 /// **Time limits** are kept by the client: a future ends within its timeout, whatever the

@@ -75,7 +75,7 @@ pub enum ConnectionError {
         reason: &'static str,
     },
     /// This process could not use a socket.
-    #[error("cannot use a connection to {endpoint}")]
+    #[error("cannot use a connection to {endpoint}: {source}")]
     Socket {
         /// Where the registry was to be asked.
         endpoint: String,

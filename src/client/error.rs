@@ -55,7 +55,7 @@ pub enum ClientError {
     #[error("this client has registered no service; register one first")]
     NothingRegistered,
     /// This process could not use a socket.
-    #[error("cannot use a connection to {endpoint}")]
+    #[error("cannot use a connection to {endpoint}: {source}")]
     Socket {
         /// Where the registry was to be asked.
         endpoint: String,
@@ -63,7 +63,7 @@ pub enum ClientError {
         source: zmq::Error,
     },
     /// The operating system refused a thread or a pipe.
-    #[error("cannot start a thread of the client; the limits on threads or files are too low")]
+    #[error("cannot start a thread of the client; the limits on threads or files are too low: {0}")]
     Resources(#[from] io::Error),
     /// So many requests of an asynchronous client wait for their turn that this one would come
     /// too late. Ask for less at once.
@@ -72,6 +72,9 @@ pub enum ClientError {
     /// The asynchronous client was closed before there was an answer.
     #[error("the client was closed before the registry answered")]
     Closed,
+    /// What was asked for is done by a thread of the client, and that has failed.
+    #[error("a thread of the client failed; its log says why")]
+    ThreadFailed,
 }
 
 /// What a registry says when it refuses. Shown, it is the registry's own words.
@@ -140,6 +143,10 @@ pub enum RefusalCode {
     NotOwner,
     /// The registry could not store the change, and did not make it.
     StorageFailed,
+    /// The copy of the database could not be made.
+    BackupFailed,
+    /// It is more than a limit of the registry allows; `limit` in the reply names it.
+    LimitExceeded,
     /// Too many requests wait. Try again.
     Overloaded,
     /// A code that this client does not know, or a refusal without one.
@@ -147,7 +154,7 @@ pub enum RefusalCode {
 }
 
 /// Each code with the beginning of the Python registry's words for it, where it has some.
-const KNOWN: [(RefusalCode, &str, Option<&str>); 14] = [
+const KNOWN: [(RefusalCode, &str, Option<&str>); 16] = [
     (RefusalCode::MalformedMessage, "malformed_message", None),
     (RefusalCode::InvalidJson, "invalid_json", Some("Invalid JSON format")),
     (RefusalCode::NotAnObject, "not_an_object", None),
@@ -165,6 +172,8 @@ const KNOWN: [(RefusalCode, &str, Option<&str>); 14] = [
     (RefusalCode::NotAllowed, "not_allowed", None),
     (RefusalCode::NotOwner, "not_owner", None),
     (RefusalCode::StorageFailed, "storage_failed", Some("Failed to register service")),
+    (RefusalCode::BackupFailed, "backup_failed", None),
+    (RefusalCode::LimitExceeded, "limit_exceeded", None),
     (RefusalCode::Overloaded, "overloaded", None),
 ];
 
@@ -287,6 +296,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn every_code_of_this_registry_is_known() {
+        for code in crate::protocol::code::Code::ALL {
+            let known = RefusalCode::from_wire(code.as_str().to_owned());
+            assert!(!matches!(known, RefusalCode::Other(_)), "{code:?}");
+            assert_eq!(known.as_str(), code.as_str());
+        }
+    }
 
     fn refusal(reply: Value) -> Refusal {
         let Value::Object(reply) = reply else { panic!("a reply is an object") };

@@ -104,7 +104,10 @@ pub(super) fn list(service_type: Option<&str>) -> Operation<ServiceList> {
     Operation {
         request: request("list", fields.as_slice()),
         repetition: Repetition::Harmless,
-        read: ServiceList::from_reply,
+        read: match service_type {
+            Some("") => ServiceList::of_the_empty_type,
+            _ => ServiceList::from_reply,
+        },
         unreadable: "its answer contains no list of services",
         nothing: None,
     }
@@ -191,6 +194,15 @@ mod tests {
             error.to_string(),
             "what answers at tcp://lab:6100 is not a registry: its answer contains no service"
         );
+    }
+
+    #[test]
+    fn a_type_without_letters_is_one_that_hardly_a_service_has() {
+        let service = json!({"id": "a", "name": "A", "host": "lab", "port": 1});
+        let reply = json!({"success": true, "services": [service]});
+
+        assert_eq!(answer(list(Some("")), reply.clone()).unwrap().services, []);
+        assert_eq!(answer(list(None), reply).unwrap().services.len(), 1);
     }
 
     #[test]

@@ -3,11 +3,20 @@
 //! Registries may say more from one version to the next, and the Python registry says less:
 //! what is not known is passed over, and what may be missing has a value for that.
 
+use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 pub use crate::clock::WallTime;
+
+/// The ids of services that could not be read, and were told of.
+static UNREADABLE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// How many of them are remembered. Who has more has been told enough.
+const UNREADABLE_MAX: usize = 256;
 
 /// A registered service.
 ///
@@ -96,6 +105,8 @@ pub(super) struct ServiceList {
     pub(super) services: Vec<Service>,
     /// The moment. The Python registry does not number its events.
     pub(super) sequence: Option<Sequence>,
+    /// Whether the registry has contact to those that share its list, if any do.
+    pub(super) in_contact: bool,
 }
 
 /// A registry's word that it is well.
@@ -117,6 +128,11 @@ pub struct HealthReport {
     pub timestamp: WallTime,
     /// How far it has come. The Python registry does not number its events.
     pub sequence: Option<Sequence>,
+    /// Some(false) where the registry has lost those that share its list with it: what it knows may
+    /// be old, and it refuses every change. None where it says nothing of it, and all is well.
+    pub in_contact: Option<bool>,
+    /// Why the registry cannot store what changes, in its words. None where it can.
+    pub trouble: Option<String>,
 }
 
 /// What a registry says of itself.
@@ -150,6 +166,39 @@ pub struct ServerStatus {
     pub version: Option<String>,
     /// How far it has come. The Python registry does not number its events.
     pub sequence: Option<Sequence>,
+    /// How it is with the other registries that share its list. None where there are none.
+    pub cluster: Option<ClusterStatus>,
+}
+
+/// What a registry says of itself and the others that share its list.
+///
+/// ```
+#[doc = include_str!("registry_client/example_registry.txt")]
+/// # let client = RegistryClient::with_endpoints(endpoints);
+/// match client.server_status()?.cluster {
+///     Some(cluster) if cluster.in_contact => println!("one of {:?}", cluster.registries),
+///     Some(cluster) => println!("out of contact: {:?}", cluster.reason),
+///     None => println!("its list is its own"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ClusterStatus {
+    /// What they share it with: "etcd".
+    pub backend: String,
+    /// What this registry is called.
+    pub name: String,
+    /// Whether it can store something, and knows what the others do.
+    pub in_contact: bool,
+    /// Why not.
+    pub reason: Option<String>,
+    /// How old what it knows may be, where it says so.
+    pub heard_ago: Option<Duration>,
+    /// The number of the last transaction that it knows, where it says so.
+    pub entry: Option<u64>,
+    /// What the registries are called that are there.
+    pub registries: Vec<String>,
 }
 
 impl Service {
@@ -185,8 +234,6 @@ impl Service {
         self.service_type() == Some(service_type) || self.tags.iter().any(|tag| tag == service_type)
     }
 
-    /// Reads a service as a registry writes it. None where it has no id or cannot be reached by
-    /// what it says.
     /// The service that `value` is in a reply, as [`Connection`](super::Connection) gives it. None
     /// where its id, name, host or port is missing.
     ///
@@ -229,9 +276,20 @@ impl Sequence {
 }
 
 impl ServiceList {
+    /// Reads the reply to `list` for the type that has no letters, to which registries list all.
+    pub(super) fn of_the_empty_type(reply: &Map<String, Value>) -> Option<Self> {
+        let mut list = Self::from_reply(reply)?;
+        list.services.retain(|service| service.matches(""));
+        Some(list)
+    }
+
     /// Reads the reply to `list`.
     pub(super) fn from_reply(reply: &Map<String, Value>) -> Option<Self> {
-        Some(Self { services: services(reply)?, sequence: Sequence::from_json(reply) })
+        Some(Self {
+            services: services(reply)?,
+            sequence: Sequence::from_json(reply),
+            in_contact: reply.get("in_contact") != Some(&Value::Bool(false)),
+        })
     }
 }
 
@@ -243,6 +301,8 @@ impl HealthReport {
             status: text(&reply_value, "status").unwrap_or_default(),
             timestamp: wall_time(&reply_value, "timestamp"),
             sequence: Sequence::from_json(reply),
+            in_contact: reply.get("in_contact").and_then(Value::as_bool),
+            trouble: text(&reply_value, "trouble"),
         }
     }
 }
@@ -261,6 +321,24 @@ impl ServerStatus {
             services: services(reply)?,
             version: text(&value, "version"),
             sequence: Sequence::from_json(reply),
+            cluster: reply.get("cluster").and_then(ClusterStatus::from_json),
+        })
+    }
+}
+
+impl ClusterStatus {
+    fn from_json(value: &Value) -> Option<Self> {
+        let registries = value.get("registries").and_then(Value::as_array);
+        let registries = registries.into_iter().flatten().filter_map(Value::as_str);
+        let heard = value.get("heard_seconds_ago").and_then(Value::as_f64);
+        Some(Self {
+            backend: text(value, "backend").unwrap_or_default(),
+            name: text(value, "name").unwrap_or_default(),
+            in_contact: value.get("in_contact")?.as_bool()?,
+            reason: text(value, "reason"),
+            heard_ago: heard.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+            entry: value.get("entry").and_then(Value::as_u64),
+            registries: registries.map(str::to_owned).collect(),
         })
     }
 }
@@ -272,11 +350,20 @@ fn services(reply: &Map<String, Value>) -> Option<Vec<Service>> {
     let read = |value: &Value| {
         let service = Service::from_json(value);
         if service.is_none() {
-            log::warn!("the registry has a service that cannot be read: {value}");
+            warn_of_unreadable(value);
         }
         service
     };
     Some(services.iter().filter_map(read).collect())
+}
+
+/// Says that a service cannot be read, once, though it comes with every list.
+fn warn_of_unreadable(service: &Value) {
+    let id = text(service, "id").unwrap_or_else(|| "without an id".to_owned());
+    let mut told = UNREADABLE.lock().unwrap_or_else(PoisonError::into_inner);
+    if told.len() < UNREADABLE_MAX && told.insert(id.clone()) {
+        log::warn!("the registry has a service that cannot be read: {id}");
+    }
 }
 
 fn text(value: &Value, key: &str) -> Option<String> {

@@ -44,7 +44,7 @@ impl<T> Starting<T> {
     /// Waits until the thread is of use.
     pub(super) fn wait(self) -> Result<T, ClientError> {
         // A thread that ends without a word has panicked.
-        self.outcome.for_threads().recv().map_err(|_| ClientError::Closed)??;
+        self.outcome.for_threads().recv().map_err(|_| ClientError::ThreadFailed)??;
         Ok(self.owner)
     }
 
@@ -54,14 +54,14 @@ impl<T> Starting<T> {
             Ok(outcome) => outcome.map(|()| Some(self.owner)),
             Err(RecvTimeoutError::Timeout) => Ok(None),
             // As above.
-            Err(RecvTimeoutError::Disconnected) => Err(ClientError::Closed),
+            Err(RecvTimeoutError::Disconnected) => Err(ClientError::ThreadFailed),
         }
     }
 
     /// Waits in a future, which may be dropped.
     pub(super) async fn wait_async(self) -> Result<T, ClientError> {
         let outcome = poll_fn(|context| self.outcome.poll_next(context)).await;
-        outcome.ok_or(ClientError::Closed)??;
+        outcome.ok_or(ClientError::ThreadFailed)??;
         Ok(self.owner)
     }
 }

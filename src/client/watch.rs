@@ -30,12 +30,14 @@ mod change;
 mod follower;
 mod keeper;
 mod picture;
+mod status;
 #[cfg(test)]
 mod tests;
 mod wait;
 
 pub use change::{Change, Removal};
 pub(super) use keeper::WhenSilent;
+pub use status::{WatchMode, WatchStatus, WatchTrouble};
 pub(super) use wait::{WAIT_MIN, wait_for_service};
 
 use backlog::Backlog;
@@ -102,51 +104,6 @@ pub struct Watch {
     _thread: Thread,
 }
 
-/// How a watch is kept true.
-///
-/// ```
-#[doc = include_str!("registry_client/example_registry.txt")]
-/// # let client = RegistryClient::with_endpoints(endpoints);
-/// match client.watch()?.status().mode {
-///     WatchMode::Events => println!("every change is told"),
-///     WatchMode::Lists { interval } => println!("looks every {interval:?}"),
-///     _ => {}
-/// }
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WatchMode {
-    /// By events, whose numbers tell what is missing.
-    Events,
-    /// By lists, one in each interval: the registry does not number its events.
-    Lists {
-        /// From one list to the next.
-        interval: Duration,
-    },
-}
-
-/// How a watch is doing.
-///
-/// ```
-#[doc = include_str!("registry_client/example_registry.txt")]
-/// # let client = RegistryClient::with_endpoints(endpoints);
-/// let status = client.watch()?.status();
-/// assert_eq!(status.mode, WatchMode::Events);
-/// assert_eq!((status.silent_since, status.merged), (None, 0));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct WatchStatus {
-    /// How it is kept true.
-    pub mode: WatchMode,
-    /// Since when the registry does not answer. None where it does.
-    pub silent_since: Option<Instant>,
-    /// How many changes were told only as part of another, because they were taken too slowly.
-    pub merged: u64,
-}
-
 /// The changes of a [`Watch`], each waited for.
 ///
 /// ```
@@ -177,6 +134,8 @@ struct State {
     backlog: Backlog,
     /// Which registry is watched.
     registry: Place,
+    /// Why it does not do what it is asked, though it is there.
+    trouble: Option<WatchTrouble>,
     /// Whether the thread has ended, which it does only for its owner, or when it fails.
     ended: bool,
 }
@@ -206,7 +165,8 @@ impl Watch {
         };
         let follower = Follower::new(picture, pace, Rng::new(), Instant::now());
         let registry = settings.registries.first();
-        let state = State { follower, backlog: Backlog::default(), registry, ended: false };
+        let backlog = Backlog::default();
+        let state = State { follower, backlog, registry, trouble: None, ended: false };
         let shared = Arc::new(Shared {
             registries: settings.registries.clone(),
             state: Mutex::new(state),
@@ -287,6 +247,7 @@ impl Watch {
         WatchStatus {
             mode: state.mode(),
             silent_since: state.follower.silent_since(),
+            trouble: state.trouble.clone(),
             merged: state.backlog.merged(),
         }
     }

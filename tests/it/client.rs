@@ -10,7 +10,7 @@ mod guard;
 mod heartbeats;
 mod lost_registry;
 mod restart;
-mod stub;
+pub(crate) mod stub;
 mod too_large;
 mod unnumbered;
 mod wait;

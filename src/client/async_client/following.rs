@@ -178,7 +178,7 @@ impl AsyncRegistryClient {
             }
             // Any change may be the one.
             match before(end.as_mut(), watch.next()).await? {
-                Some(change) => drop(change.ok_or(ClientError::Closed)?),
+                Some(change) => drop(change.ok_or(ClientError::ThreadFailed)?),
                 None if watch.status().silent_since.is_some() => return Err(unreachable()),
                 None => return Ok(None),
             }
@@ -256,6 +256,22 @@ impl AsyncWatch {
     /// ```
     pub async fn next(&mut self) -> Option<Change> {
         poll_fn(|context| self.0.poll_next(context)).await
+    }
+
+    /// The next change, if one waits.
+    ///
+    /// ```
+    #[doc = include_str!("../registry_client/example_registry.txt")]
+    #[doc = include_str!("example_begin.txt")]
+    /// client.register(&Registration::new("Camera", "localhost", 6110)).await?;
+    /// let watch = client.watch().await?;
+    /// assert!(matches!(watch.try_next_change(), Some(Change::Registered(_))));
+    /// assert_eq!(watch.try_next_change(), None);
+    #[doc = include_str!("example_end.txt")]
+    /// ```
+    #[must_use]
+    pub fn try_next_change(&self) -> Option<Change> {
+        self.0.try_next_change()
     }
 
     /// All services that are watched, in the order of their registration.

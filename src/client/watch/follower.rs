@@ -4,7 +4,8 @@
 //! The picture begins with a list, asked for when the subscription is made, and moves on by
 //! events; those that the list includes are passed over by their numbers. A list is asked for
 //! again when an event cannot be applied, or when a check shows that the registry has come
-//! further than its events tell: then the last ones were lost.
+//! further than its events tell: then the last ones were lost. It is asked for, too, when the
+//! registry stays behind the picture: then somebody has put back what it shares with others.
 //!
 //! A list can be long. A registry that was silent is asked for it only after it has answered a
 //! check, and where the list did not come in time it is given twice as long the next time. So a
@@ -63,6 +64,9 @@ pub(super) enum Next {
     WaitUntil(Instant),
 }
 
+/// For how long a registry that is in contact with those that share its list may be behind another.
+const BEHIND_MAX: Duration = Duration::from_secs(10);
+
 /// See the module's page.
 #[derive(Debug)]
 pub(super) struct Follower {
@@ -85,6 +89,9 @@ pub(super) struct Follower {
     list_pause: Duration,
     /// What a check knows of and no event told, and until when an event may still tell.
     expected: Option<(Sequence, Instant)>,
+    /// Since when the registry, which is in contact with those that share its list, tells of an
+    /// earlier time than the picture shows.
+    behind_since: Option<Instant>,
     /// Since when the registry does not answer.
     silent_since: Option<Instant>,
 }
@@ -104,6 +111,7 @@ impl Follower {
             listed: now,
             list_pause: Duration::ZERO,
             expected: None,
+            behind_since: None,
             silent_since: None,
         }
     }
@@ -178,18 +186,22 @@ impl Follower {
         self.listed = now;
         self.list_pause = self.pace.list.max((took * LIST_SHARE).min(LIST_PAUSE_MAX));
         self.note_epoch(list.sequence.as_ref());
-        if self.is_behind(&list) {
+        self.note_place(list.sequence.as_ref(), list.in_contact, now);
+        if self.is_behind(list.sequence.as_ref()) && !self.is_set_back(now) {
             self.list_pause = self.list_pause.max(self.pace.grace);
             return Vec::new();
         }
         self.needs_list = false;
         self.expected = None;
+        self.behind_since = None;
         self.picture.replace(list)
     }
 
     /// Learns from a check whether the last events were lost.
     pub(super) fn on_health(&mut self, report: HealthReport, now: Instant) {
         self.on_answer(now);
+        self.note_place(report.sequence.as_ref(), report.in_contact != Some(false), now);
+        self.needs_list |= self.is_set_back(now);
         match (self.picture.sequence(), report.sequence) {
             (Some(here), Some(there)) if here.epoch == there.epoch => {
                 if there.seq > here.seq {
@@ -214,8 +226,8 @@ impl Follower {
         self.next_check = now + self.pace.check.mul_f64(0.5 + self.random.f64());
     }
 
-    /// Learns that the connection for events is up again, or lost, or that another registry is
-    /// asked from now on. What was missed meanwhile is not waited for until the next check.
+    /// Asks at once: the connection for events is up again, or lost, or leads to another registry,
+    /// and what was missed meanwhile is not waited for until the next check.
     pub(super) fn check_now(&mut self, now: Instant) {
         self.next_check = now;
     }
@@ -230,6 +242,12 @@ impl Follower {
         }
     }
 
+    /// Learns that another registry is asked from now on, which has not been heard yet.
+    pub(super) fn on_move(&mut self) {
+        self.is_heard = false;
+        self.behind_since = None;
+    }
+
     fn on_answer(&mut self, now: Instant) {
         self.is_heard = true;
         self.silent_since = None;
@@ -237,11 +255,23 @@ impl Follower {
     }
 
     /// Whether a list shows what was before the picture.
-    fn is_behind(&self, list: &ServiceList) -> bool {
-        let (Some(here), Some(there)) = (self.picture.sequence(), &list.sequence) else {
-            return false;
-        };
+    fn is_behind(&self, there: Option<&Sequence>) -> bool {
+        let (Some(here), Some(there)) = (self.picture.sequence(), there) else { return false };
         here.epoch == there.epoch && there.seq < here.seq
+    }
+
+    fn note_place(&mut self, there: Option<&Sequence>, in_contact: bool, now: Instant) {
+        if in_contact && self.is_behind(there) {
+            self.behind_since.get_or_insert(now);
+        } else {
+            self.behind_since = None;
+        }
+    }
+
+    /// Whether the registry was behind the picture for longer than one that merely hears later than
+    /// another can be: then what they share was put back to an earlier state.
+    fn is_set_back(&self, now: Instant) -> bool {
+        self.behind_since.is_some_and(|since| now - since >= BEHIND_MAX)
     }
 
     fn set_list_timeout(&mut self, timeout: Duration) {

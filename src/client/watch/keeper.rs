@@ -19,7 +19,7 @@ use crate::client::settings::ClientSettings;
 use crate::client::thread::Stop;
 
 use super::follower::{Ask, Next};
-use super::{Shared, WatchMode};
+use super::{Shared, WatchMode, WatchTrouble};
 
 /// How long a watch stays with a registry that is cut off from its storage, where all the others
 /// were, too.
@@ -39,6 +39,8 @@ pub(super) struct Keeper {
     is_cut_off: bool,
     /// When the next one is tried, if so.
     next_leave: Instant,
+    /// Whether the registry is another one than before, and has not answered yet.
+    is_new: bool,
     /// Whether it was said that the registry does not number its events.
     has_warned: bool,
 }
@@ -86,6 +88,7 @@ impl Keeper {
             silent: Vec::new(),
             is_cut_off: false,
             next_leave: Instant::now(),
+            is_new: false,
             has_warned: false,
         };
         if !keeper.registry.events.wait_until_connected(stop, keeper.first_timeout())? {
@@ -162,7 +165,10 @@ impl Keeper {
         };
         self.is_cut_off = false;
         let silence = self.ask(ask, stop).err();
+        self.tell_trouble(silence.as_ref());
         match &silence {
+            // What it knows, however old, is better than nothing.
+            None if self.is_cut_off && !self.has_begun() => {}
             None if self.is_cut_off => self.leave_if_there_is_another()?,
             None => self.silent.clear(),
             Some(error) => {
@@ -189,25 +195,43 @@ impl Keeper {
         }
         registries.failed(self.registry.place);
         self.registry = Followed::first(&self.settings)?;
-        log::info!("watching {} from now on, if it is there", self.registry.connection.endpoint());
+        self.is_new = true;
         let mut state = self.shared.lock();
         state.registry = self.registry.place;
+        state.follower.on_move();
         if self.silent.len() < registries.count() {
             state.follower.check_now(Instant::now());
         }
         Ok(())
     }
 
-    /// The registry answers, but has nothing new to tell.
+    /// The registry answers, but has nothing new to tell. Where none of the others was better, the
+    /// watch stays with it for a while.
     fn leave_if_there_is_another(&mut self) -> Result<(), ClientError> {
         let now = Instant::now();
-        if self.settings.registries.count() > 1 && now >= self.next_leave {
-            self.turn_to_the_next()?;
-            if self.has_asked_all() {
-                self.next_leave = now + CUT_OFF_PAUSE;
-            }
+        if self.settings.registries.count() == 1 || now < self.next_leave {
+            return Ok(());
         }
-        Ok(())
+        if self.has_asked_all() {
+            self.silent.clear();
+            self.next_leave = now + CUT_OFF_PAUSE;
+            return Ok(());
+        }
+        self.turn_to_the_next()
+    }
+
+    /// Lets the owner know why a registry that is there does not do what it is asked, and says in
+    /// the log what is new.
+    fn tell_trouble(&mut self, silence: Option<&ClientError>) {
+        let endpoint = self.registry.connection.endpoint();
+        if silence.is_none() && std::mem::take(&mut self.is_new) {
+            log::info!("watching {endpoint} from now on");
+        }
+        let trouble = silence.and_then(WatchTrouble::of);
+        let before = std::mem::replace(&mut self.shared.lock().trouble, trouble.clone());
+        if let Some(trouble) = trouble.filter(|trouble| before.as_ref() != Some(trouble)) {
+            log::warn!("the watch of {endpoint} is not told what is true: {trouble}");
+        }
     }
 
     fn on_disconnected(&self) {

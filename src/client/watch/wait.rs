@@ -34,7 +34,7 @@ pub(in crate::client) fn wait_for_service(
         // Any change may be the one.
         match watch.next_change(remaining()) {
             Ok(_) => {}
-            Err(RecvTimeoutError::Disconnected) => return Err(ClientError::Closed),
+            Err(RecvTimeoutError::Disconnected) => return Err(ClientError::ThreadFailed),
             Err(RecvTimeoutError::Timeout) if watch.status().silent_since.is_some() => {
                 return Err(unreachable());
             }

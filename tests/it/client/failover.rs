@@ -1,6 +1,7 @@
 //! Clients that have more than one registry to ask.
 
 mod asynchronous;
+mod cut_off;
 mod doors;
 mod following;
 mod heartbeats;

@@ -1,15 +1,17 @@
 //! Clients of a registry that has gone, hangs, or never was: they say so in time, they go without
 //! waiting for it, and they find it when it is back.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use service_registry::client::{
-    HeartbeatState, Host, Registration, RegistryClient, RegistryEndpoints,
+    HeartbeatState, Host, RefusalCode, Registration, RegistryClient, RegistryEndpoints,
 };
 
-use super::stub::Stub;
+use super::stub::{Stub, out_of_contact};
 use crate::support::{DEADLINE, Place};
 
 /// What "at once" may take on a busy machine. A linger or a name server would take longer.
@@ -129,4 +131,40 @@ fn a_name_that_nobody_knows_is_unreachable_and_holds_up_nobody() {
 #[test]
 fn a_client_that_was_never_used_is_dropped_at_once() {
     assert_dropped_at_once(RegistryClient::new());
+}
+
+#[test]
+fn a_watch_that_is_refused_tells_why_until_it_is_not() {
+    let refuses = Arc::new(AtomicBool::new(false));
+    let is_refused = Arc::clone(&refuses);
+    let registry = Stub::bind().play(move |request| {
+        if is_refused.load(Ordering::SeqCst) {
+            json!({"success": false, "error": "not for you", "code": "not_allowed"})
+        } else {
+            out_of_contact(request, "a")
+        }
+    });
+    let client = RegistryClient::builder().endpoints(registry.endpoints());
+    let watch = client.request_timeout(PATIENCE).build().watch().unwrap();
+    let wait_until = |is_refused: bool| {
+        let started = Instant::now();
+        loop {
+            let status = watch.status();
+            if status.trouble.is_some() == is_refused && status.silent_since.is_some() == is_refused
+            {
+                return status.trouble;
+            }
+            assert!(started.elapsed() < DEADLINE, "{status:?}");
+            let _ = watch.next_change(Duration::from_millis(20));
+        }
+    };
+
+    refuses.store(true, Ordering::SeqCst);
+    let trouble = wait_until(true).expect("it is told");
+    assert_eq!(trouble.code, Some(RefusalCode::NotAllowed));
+    assert!(trouble.to_string().contains("not for you"), "{trouble}");
+    assert_eq!(watch.services().len(), 1, "the picture stays");
+
+    refuses.store(false, Ordering::SeqCst);
+    wait_until(false);
 }

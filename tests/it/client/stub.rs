@@ -1,6 +1,11 @@
 //! A registry that the test plays itself, where a real one would have to misbehave.
 
-use serde_json::Value;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use serde_json::{Value, json};
 use service_registry::client::{RegistryClient, RegistryClientBuilder, RegistryEndpoints};
 
 use crate::support::DEADLINE;
@@ -9,6 +14,17 @@ use crate::support::DEADLINE;
 pub(crate) struct Stub {
     requests: zmq::Socket,
     heartbeats: zmq::Socket,
+}
+
+/// How often a player looks whether the test is over, in milliseconds.
+const GLANCE: i64 = 20;
+
+/// A stub that answers by itself, until it is dropped.
+pub(crate) struct Player {
+    endpoints: RegistryEndpoints,
+    askers: Arc<Mutex<HashSet<Vec<u8>>>>,
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// A request, or a heartbeat, and whom to answer.
@@ -38,6 +54,28 @@ impl Stub {
 
     pub(crate) fn builder(&self) -> RegistryClientBuilder {
         RegistryClient::builder().endpoints(self.endpoints())
+    }
+
+    /// Lets it answer every request with what `reply` makes of it, and its number.
+    pub(crate) fn play(self, reply: impl Fn(&Value) -> Value + Send + 'static) -> Player {
+        let (endpoints, is_over) = (self.endpoints(), Arc::new(AtomicBool::new(false)));
+        let askers = Arc::new(Mutex::new(HashSet::new()));
+        let (ends, known) = (Arc::clone(&is_over), Arc::clone(&askers));
+        let thread = thread::spawn(move || {
+            while !ends.load(Ordering::SeqCst) {
+                if self.requests.poll(zmq::POLLIN, GLANCE).unwrap() == 0 {
+                    continue;
+                }
+                let question = self.question();
+                let mut reply = reply(&question.body);
+                if let Some(number) = question.body.get("request_id") {
+                    reply["request_id"] = number.clone();
+                }
+                known.lock().unwrap().insert(question.identity.clone());
+                self.answer(&question, &reply);
+            }
+        });
+        Player { endpoints, askers, is_over, thread: Some(thread) }
     }
 
     /// Whether there are requests or heartbeats that nobody took.
@@ -77,6 +115,40 @@ impl Stub {
         let reply = reply.to_string();
         self.heartbeats.send_multipart([&heartbeat.identity, reply.as_bytes()], 0).unwrap();
     }
+}
+
+impl Player {
+    pub(crate) fn endpoints(&self) -> RegistryEndpoints {
+        self.endpoints.clone()
+    }
+
+    /// Over how many connections it was asked.
+    pub(crate) fn connections(&self) -> usize {
+        self.askers.lock().unwrap().len()
+    }
+}
+
+impl Drop for Player {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        let played = self.thread.take().map(JoinHandle::join);
+        assert!(matches!(played, Some(Ok(()))) || thread::panicking(), "the player panicked");
+    }
+}
+
+/// What a registry says to `request` that has one service, `id`, and has lost the others that share
+/// its list: what it knows, and that it cannot change it.
+pub(crate) fn out_of_contact(request: &Value, id: &str) -> Value {
+    let service = json!({"id": id, "name": id, "host": "lab", "port": 1, "health": "passing",
+        "metadata": {"type": "DEVICE"}, "tags": ["DEVICE"], "ttl": 30, "last_heartbeat": 0});
+    let place = json!({"success": true, "epoch": "e", "seq": 5, "in_contact": false});
+    let mut reply = match request["action"].as_str().unwrap() {
+        "list" => json!({"services": [service]}),
+        "health" => json!({"status": "ok", "timestamp": 0}),
+        _ => return json!({"success": false, "error": "no etcd", "code": "storage_failed"}),
+    };
+    reply.as_object_mut().unwrap().extend(place.as_object().unwrap().clone());
+    reply
 }
 
 #[track_caller]

@@ -58,8 +58,14 @@ impl Lab {
     }
 
     fn report(&mut self, sequence: Option<Sequence>) {
+        self.report_with(sequence, None);
+    }
+
+    fn report_with(&mut self, sequence: Option<Sequence>, in_contact: Option<bool>) {
         let timestamp = WallTime::from_unix_seconds(0);
-        let report = HealthReport { status: "ok".to_owned(), timestamp, sequence };
+        let trouble = None;
+        let status = "ok".to_owned();
+        let report = HealthReport { status, timestamp, sequence, in_contact, trouble };
         self.follower.on_health(report, self.now);
     }
 
@@ -325,7 +331,7 @@ fn while_a_service_is_critical_lists_take_the_place_of_checks() {
 #[test]
 fn a_registry_without_numbers_is_listed_at_every_check_and_after_every_event() {
     let mut lab = Lab::new();
-    let unnumbered = |services| ServiceList { services, sequence: None };
+    let unnumbered = |services| ServiceList { services, sequence: None, in_contact: true };
     lab.report(None);
     lab.follower.on_list(unnumbered(Vec::new()), MOMENT, lab.now);
     lab.assert_waits(PACE.check);
@@ -356,4 +362,50 @@ fn a_registry_that_stops_giving_numbers_is_listed() {
     lab.report(None);
 
     lab.assert_asks(Ask::List);
+}
+
+#[test]
+fn a_registry_that_stays_behind_in_spite_of_its_contact_was_put_back() {
+    let mut lab = Lab::following();
+    lab.list("e", 100, vec![service("lost", "A")]);
+
+    lab.health("e", 51);
+    lab.elapse(BEHIND_MAX / 2);
+    lab.health("e", 51);
+    assert!(matches!(lab.next(), Next::WaitUntil(_)), "one that hears late is given time");
+    lab.elapse(BEHIND_MAX / 2);
+    lab.health("e", 52);
+
+    assert_eq!(lab.next(), Next::Ask(Ask::List));
+    let changes = lab.list("e", 52, vec![service("restored", "A")]);
+    let ids: Vec<&str> = changes.iter().map(|change| change.service().id.as_str()).collect();
+    assert_eq!(ids, ["lost", "restored"]);
+    assert_eq!(lab.follower.picture().sequence().map(|sequence| sequence.seq), Some(52));
+}
+
+#[test]
+fn a_registry_without_contact_is_behind_for_as_long_as_it_takes() {
+    let mut lab = Lab::following();
+    lab.list("e", 100, Vec::new());
+
+    for _ in 0..3 {
+        let sequence = Some(Sequence { epoch: "e".to_owned(), seq: 51 });
+        lab.report_with(sequence, Some(false));
+        lab.elapse(BEHIND_MAX);
+    }
+
+    assert_eq!(lab.next(), Next::Ask(Ask::Health));
+}
+
+#[test]
+fn another_registry_is_asked_how_it_is_before_it_is_asked_for_its_list() {
+    let mut lab = Lab::following();
+    lab.elapse(PACE.list);
+    lab.follower.on_event(&deregister("e", 9, "a"));
+    assert_eq!(lab.next(), Next::Ask(Ask::List));
+
+    lab.follower.on_move();
+    lab.follower.check_now(lab.now);
+
+    assert_eq!(lab.next(), Next::Ask(Ask::Health));
 }

@@ -174,7 +174,13 @@ impl Walk {
                 Ask::Health => {
                     let timestamp = WallTime::from_unix_seconds(0);
                     let sequence = Some(Sequence { epoch, seq });
-                    let report = HealthReport { status: "ok".to_owned(), timestamp, sequence };
+                    let report = HealthReport {
+                        status: "ok".to_owned(),
+                        timestamp,
+                        sequence,
+                        in_contact: None,
+                        trouble: None,
+                    };
                     self.follower.on_health(report, self.now);
                 }
             }

@@ -22,7 +22,8 @@ pub(in crate::client::watch) fn service(id: &str, service_type: &str) -> Service
 
 /// The answer to `list` at one moment.
 pub(in crate::client::watch) fn list(epoch: &str, seq: u64, services: Vec<Service>) -> ServiceList {
-    ServiceList { services, sequence: Some(Sequence { epoch: epoch.to_owned(), seq }) }
+    let sequence = Some(Sequence { epoch: epoch.to_owned(), seq });
+    ServiceList { services, sequence, in_contact: true }
 }
 
 /// Any event.

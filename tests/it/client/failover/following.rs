@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
 use service_registry::client::{
-    Change, Event, EventKind, MissedReason, Registration, RegistryClient, Removal, Sequence,
-    Subscription, Watch,
+    Change, Event, EventKind, MissedReason, Registration, RegistryClient, RegistryEndpoints,
+    Removal, Sequence, Subscription, Watch,
 };
 
 use super::doors::Door;
 use super::{builder_for, start_registry};
-use crate::support::{DEADLINE, Place};
+use crate::support::{DEADLINE, EventProxy, Place};
 
 /// How long silence may take to be noticed, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -164,6 +165,25 @@ fn what_follows_a_registry_that_hangs_goes_on_to_the_next() {
     assert!(matches!(told, Change::Removed { .. }), "{told:?}");
     let told = watch.next_change(PATIENCE).expect("the watch goes on");
     assert!(matches!(told, Change::Registered(service) if service.id == "second"));
+}
+
+#[test]
+fn a_lost_connection_for_events_moves_the_subscription_and_nothing_else() {
+    let ((first, _registry), (second, _other)) = (start_registry(), start_registry());
+    let proxy = EventProxy::start(&first.endpoints().events, Rng::new());
+    let events = proxy.endpoint().parse().unwrap();
+    let one = RegistryEndpoints { events, ..first.client_endpoints() };
+    let client = builder_for(one.clone(), second.client_endpoints());
+    let client = client.request_timeout(Duration::from_millis(200)).build();
+    let events = client.subscribe(&[]).unwrap();
+
+    drop(proxy);
+
+    let Event::Missed(missed) = next(&events) else { panic!("the interruption is told") };
+    assert_eq!(missed.reason, MissedReason::Disconnected);
+    second.client().register(&device("second")).unwrap();
+    assert_eq!(next(&events).kind(), Some(EventKind::Register));
+    assert_eq!(client.current_registry(), one);
 }
 
 #[test]
