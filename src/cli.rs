@@ -43,6 +43,7 @@ mod stop;
 mod top;
 mod transfer;
 mod wait;
+mod warnings;
 mod watch;
 
 const PROGRAM: &str = "service-registry";
@@ -88,7 +89,7 @@ impl From<Exit> for ExitCode {
     note = "  1 refused or not found; a server that could not start, or ended by a fault",
     note = "  2 wrong usage: arguments or configuration file",
     note = "  3 registry not reachable",
-    note = "`run` ends with the exit code of its command."
+    note = "`run` ends with the exit code of its command, and with 64 for wrong usage."
 )]
 struct Arguments {
     /// print the version, and the commit that it was built from
@@ -179,7 +180,11 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Arguments, Exit> {
     Arguments::from_args(&[PROGRAM], &arguments).map_err(|early| match early.status {
         Ok(()) => output::print(early.output.trim_end())
             .map_or_else(|failure| failure.tell(), |()| Exit::Done),
-        Err(()) => wrong_usage(&called(&arguments), early.output.trim_end()),
+        Err(()) => {
+            let called = called(&arguments);
+            let exit = wrong_usage(&called, early.output.trim_end());
+            if called == format!("{PROGRAM} run") { run::WRONG_USAGE } else { exit }
+        }
     })
 }
 

@@ -32,29 +32,46 @@ const ONE_ONLY: &str = "this is about one registry, and several are named (--hos
 const TIMEOUT_MAX: Duration = Duration::from_secs(86_400);
 
 /// Defines a command that asks a registry: its own arguments, and those that all such commands
-/// have, which argh cannot share between structs.
+/// have, which argh cannot share between structs. A command to which one of these means something
+/// else says so first, with `#[host(...)]`, `#[timeout(...)]` and `#[json(...)]` in this order.
 macro_rules! asking_command {
-    ($(#[$about:meta])* struct $command:ident { $($arguments:tt)* }) => {
+    (#[host($host:tt)] $($rest:tt)*) => {
+        super::asking::asking_command! { @timeout $host; $($rest)* }
+    };
+    (@timeout $host:tt; #[timeout($timeout:tt)] $($rest:tt)*) => {
+        super::asking::asking_command! { @json $host, $timeout; $($rest)* }
+    };
+    (@timeout $host:tt; $($rest:tt)*) => {
+        super::asking::asking_command! {
+            @json $host, "how many seconds each answer may take (default: 2)"; $($rest)*
+        }
+    };
+    (@json $host:tt, $timeout:tt; #[json($json:tt)] $($rest:tt)*) => {
+        super::asking::asking_command! { @command $host, $timeout, $json; $($rest)* }
+    };
+    (@json $host:tt, $timeout:tt; $($rest:tt)*) => {
+        super::asking::asking_command! {
+            @command $host, $timeout, "print the reply as one line of JSON, failures too"; $($rest)*
+        }
+    };
+    (@command $host:tt, $timeout:tt, $json:tt;
+     $(#[$about:meta])* struct $command:ident { $($arguments:tt)* }) => {
         #[derive(argh::ArgsInfo, argh::FromArgs)]
         $(#[$about])*
         pub(super) struct $command {
             $($arguments)*
 
-            /// where the registry runs: a host name or an address; of several, with commas between
-            /// them, the first that answers (default: $SERVICE_REGISTRY_HOST, or localhost)
-            #[argh(option)]
+            #[argh(option, description = $host)]
             host: Option<super::hosts::Hosts>,
 
             /// its request port (default: as in registry.yaml, or 6100)
             #[argh(option, from_str_fn(super::asking::port))]
             req_port: Option<std::num::NonZeroU16>,
 
-            /// how many seconds each answer may take (default: 2; 10 under load, 60 for a backup)
-            #[argh(option)]
+            #[argh(option, description = $timeout)]
             timeout: Option<super::asking::Timeout>,
 
-            /// print the reply as one line of JSON, failures too
-            #[argh(switch)]
+            #[argh(switch, description = $json)]
             json: bool,
 
             /// the registry.yaml to read
@@ -84,6 +101,14 @@ macro_rules! asking_command {
                     },
                 }
             }
+        }
+    };
+    ($($rest:tt)*) => {
+        super::asking::asking_command! {
+            @timeout "where the registry runs: a host name or an address; of several, with commas \
+                between them, the first that answers (default: $SERVICE_REGISTRY_HOST, or \
+                localhost)";
+            $($rest)*
         }
     };
 }

@@ -14,6 +14,9 @@ use super::hosts::Asked;
 use super::{Exit, host, output};
 
 asking_command! {
+    #[host("where the registry runs: a host name or an address, and no more than one (default: \
+        $SERVICE_REGISTRY_HOST, or localhost)")]
+    #[timeout("how many seconds the copy may take (default: 60)")]
     /// Copy the database of a running registry on this host to a file.
     #[argh(
         subcommand,

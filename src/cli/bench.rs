@@ -83,6 +83,9 @@ const SECONDS_MAX: f64 = 86_400.0;
 const INTERRUPTED: Exit = Exit::AsCommand(130);
 
 asking_command! {
+    #[host("where the registry runs: a host name or an address, and no more than one (default: \
+        $SERVICE_REGISTRY_HOST, or localhost)")]
+    #[timeout("how many seconds each answer may take (default: 10)")]
     /// Load a registry, and tell how many requests it answers, and how fast.
     #[argh(
         subcommand,

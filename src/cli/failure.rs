@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use service_registry::backend::SqliteError;
@@ -52,6 +53,9 @@ pub(super) enum Failure {
     /// The registry said no; this is its reply.
     #[error("{}", refusal(.0))]
     Refused(Value),
+    /// The registry answers, and cannot store what changes.
+    #[error("the registry at {endpoint} is not well: {trouble}")]
+    Unwell { endpoint: String, trouble: String, reply: Value },
     /// The registry has no service with this id, and said so by this reply.
     #[error("{}: {id}", refusal(.reply))]
     NoSuchService { id: String, reply: Value },
@@ -116,6 +120,7 @@ impl Failure {
             Self::Command(error) => Exit::AsCommand(error.exit_code()),
             Self::Refused(_)
             | Self::NoSuchService { .. }
+            | Self::Unwell { .. }
             | Self::CopyElsewhere { .. }
             | Self::Database(_)
             | Self::Transfer(_)
@@ -132,7 +137,10 @@ impl Failure {
 
     /// The failure in the form of a registry's reply: its own, where it gave one.
     pub(super) fn reply(&self) -> Value {
-        if let Self::Refused(reply) | Self::NoSuchService { reply, .. } = self {
+        if let Self::Refused(reply)
+        | Self::NoSuchService { reply, .. }
+        | Self::Unwell { reply, .. } = self
+        {
             return reply.clone();
         }
         let mut reply = json!({"success": false, "error": chain(self), "code": self.code()});
@@ -142,13 +150,24 @@ impl Failure {
         reply
     }
 
+    /// As it is to be told after several attempts, which took so long altogether.
+    pub(super) fn after_all(self, waited: Duration) -> Self {
+        match self {
+            Self::Connection(ConnectionError::Unreachable { endpoint, after }) => {
+                let after = after.max(waited);
+                Self::Connection(ConnectionError::Unreachable { endpoint, after })
+            }
+            other => other,
+        }
+    }
+
     fn code(&self) -> &'static str {
         match self {
             Self::Usage(_) => "wrong_usage",
             Self::Configuration(_) | Self::Port(_) => "invalid_configuration",
             Self::Connection(ConnectionError::NotARegistry { .. }) => "not_a_registry",
             Self::Connection(_) => "not_reachable",
-            Self::Refused(_) | Self::NoSuchService { .. } => "refused",
+            Self::Refused(_) | Self::NoSuchService { .. } | Self::Unwell { .. } => "refused",
             Self::CopyElsewhere { .. } => "copy_elsewhere",
             Self::Database(error) => database_code(error),
             Self::Transfer(error) => error.code(),

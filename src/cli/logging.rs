@@ -28,6 +28,9 @@ const LINES_WAITING_MAX: usize = 4_096;
 /// How long the end of the program waits for the last lines to be read.
 const LAST_LINES_WAIT: Duration = Duration::from_millis(500);
 
+/// The crate that speaks HTTP with etcd. At debug it tells of every step of every request.
+const TALKATIVE: &str = "ureq";
+
 /// The running log. Dropping it waits for the last lines, but not for long.
 pub(super) struct Log {
     lines: Sender<Entry>,
@@ -74,8 +77,6 @@ impl Drop for Log {
 
 fn line_format() -> simplelog::Config {
     ConfigBuilder::new()
-        // It tells of every step of every request.
-        .add_filter_ignore_str("ureq")
         .set_time_format_rfc3339()
         .set_level_padding(LevelPadding::Right)
         .set_thread_level(LevelFilter::Error)
@@ -91,10 +92,13 @@ struct Harmless<Inner>(Inner);
 
 impl<Inner: log::Log> log::Log for Harmless<Inner> {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.0.enabled(metadata)
+        !metadata.target().starts_with(TALKATIVE) && self.0.enabled(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
         let message = output::harmless(&record.args().to_string());
         let metadata = record.metadata().clone();
         let mut harmless = Record::builder();

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::asking::Timeout;
 use super::failure::Failure;
 use super::registering::registering_command;
-use super::{Exit, output};
+use super::{Exit, output, warnings};
 
 mod program;
 mod signals;
@@ -22,6 +22,10 @@ use signals::{Heard, Signals};
 
 /// What a shell adds to the number of the signal that ended a command.
 const SIGNAL_EXIT_BASE: u8 = 128;
+
+/// Not the usual 2, with which many a command ends where its own arguments are wrong. By the name
+/// of `EX_USAGE` it is known to what starts commands.
+pub(super) const WRONG_USAGE: Exit = Exit::AsCommand(64);
 
 /// From one attempt to reach the registry to the next.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -35,8 +39,9 @@ registering_command! {
         note = "The service is registered before the command is started and deregistered when it \
             has ended. SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1 and SIGUSR2 are passed on to it.",
         note = "Ends with the exit code of the command, or 128 and the number of the signal that \
-            ended it. With 126 or 127 if the command cannot be run or is not found, and with 3 if \
-            there is no registry; then nothing was started. Once the command runs, it does not \
+            ended it. With 64 if its own arguments or the configuration are wrong, with 126 or 127 \
+            if the command cannot be run or is not found, and with 3 if there is no registry; then \
+            nothing was started. Once the command runs, it does not \
             matter whether the registry does.",
         note = "With an --id, a command that is restarted after a crash takes the place of its \
             predecessor.",
@@ -80,7 +85,10 @@ impl CommandError {
 
 impl Run {
     pub(super) fn run(&self) -> Exit {
-        self.supervise().unwrap_or_else(|failure| failure.tell())
+        self.supervise().unwrap_or_else(|failure| match failure.tell() {
+            Exit::WrongUsage => WRONG_USAGE,
+            exit => exit,
+        })
     }
 
     fn supervise(&self) -> Result<Exit, Failure> {
@@ -92,6 +100,7 @@ impl Run {
         let registration = self.registration()?;
         // From here on no signal ends this process before the service is deregistered.
         let mut signals = Signals::listen().map_err(CommandError::Signals)?;
+        warnings::show(|warning| output::complain(&warning));
         let service = match self.register(&registration, &mut signals)? {
             Registered::Yes(service) => service,
             Registered::Interrupted(signal) => return Ok(by_signal(signal)),
@@ -138,6 +147,7 @@ impl Run {
                 Err(Failure::Connection(ConnectionError::Unreachable { .. }))
                     if !remaining.is_zero() => {}
                 outcome => {
+                    let outcome = outcome.map_err(|failure| failure.after_all(patience));
                     return outcome.map(|service| Registered::Yes(Box::new(service)));
                 }
             }

@@ -4,6 +4,8 @@ use super::Exit;
 use super::asking::{Answer, asking_command};
 
 asking_command! {
+    #[host("where the registry runs: a host name or an address, and no more than one (default: \
+        $SERVICE_REGISTRY_HOST, or localhost)")]
     /// Stop a registry. It first answers and keeps what it has accepted.
     #[argh(subcommand, name = "stop", help_triggers("-h", "--help", "help"))]
     struct Stop {}

@@ -7,12 +7,12 @@ use std::env;
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::RecvTimeoutError;
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use service_registry::client::{ClientError, Watch};
 
-use super::Exit;
 use super::asking::{Timeout, asking_command};
 use super::failure::Failure;
+use super::{Exit, warnings};
 
 mod events;
 mod feed;
@@ -39,7 +39,18 @@ const TICK: Duration = Duration::from_millis(250);
 /// How many changes are taken before the keyboard has its turn.
 const CHANGES_PER_TURN: usize = 1_000;
 
+/// How many warnings may wait to be shown.
+const WARNINGS_WAITING_MAX: usize = 64;
+
+/// Where everything new comes from.
+struct Sources {
+    watch: Watch,
+    feed: Feed,
+    warnings: Receiver<String>,
+}
+
 asking_command! {
+    #[json("refused: `watch --json` and `status --json` tell the same")]
     /// Show all services of a registry on the full screen, how they are, and what happens.
     #[argh(
         subcommand,
@@ -75,31 +86,34 @@ impl Top {
                 "top needs a terminal; `status` and `watch` tell the same line by line".to_owned(),
             ));
         }
+        let (warn, warnings) = bounded(WARNINGS_WAITING_MAX);
+        // What finds no room is one of many.
+        warnings::show(move |warning| drop(warn.try_send(warning)));
         let asking = self.asking();
         let client = asking.client()?;
         let watch = client.watch()?;
         let registry = asking.registry()?;
-        let endpoint = registry.endpoint().to_owned();
+        let endpoint = watch.registry().requests.to_string();
         let interval = self.interval.map_or(INTERVAL, Timeout::duration);
         let feed = Feed::start(registry, interval).map_err(Failure::Output)?;
         let there = watch.services().iter().map(|service| service.id.clone()).collect();
         let palette = Palette::new(!self.no_color && !is_set("NO_COLOR"));
         // Last, so that what goes wrong before is told on an ordinary terminal.
         let mut screen = Screen::open().map_err(Failure::Output)?;
-        follow(State::new(endpoint, there), &watch, &feed, palette, &mut screen)
+        let news = Sources { watch, feed, warnings };
+        follow(State::new(endpoint, there), &news, palette, &mut screen)
     }
 }
 
 /// Ends when somebody presses the key for it, or the terminal is gone.
 fn follow(
     mut state: State,
-    watch: &Watch,
-    feed: &Feed,
+    news: &Sources,
     palette: Palette,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
     loop {
-        take_news(&mut state, watch, feed)?;
+        take_news(&mut state, news)?;
         let now = Instant::now();
         screen
             .draw(|area, buffer| view::draw(&state, palette, now, area, buffer))
@@ -112,23 +126,28 @@ fn follow(
         match effect {
             Effect::Nothing => {}
             Effect::Quit => return Ok(()),
-            Effect::Deregister(id) => feed.deregister(id),
+            Effect::Deregister(id) => news.feed.deregister(id),
         }
     }
 }
 
 /// Tells `state` all that has happened.
-fn take_news(state: &mut State, watch: &Watch, feed: &Feed) -> Result<(), Failure> {
+fn take_news(state: &mut State, sources: &Sources) -> Result<(), Failure> {
+    let Sources { watch, feed, warnings } = sources;
     for _ in 0..CHANGES_PER_TURN {
         match watch.next_change(Duration::ZERO) {
             Ok(change) => state.take_change(&change, Instant::now()),
             Err(RecvTimeoutError::Timeout) => break,
-            Err(RecvTimeoutError::Disconnected) => return Err(ClientError::Closed.into()),
+            Err(RecvTimeoutError::Disconnected) => return Err(ClientError::ThreadFailed.into()),
         }
+    }
+    for warning in warnings.try_iter() {
+        state.take_warning(&warning, Instant::now());
     }
     for news in feed.news() {
         state.take_news(news, Instant::now());
     }
+    state.take_registry(watch.registry().requests.to_string());
     state.take_status(watch.status().into(), Instant::now());
     Ok(())
 }

@@ -14,7 +14,7 @@ use super::client::json_of;
 use super::failure::Failure;
 use super::hosts::Hosts;
 use super::keys::Keys;
-use super::{Exit, output};
+use super::{Exit, output, warnings};
 
 /// How long a service is waited for where nobody set a time.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -69,6 +69,7 @@ pub(super) struct Wait {
 
 impl Wait {
     pub(super) fn run(&self) -> Exit {
+        warnings::show(|warning| output::complain(&warning));
         tell(&self.wait(), self.json)
     }
 
@@ -82,7 +83,7 @@ impl Wait {
                     if !remaining.is_zero() => {}
                 Ok(Some(service)) => return Ok(answer(&service)),
                 Ok(None) => return Err(self.nobody(timeout)),
-                Err(failure) => return Err(failure),
+                Err(failure) => return Err(failure.after_all(timeout)),
             }
         }
     }

@@ -4,17 +4,18 @@ use std::time::Duration;
 
 use crossbeam_channel::RecvTimeoutError;
 use serde_json::json;
-use service_registry::client::{Change, ClientError, Removal, Service, WatchMode, WatchStatus};
+use service_registry::client::{Change, ClientError, Removal, Service, WatchStatus};
 
 use super::asking::asking_command;
 use super::client::{health, json_of};
 use super::failure::Failure;
-use super::{Exit, output};
+use super::{Exit, output, warnings};
 
 /// How often it is looked whether the registry has fallen silent.
 const GLANCE: Duration = Duration::from_millis(500);
 
 asking_command! {
+    #[json("print each change as a line of JSON, failures too")]
     /// Tell what changes in a registry, one line each, beginning with the services that are there.
     #[argh(
         subcommand,
@@ -48,14 +49,15 @@ impl Watch {
 
     /// Ends when nobody reads on.
     fn follow(&self) -> Result<(), Failure> {
+        warnings::show(|warning| output::complain(&warning));
         let client = self.asking().client()?;
         let watch = match &self.service_type {
             Some(service_type) => client.watch_type(service_type)?,
             None => client.watch()?,
         };
-        let mut told = None;
+        let mut was_silent = false;
         loop {
-            tell_status(&mut told, watch.status());
+            tell_silence(&mut was_silent, &watch.status());
             match watch.next_change(GLANCE) {
                 Ok(change) => {
                     let line = if self.json { json_line(&change) } else { line(&change) };
@@ -64,26 +66,22 @@ impl Watch {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Err(ClientError::Closed.into()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(ClientError::ThreadFailed.into());
+                }
             }
         }
     }
 }
 
-/// Says on standard error what a reader of the lines must know of them.
-fn tell_status(told: &mut Option<WatchStatus>, status: WatchStatus) {
-    let was = told.replace(status);
-    if let WatchMode::Lists { interval } = status.mode
-        && was.is_none_or(|was| was.mode != status.mode)
-    {
-        let seconds = interval.as_secs_f64();
-        output::complain(&format!(
-            "the registry does not number its events; it is listed every {seconds} s, and what \
-             comes and goes in between is not seen"
-        ));
-    }
-    match (was.is_some_and(|was| was.silent_since.is_some()), status.silent_since.is_some()) {
-        (false, true) => output::complain("the registry does not answer; waiting for it"),
+/// Says on standard error that the registry fell silent, or answers again. Of all else that a
+/// reader of the lines must know, the library warns.
+fn tell_silence(was_silent: &mut bool, status: &WatchStatus) {
+    let is_silent = status.silent_since.is_some();
+    match (std::mem::replace(was_silent, is_silent), is_silent) {
+        (false, true) if status.trouble.is_none() => {
+            output::complain("the registry does not answer; waiting for it");
+        }
         (true, false) => output::complain("the registry answers again"),
         _ => {}
     }

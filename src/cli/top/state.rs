@@ -28,9 +28,7 @@ pub(super) struct State {
     there: HashSet<String>,
     events: Events,
     clock: Option<RegistryClock>,
-    silent_since: Option<Instant>,
-    by_lists: bool,
-    merged: u64,
+    hearing: Hearing,
     grouping: Grouping,
     sorting: Sorting,
     filter: String,
@@ -46,6 +44,8 @@ pub(super) struct State {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Hearing {
     pub(super) silent_since: Option<Instant>,
+    /// Whether the registry is there, and does not tell what is true.
+    pub(super) is_refused: bool,
     /// Not by events.
     pub(super) by_lists: bool,
     /// How many changes were told as part of another.
@@ -63,6 +63,7 @@ impl From<WatchStatus> for Hearing {
     fn from(status: WatchStatus) -> Self {
         Self {
             silent_since: status.silent_since,
+            is_refused: status.trouble.is_some(),
             by_lists: matches!(status.mode, WatchMode::Lists { .. }),
             merged: status.merged,
         }
@@ -78,9 +79,7 @@ impl State {
             there,
             events: Events::default(),
             clock: None,
-            silent_since: None,
-            by_lists: false,
-            merged: 0,
+            hearing: Hearing::default(),
             grouping: Grouping::default(),
             sorting: Sorting::default(),
             filter: String::new(),
@@ -111,19 +110,30 @@ impl State {
         }
     }
 
+    /// Which registry is watched.
+    pub(super) fn take_registry(&mut self, registry: String) {
+        self.registry = registry;
+    }
+
+    /// Something to be told among the events.
+    pub(super) fn take_warning(&mut self, warning: &str, now: Instant) {
+        self.events.note(output::harmless(warning), now);
+    }
+
     /// How the watch is.
     pub(super) fn take_status(&mut self, status: Hearing, now: Instant) {
-        match (self.silent_since, status.silent_since) {
-            (None, Some(_)) => self.events.note("the registry does not answer".to_owned(), now),
+        match (self.hearing.silent_since, status.silent_since) {
             (Some(since), None) => {
                 let seconds = now.saturating_duration_since(since).as_secs();
                 self.events.note(format!("the registry answers again, after {seconds} s"), now);
             }
+            // Of a refusal the library warns.
+            (None, Some(_)) if !status.is_refused => {
+                self.events.note("the registry does not answer".to_owned(), now);
+            }
             _ => {}
         }
-        self.silent_since = status.silent_since;
-        self.by_lists = status.by_lists;
-        self.merged = status.merged;
+        self.hearing = status;
         // Here, once for all news: a service that is filtered out now has lost the cursor.
         if matches!(self.mode, Mode::Browsing | Mode::Filtering) {
             self.keep_cursor(now);
@@ -203,7 +213,7 @@ impl State {
 
     /// For how long the registry has been silent, where it is.
     pub(super) fn silence(&self, now: Instant) -> Option<Duration> {
-        self.silent_since.map(|since| now.saturating_duration_since(since))
+        self.hearing.silent_since.map(|since| now.saturating_duration_since(since))
     }
 
     pub(super) fn registry(&self) -> &str {
@@ -219,11 +229,11 @@ impl State {
     }
 
     pub(super) const fn is_by_lists(&self) -> bool {
-        self.by_lists
+        self.hearing.by_lists
     }
 
     pub(super) const fn merged(&self) -> u64 {
-        self.merged
+        self.hearing.merged
     }
 
     pub(super) const fn grouping(&self) -> Grouping {
@@ -248,7 +258,7 @@ impl State {
 
     pub(super) fn notice(&self) -> Option<&str> {
         // Of a registry that is silent altogether, the head of the screen tells.
-        let trouble = self.trouble.as_deref().filter(|_| self.silent_since.is_none());
+        let trouble = self.trouble.as_deref().filter(|_| self.hearing.silent_since.is_none());
         self.notice.as_deref().or(trouble)
     }
 

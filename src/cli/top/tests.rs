@@ -402,6 +402,27 @@ fn a_registry_that_is_silent_is_told_of_until_it_answers() {
 }
 
 #[test]
+fn a_warning_stands_among_the_events_in_place_of_the_silence() {
+    let mut lab = Lab::usual();
+
+    lab.state.take_warning("refused: not\u{1b} allowed", lab.now);
+    lab.hears(Hearing { silent_since: Some(lab.now), is_refused: true, ..Hearing::default() });
+
+    let screen = lab.screen(80, 24);
+    assert!(screen.iter().any(|line| line.contains(r"refused: not\u{1b} allowed")), "{screen:#?}");
+    assert!(!screen.iter().any(|line| line.contains("does not answer")), "{screen:#?}");
+}
+
+#[test]
+fn the_head_names_the_registry_that_is_watched_now() {
+    let mut lab = Lab::usual();
+
+    lab.state.take_registry("tcp://lab-2:6100".to_owned());
+
+    assert!(lab.screen(80, 24)[0].contains("lab-2:6100"), "{:?}", lab.screen(80, 24)[0]);
+}
+
+#[test]
 fn heartbeats_that_are_not_told_are_complained_of_until_they_are() {
     let mut lab = Lab::usual();
 

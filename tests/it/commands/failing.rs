@@ -5,7 +5,8 @@ use std::net::TcpListener;
 
 use serde_json::Value;
 
-use crate::support::{Launch, Registry};
+use crate::client::stub::{Stub, out_of_contact};
+use crate::support::{Launch, Registry, port_of};
 
 /// A port on which somebody listens and never says a word.
 struct SilentPort {
@@ -159,4 +160,19 @@ fn a_mistake_in_the_file_is_named_with_its_place() {
     // With the port there is nothing to look up.
     assert!(finished.stderr.contains("--req-port"), "{:?}", finished.stderr);
     launch.run(&["status", "--timeout", "0.2", "--req-port", "1"]).assert_code(3);
+}
+
+#[test]
+fn a_registry_that_is_cut_off_from_the_others_is_not_well() {
+    let player = Stub::bind().play(|request| out_of_contact(request, "a"));
+    let port = port_of(player.endpoints().requests.as_str()).to_string();
+    let (launch, asking) = (Launch::new(), ["health", "--host", "127.0.0.1", "--req-port", &port]);
+
+    let told = launch.run(&asking);
+    let json = launch.run(&[&asking[..], &["--json"]].concat());
+
+    told.assert_code(1);
+    assert!(told.complaint().contains("out of contact"), "{told:?}");
+    let reply: Value = serde_json::from_str(&json.assert_code(1).stdout).unwrap();
+    assert_eq!((&reply["status"], &reply["in_contact"]), (&"ok".into(), &false.into()));
 }

@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use service_registry::client::{Endpoint, RegistryEndpoints};
 
 use super::terminal::Terminal;
+use crate::client::stub::Stub;
 use crate::support::{
     DEADLINE, Embedded, Gate, Launch, Place, Process, Registry, ScriptedBackend, port_of,
     short_lived,
@@ -262,6 +264,58 @@ fn a_registry_that_goes_does_not_end_the_command() {
 fn run_takes_a_command() {
     let launch = Launch::new();
 
-    launch.run(&[&["run"], &SAID[..]].concat()).assert_code(2);
-    launch.run(&["run", "--", "true"]).assert_code(2);
+    // Not 2, with which many a command ends.
+    launch.run(&[&["run"], &SAID[..]].concat()).assert_code(64);
+    launch.run(&["run", "--", "true"]).assert_code(64);
+}
+
+/// Waits until the process has complained of this.
+#[track_caller]
+fn assert_complains(process: &Process, words: &str) {
+    let started = Instant::now();
+    while !process.log().contains(words) {
+        assert!(started.elapsed() < DEADLINE, "{:?} has no {words:?}", process.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn heartbeats_that_nobody_answers_are_complained_of_when_the_service_may_have_expired() {
+    let registry = Registry::start();
+    let said = [&SAID[..], &["--ttl", "1", "--", "sh", "-c", "echo started; exec sleep 600"]];
+    let mut process = registry.begin("run", &said.concat());
+    assert_next_line(&mut process, "started");
+
+    registry.kill();
+
+    assert_complains(&process, "dev may have expired");
+    process.signal("TERM");
+    process.wait().assert_code(128 + 15);
+}
+
+#[test]
+fn heartbeats_that_are_refused_are_complained_of_once() {
+    let stub = Stub::bind();
+    let port = |endpoint: &Endpoint| port_of(endpoint.as_str());
+    let RegistryEndpoints { requests, events, heartbeats } = stub.endpoints();
+    let asked = port(&requests).to_string();
+    let script = ["--ttl", "1", "--", "sh", "-c", "exec sleep 600"];
+    let way = ["run", "--registry", "127.0.0.1", "--req-port", &asked];
+    let process = Launch::new().begin(&[&way[..], &SAID[..], &script[..]].concat());
+    let info = json!({"success": true, "req_port": port(&requests), "pub_port": port(&events),
+        "hb_port": port(&heartbeats), "services": []});
+    stub.answer(&stub.question(), &info);
+    stub.answer(&stub.question(), &json!({"success": true, "service_id": "dev"}));
+
+    let refusal = json!({"success": false, "error": "not yours", "code": "not_allowed"});
+    for _ in 0..3 {
+        stub.answer_heartbeat(&stub.heartbeat(), &refusal);
+    }
+
+    let words = "heartbeats of dev are refused: not yours";
+    assert_complains(&process, words);
+    process.signal("TERM");
+    stub.answer(&stub.question(), &json!({"success": true}));
+    let finished = process.wait();
+    assert_eq!(finished.stderr.matches(words).count(), 1, "{finished:?}");
 }

@@ -57,4 +57,5 @@ fn a_registry_that_does_not_come_is_exit_code_3() {
 
     finished.assert_code(3);
     assert!(finished.complaint().contains(&port), "{finished:?}");
+    assert!(finished.complaint().contains("within 0.3 s"), "{finished:?}");
 }
