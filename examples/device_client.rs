@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 
 fn use_a_power_supply() -> Result<(), Box<dyn Error>> {
     // 1. Find a power supply that is alive. If there is none yet, one may be starting.
-    let registry = RegistryClient::builder().endpoints(registry_endpoints()?).build();
+    let registry = RegistryClient::with_endpoints(registry_endpoints()?);
     let Some(service) = registry.wait_for_service("POWER_SUPPLY", PATIENCE)? else {
         return Err("there is no power supply; is device_service running?".into());
     };

@@ -48,24 +48,23 @@ fn be_a_power_supply() -> Result<(), Box<dyn Error>> {
 
     // 3. Register: what this is, where it is, and for how many seconds it counts as alive after
     //    each heartbeat.
-    let registry = RegistryClient::builder().endpoints(registry_endpoints()?).build();
+    let registry = RegistryClient::with_endpoints(registry_endpoints()?);
     let registration = Registration::new("Power supply", "127.0.0.1", bound.port)
         .service_type("POWER_SUPPLY")
         .metadata("volts_max", 30.0)
         .ttl(10);
-    let service_id = registry.register(&registration)?;
+    // It sends heartbeats in the background. If the registry is restarted, or forgets this service,
+    // they register it again. If this program crashes, they stop, and the registry takes the
+    // service out. If it ends by an error, the service is deregistered all the same.
+    let service = registry.register_scoped(&registration)?.deregister_on_drop();
+    let service_id = service.id().to_owned();
     println!("{service_id} listens on {}", bound.endpoint);
 
-    // 4. Send heartbeats, in the background. If the registry is restarted, or forgets this
-    //    service, they register it again. If this program crashes, they stop, and the registry
-    //    takes the service out.
-    registry.start_heartbeat()?;
-
-    // 5. Do the work, until somebody presses Ctrl-C.
+    // 4. Do the work, until somebody presses Ctrl-C.
     serve(&device, &stopped)?;
 
-    // 6. Say goodbye, so that nobody looks for this service in vain. This stops the heartbeats.
-    registry.deregister()?;
+    // 5. Say goodbye, so that nobody looks for this service in vain. This stops the heartbeats.
+    service.deregister()?;
     println!("{service_id} is gone");
     Ok(())
 }

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
 }
 
 fn watch() -> Result<(), Box<dyn Error>> {
-    let registry = RegistryClient::builder().endpoints(registry_endpoints()?).build();
+    let registry = RegistryClient::with_endpoints(registry_endpoints()?);
 
     // A watch misses nothing: not when events are lost, not when the registry restarts. Its first
     // changes are the services that are there already.
