@@ -109,6 +109,8 @@ fn lists_that_wait_behind_a_write_of_their_client_are_not_made_all_at_once() {
 
     // All of them are made, one after the other, and most of them are not kept.
     loop {
+        let most = registry.memory("VmHWM:") << 10;
+        assert!(most < MEMORY + MEMORY / 2, "{most} bytes");
         let info = polite.info();
         if info["success"] == true && info["requests"]["list"].as_u64() == Some(LISTS) {
             break;
