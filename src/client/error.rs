@@ -149,12 +149,14 @@ pub enum RefusalCode {
     LimitExceeded,
     /// Too many requests wait. Try again.
     Overloaded,
+    /// The registry made a mistake of its own, and cannot say more.
+    Internal,
     /// A code that this client does not know, or a refusal without one.
     Other(String),
 }
 
 /// Each code with the beginning of the Python registry's words for it, where it has some.
-const KNOWN: [(RefusalCode, &str, Option<&str>); 16] = [
+const KNOWN: [(RefusalCode, &str, Option<&str>); 17] = [
     (RefusalCode::MalformedMessage, "malformed_message", None),
     (RefusalCode::InvalidJson, "invalid_json", Some("Invalid JSON format")),
     (RefusalCode::NotAnObject, "not_an_object", None),
@@ -175,6 +177,7 @@ const KNOWN: [(RefusalCode, &str, Option<&str>); 16] = [
     (RefusalCode::BackupFailed, "backup_failed", None),
     (RefusalCode::LimitExceeded, "limit_exceeded", None),
     (RefusalCode::Overloaded, "overloaded", None),
+    (RefusalCode::Internal, "internal", None),
 ];
 
 impl ClientError {
