@@ -34,6 +34,8 @@ fn what_etcd_stored_is_acknowledged_once_though_its_answer_was_lost() {
     {
         let (_etcd, proxy, a, b) = pair_of_which_one_loses();
         let (mut from_a, mut from_b) = (a.subscriber(), b.subscriber());
+        // What the subscribers sent to find out whether they are heard is behind both.
+        wait_until("both have come equally far", || entry(&a) == entry(&b));
         let before = entry(&a);
 
         proxy.next_transactions(&[passage]);
