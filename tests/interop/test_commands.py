@@ -198,6 +198,7 @@ def test_watch_says_that_it_takes_lists_and_tells_what_they_show(start, registry
 
     customer.register("Camera", HOST, 7002, "camera", service_id="camera-1", ttl=600)
     watch.wait_for_line("registered    camera-1")
+    cameras.wait_for_line("registered    camera-1")
     customer.register("Camera", HOST, 7003, "camera", service_id="camera-1", ttl=600)
     watch.wait_for_line("changed       camera-1")
     customer.deregister("laser-1")
