@@ -24,9 +24,9 @@
 //!
 //! To read the code, follow a request: [`server`] has a file for each thread; [`protocol`] turns
 //! frames into requests and outcomes into replies; [`registry`] has the rules, pure; [`backend`]
-//! keeps what was decided. [`clock`] and [`service`] are what all of them speak of. Imports run
-//! one way: clock, service, registry, then protocol and backend, then server; [`client`] knows
-//! nothing of the server.
+//! keeps what was decided. [`clock`], [`json`] and [`service`] are what all of them speak of.
+//! Imports run one way: clock and json, service, registry, then protocol and backend, then server;
+//! [`client`] knows nothing of the server.
 
 #![deny(missing_docs)]
 
@@ -37,6 +37,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod curve;
+pub mod json;
 pub mod limits;
 mod mailbox;
 pub mod protocol;

@@ -16,5 +16,5 @@ pub mod request_id;
 
 mod fields;
 mod object;
-mod private_names;
 mod readable;
+mod shown;

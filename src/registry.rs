@@ -192,21 +192,24 @@ impl Registry {
 
     fn insert(&mut self, entry: Arc<Entry>) {
         self.bytes += entry.service.bytes();
+        let mut expiry = lock(&self.expiry);
         if let Some(replaced) = self.index.get(entry.service.id.as_str()) {
             self.bytes -= replaced.service.bytes();
             if replaced.position == entry.position {
                 entry.lease.replace(&replaced.lease);
             }
+            expiry.remove(replaced);
         }
-        lock(&self.expiry).put(Arc::clone(&entry));
+        expiry.put(Arc::clone(&entry));
+        drop(expiry);
         self.index.put(entry);
     }
 
     fn remove(&mut self, entry: &Entry) {
         if let Some(entry) = self.index.get(entry.service.id.as_str()) {
             self.bytes -= entry.service.bytes();
+            lock(&self.expiry).remove(entry);
         }
-        lock(&self.expiry).remove(entry.position);
         self.index.remove(&entry.service.id);
         self.unsaved.forget_removed(&self.index);
     }

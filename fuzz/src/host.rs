@@ -159,9 +159,9 @@ impl Host {
             let found = self.registry.get(entry.service.id.as_str());
             assert!(found.is_some_and(|found| Arc::ptr_eq(found, entry)));
             for service_type in entry.service.types() {
-                let holders: Vec<_> = self.registry.list(Some(service_type)).collect();
+                let holders: Vec<_> = self.registry.list(Some(&service_type)).collect();
                 assert!(holders.iter().any(|holder| Arc::ptr_eq(holder, entry)));
-                self.check_discovery(service_type, &holders);
+                self.check_discovery(&service_type, &holders);
             }
         }
         let replayed = self.kept.load(self.unique, self.ownership, self.now);
@@ -229,15 +229,17 @@ impl Host {
         let entry = self.registry.get(id.as_str()).expect("what was acknowledged is there");
         let answer = answer_in(&reply::service(entry, self.now.listening));
         let service = &answer["service"];
-        let mut metadata = registration.metadata.clone();
-        if let Some(service_type) = &registration.service_type {
-            metadata.insert("type".to_owned(), service_type.as_str().into());
+        let received: Value = serde_json::from_str(registration.received.as_str())
+            .expect("what was received is JSON");
+        let mut metadata = received["metadata"].as_object().cloned().unwrap_or_default();
+        if let Some(service_type) = received["type"].as_str().filter(|name| !name.is_empty()) {
+            metadata.insert("type".to_owned(), service_type.into());
         }
         // The text has the keys in their order; equality alone does not ask for it.
         assert_eq!(service["metadata"].to_string(), Value::Object(metadata).to_string());
-        assert_eq!(service["name"], registration.name);
-        assert_eq!(service["host"], registration.host);
-        assert_eq!(service["port"], registration.port);
+        assert_eq!(service["name"], received["name"]);
+        assert_eq!(service["host"], received["host"]);
+        assert_eq!(service["port"], received["port"]);
         assert_eq!(service["health"], "passing");
     }
 

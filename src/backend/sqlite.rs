@@ -229,15 +229,16 @@ fn gone(file: &Path) -> String {
 fn keep(transaction: &Transaction<'_>, record: &Record<'_>) -> rusqlite::Result<usize> {
     match *record {
         Record::Stored { service, last_heartbeat } => {
+            let description = &service.description;
             transaction.prepare_cached(schema::STORE)?.execute(params![
                 service.id.as_str(),
-                service.name,
-                service.host,
-                service.port,
-                service.metadata.json(),
-                service.ttl.seconds(),
+                description.name(),
+                description.host(),
+                description.port(),
+                description.metadata(),
+                description.ttl().seconds(),
                 row::seconds(last_heartbeat),
-                row::tags_json(&service.tags),
+                description.tags(),
             ])?;
             keep_owner(transaction, &service.id, service.owner)
         }

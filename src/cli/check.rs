@@ -52,7 +52,7 @@ impl Check {
 impl Counts {
     fn of(services: &[StoredService], now: WallTime) -> Self {
         let is_passing = |stored: &&StoredService| {
-            let ttl = u64::from(stored.service.ttl.seconds());
+            let ttl = u64::from(stored.service.description.ttl().seconds());
             now.seconds_since(stored.last_heartbeat) <= ttl
         };
         let passing = services.iter().filter(is_passing).count();
@@ -116,21 +116,14 @@ fn reply(examination: &Examination, now: WallTime) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use service_registry::service::{Metadata, Service, ServiceId, Ttl};
+    use service_registry::service::{Parts, Service, ServiceId, Ttl};
 
     use super::*;
 
     fn heard_at(seconds: u64) -> StoredService {
-        let service = Service {
-            id: ServiceId::new("a").unwrap(),
-            name: "a".into(),
-            host: "h".into(),
-            port: 1,
-            metadata: Metadata::from_json("{}").unwrap(),
-            ttl: Ttl::from_seconds(30).unwrap(),
-            tags: [].into(),
-            owner: None,
-        };
+        let parts = Parts { ttl: Ttl::from_seconds(30).unwrap(), ..Parts::new("a", "h", 1) };
+        let id = ServiceId::new("a").unwrap();
+        let service = Service { id, description: parts.into(), owner: None };
         StoredService { service, last_heartbeat: WallTime::from_unix_seconds(seconds) }
     }
 

@@ -1,12 +1,11 @@
 //! What subscribers are told: two frames, the event type and a JSON body.
 
 use serde::Serialize;
-use serde_json::{Map, Value};
 
-use crate::registry::{Entry, Event, EventKind, Sequence};
-use crate::service::{ServiceId, Ttl};
+use crate::registry::{Event, EventKind, Sequence};
+use crate::service::Ttl;
 
-use super::reply::{ServiceBody, encode};
+use super::shown::{end_with, write, write_service};
 
 /// An event, ready to be sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,35 +18,9 @@ pub struct EventFrames {
     pub sequence: Sequence,
 }
 
+/// Why a service expired, for whoever has to find out what went wrong.
 #[derive(Serialize)]
-struct Body<'a, Data> {
-    r#type: &'a str,
-    timestamp: u64,
-    data: Data,
-    #[serde(flatten)]
-    sequence: &'a Sequence,
-}
-
-/// Also the service as it is kept, so that a watcher keeps up without asking: what was received
-/// has no time to live in it, and its type not yet among its tags.
-#[derive(Serialize)]
-struct RegisterData<'a> {
-    service_id: &'a ServiceId,
-    service_info: &'a Map<String, Value>,
-    service: ServiceBody<'a>,
-}
-
-#[derive(Serialize)]
-struct DeregisterData<'a> {
-    service_id: &'a ServiceId,
-    service_info: ServiceBody<'a>,
-}
-
-/// Also why it expired, for whoever has to find out what went wrong.
-#[derive(Serialize)]
-struct ExpireData<'a> {
-    service_id: &'a ServiceId,
-    service_info: ServiceBody<'a>,
+struct Expiry {
     last_heartbeat: u64,
     ttl: Ttl,
     silent_seconds: f64,
@@ -55,39 +28,51 @@ struct ExpireData<'a> {
     paused: bool,
 }
 
+/// How long an event is without what is shown of its service.
+const FRAME_BYTES: usize = 320;
+
 /// Writes `event`.
 #[must_use]
 pub fn encode_event(event: &Event) -> EventFrames {
+    let (event_type, entry) = match &event.kind {
+        EventKind::Register { entry, .. } => ("register", entry),
+        EventKind::Deregister { entry } => ("deregister", entry),
+        EventKind::Expire { entry, .. } => ("expire", entry),
+    };
+    let mut json = Vec::with_capacity(FRAME_BYTES + 2 * entry.service.bytes());
+    json.extend_from_slice(br#"{"type":""#);
+    json.extend_from_slice(event_type.as_bytes());
+    json.extend_from_slice(br#"","timestamp":"#);
+    write(&mut json, &event.at.wall.unix_seconds());
+    json.extend_from_slice(br#","data":{"service_id":"#);
+    write(&mut json, &entry.service.id);
+    json.extend_from_slice(br#","service_info":"#);
+    let shown = entry.snapshot(event.at.listening);
     match &event.kind {
-        EventKind::Register { entry, service_info } => {
-            let (service_id, service) = (&entry.service.id, shown(event, entry));
-            write(event, "register", RegisterData { service_id, service_info, service })
+        EventKind::Register { service_info, .. } => {
+            json.extend_from_slice(service_info.as_str().as_bytes());
+            // Also the service as it is kept, so that a watcher keeps up without asking: what was
+            // received has no time to live in it, and its type not yet among its tags.
+            json.extend_from_slice(br#","service":"#);
+            write_service(&mut json, &shown);
+            json.push(b'}');
         }
-        EventKind::Deregister { entry } => {
-            let (service_id, service_info) = (&entry.service.id, shown(event, entry));
-            write(event, "deregister", DeregisterData { service_id, service_info })
+        EventKind::Deregister { .. } => {
+            write_service(&mut json, &shown);
+            json.push(b'}');
         }
-        EventKind::Expire { entry, silence } => {
-            let data = ExpireData {
-                service_id: &entry.service.id,
-                service_info: shown(event, entry),
-                last_heartbeat: entry.lease.last_heartbeat().unix_seconds(),
-                ttl: entry.service.ttl,
+        EventKind::Expire { silence, .. } => {
+            write_service(&mut json, &shown);
+            let expiry = Expiry {
+                last_heartbeat: shown.last_heartbeat.unix_seconds(),
+                ttl: entry.service.description.ttl(),
                 silent_seconds: silence.duration.as_secs_f64(),
                 restarted: silence.restarted,
                 paused: silence.paused,
             };
-            write(event, "expire", data)
+            end_with(&mut json, &expiry);
         }
     }
-}
-
-fn shown<'a>(event: &Event, entry: &'a Entry) -> ServiceBody<'a> {
-    entry.snapshot(event.at.listening).into()
-}
-
-fn write(event: &Event, event_type: &'static str, data: impl Serialize) -> EventFrames {
-    let timestamp = event.at.wall.unix_seconds();
-    let body = Body { r#type: event_type, timestamp, data, sequence: &event.sequence };
-    EventFrames { event_type, body: encode(&body), sequence: event.sequence.clone() }
+    end_with(&mut json, &event.sequence);
+    EventFrames { event_type, body: json, sequence: event.sequence.clone() }
 }

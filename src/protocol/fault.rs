@@ -194,7 +194,6 @@ impl Failure {
             Self::NoHealthyService { .. } => Code::NoHealthyService,
             Self::Refused(Refusal::NotOwner { .. }) => Code::NotOwner,
             Self::Refused(Refusal::DuplicateServiceType { .. }) => Code::DuplicateServiceType,
-            Self::Refused(Refusal::InvalidService(_)) => Code::InvalidField,
             Self::RegistrationNotStored { .. } | Self::DeregistrationNotStored { .. } => {
                 Code::StorageFailed
             }
@@ -304,11 +303,6 @@ fn refused(refusal: &Refusal, code: Code) -> Vec<u8> {
                 existing_service_id: Some(existing.as_str()),
                 ..failure(code, "duplicate_service_type")
             })
-        }
-        Refusal::InvalidService(error) => {
-            let message = format!("The service's metadata {error}.");
-            let body = failure(code, NOT_REGISTERED);
-            encode(&FailureBody { message: Some(&message), ..body })
         }
         Refusal::Exceeded(exceeded) => RequestFault::Exceeded(*exceeded).body(),
     }

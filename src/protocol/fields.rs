@@ -2,40 +2,43 @@
 //!
 //! Null counts as absent for a field that may be absent, as it does for the Python registry.
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+use crate::json;
+use crate::service::{Metadata, Tags};
 
 use super::fault::RequestFault;
 use super::object::Object;
 
 /// A JSON object whose fields are being read.
-pub(super) struct Fields<'a, O> {
+pub(super) struct Fields<'a> {
     /// What errors call the object; none for the request itself.
     name: Option<&'static str>,
-    values: &'a O,
+    values: &'a Object<'a>,
 }
 
-impl<'a, O: Object> Fields<'a, O> {
-    pub(super) const fn of_request(values: &'a O) -> Self {
+impl<'a> Fields<'a> {
+    pub(super) const fn of_request(values: &'a Object<'a>) -> Self {
         Self { name: None, values }
     }
 
-    pub(super) const fn of_object(name: &'static str, values: &'a O) -> Self {
+    pub(super) const fn of_object(name: &'static str, values: &'a Object<'a>) -> Self {
         Self { name: Some(name), values }
     }
 
     /// Refuses the object if `field` is not in it. Null is in it.
-    pub(super) fn require(&self, field: &'static str) -> Result<&'a Value, RequestFault> {
+    pub(super) fn require(&self, field: &'static str) -> Result<&'a str, RequestFault> {
         self.values.get(field).ok_or(RequestFault::MissingField { object: self.name, field })
     }
 
     /// A text that must be there and may be empty.
-    pub(super) fn text(&self, field: &'static str) -> Result<&'a str, RequestFault> {
+    pub(super) fn text(&self, field: &'static str) -> Result<Cow<'a, str>, RequestFault> {
         let value = self.require(field)?;
-        value.as_str().ok_or_else(|| self.invalid(field, "a string", value))
+        json::text(value).ok_or_else(|| self.invalid(field, "a string", value))
     }
 
     /// A text that must be there; null and the empty text count as absent.
-    pub(super) fn non_empty_text(&self, field: &'static str) -> Result<&'a str, RequestFault> {
+    pub(super) fn non_empty_text(&self, field: &'static str) -> Result<Cow<'a, str>, RequestFault> {
         self.optional_text(field)?.ok_or(RequestFault::MissingField { object: self.name, field })
     }
 
@@ -43,37 +46,39 @@ impl<'a, O: Object> Fields<'a, O> {
     pub(super) fn optional_text(
         &self,
         field: &'static str,
-    ) -> Result<Option<&'a str>, RequestFault> {
-        self.optional(field, "a string", Value::as_str)
-            .map(|text| text.filter(|text| !text.is_empty()))
+    ) -> Result<Option<Cow<'a, str>>, RequestFault> {
+        let text = self.optional(field, "a string", json::text)?;
+        Ok(text.filter(|text| !text.is_empty()))
     }
 
     /// True or false, or neither where it is absent.
     pub(super) fn flag(&self, field: &'static str) -> Result<Option<bool>, RequestFault> {
-        self.optional(field, "true or false", Value::as_bool)
+        self.optional(field, "true or false", |value| value.parse().ok())
     }
 
     /// An object; empty, where it is absent.
-    pub(super) fn object(&self, field: &'static str) -> Result<Map<String, Value>, RequestFault> {
-        let object = self.optional(field, "an object", Value::as_object)?;
-        Ok(object.cloned().unwrap_or_default())
+    pub(super) fn metadata(&self, field: &'static str) -> Result<Metadata<'a>, RequestFault> {
+        let metadata = self.optional(field, "an object", |value| Metadata::of(value).ok())?;
+        Ok(metadata.unwrap_or_default())
     }
 
     /// A list of texts; empty, where it is absent.
-    pub(super) fn texts(&self, field: &'static str) -> Result<Vec<String>, RequestFault> {
+    pub(super) fn tags(&self, field: &'static str) -> Result<Tags<'a>, RequestFault> {
         const EXPECTED: &str = "a list of strings";
 
-        let items = self.optional(field, EXPECTED, Value::as_array)?;
-        let texts = items.into_iter().flatten().map(|item| match item {
-            Value::String(text) => Ok(text.clone()),
-            other => Err(RequestFault::InvalidField {
+        let is_list = |value: &'a str| value.starts_with('[').then_some(value);
+        let Some(list) = self.optional(field, EXPECTED, is_list)? else {
+            return Ok(Tags::default());
+        };
+        Tags::of(list).map_err(|_| {
+            let other = json::items(list).find(|item| !item.starts_with('"'));
+            RequestFault::InvalidField {
                 object: self.name,
                 field,
                 expected: EXPECTED,
-                found: format!("a list with {}", describe(other)),
-            }),
-        });
-        texts.collect()
+                found: format!("a list with {}", other.map_or("nothing", describe)),
+            }
+        })
     }
 
     /// A value that may be absent.
@@ -81,10 +86,10 @@ impl<'a, O: Object> Fields<'a, O> {
         &self,
         field: &'static str,
         expected: &'static str,
-        read: impl FnOnce(&'a Value) -> Option<T>,
+        read: impl FnOnce(&'a str) -> Option<T>,
     ) -> Result<Option<T>, RequestFault> {
         match self.values.get(field) {
-            None | Some(Value::Null) => Ok(None),
+            None | Some("null") => Ok(None),
             Some(value) => {
                 read(value).map(Some).ok_or_else(|| self.invalid(field, expected, value))
             }
@@ -96,26 +101,28 @@ impl<'a, O: Object> Fields<'a, O> {
         &self,
         field: &'static str,
         expected: &'static str,
-        value: &Value,
+        value: &str,
     ) -> RequestFault {
-        let found = match value {
+        let found = match describe(value) {
             // A number can be of the right kind and out of range: then it helps to see it.
-            Value::Number(number) => number.to_string().chars().take(40).collect(),
-            other => describe(other).to_owned(),
+            NUMBER => value.chars().take(40).collect(),
+            other => other.to_owned(),
         };
         RequestFault::InvalidField { object: self.name, field, expected, found }
     }
 }
 
+const NUMBER: &str = "a number";
+
 /// What kind of JSON value this is, as a part of a sentence.
-pub(super) const fn describe(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(true) => "true",
-        Value::Bool(false) => "false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
+pub(super) fn describe(value: &str) -> &'static str {
+    match value.as_bytes().first() {
+        Some(b'n') => "null",
+        Some(b't') => "true",
+        Some(b'f') => "false",
+        Some(b'"') => "a string",
+        Some(b'[') => "an array",
+        Some(b'{') => "an object",
+        _ => NUMBER,
     }
 }

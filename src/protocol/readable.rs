@@ -3,7 +3,7 @@
 //! What is registered comes back in the list of all services. A reader that refuses one of them
 //! refuses the list, so a single service must not have what some readers refuse.
 
-use serde_json::Value;
+use crate::json;
 
 /// How many levels of objects and lists a registration can have, its own not counted. JSON
 /// readers have a limit, 128 levels for many, and what is registered stands some levels deeper in
@@ -33,30 +33,26 @@ const TOO_LONG: Unreadable = Unreadable {
     found: "one with a longer number",
 };
 
-/// Whether every reader takes `value`.
-pub(super) fn check(value: &Value) -> Result<(), Unreadable> {
-    check_below(DEPTH_MAX, value)
-}
-
-fn check_below(levels: usize, value: &Value) -> Result<(), Unreadable> {
-    let check = |inner: &Value| match levels.checked_sub(1) {
-        Some(left) => check_below(left, inner),
-        None => Err(TOO_DEEP),
-    };
-    match value {
-        Value::Array(items) => items.iter().try_for_each(check),
-        Value::Object(fields) => fields.values().try_for_each(check),
-        Value::Number(number) if number.as_str().len() > NUMBER_LENGTH_MAX => Err(TOO_LONG),
-        _ => Ok(()),
-    }
+/// Whether every reader takes the value that the compact text `json` is.
+pub(super) fn check(json: &str) -> Result<(), Unreadable> {
+    json::pieces(json).try_for_each(|(depth, piece)| {
+        let is_number = piece.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+        if depth > DEPTH_MAX {
+            Err(TOO_DEEP)
+        } else if is_number && piece.len() > NUMBER_LENGTH_MAX {
+            Err(TOO_LONG)
+        } else {
+            Ok(())
+        }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn number(digits: usize) -> Value {
-        serde_json::from_str(&format!(r#"{{"list": [0.1, 1{}]}}"#, "0".repeat(digits - 1))).unwrap()
+    fn number(digits: usize) -> String {
+        format!(r#"{{"list":[0.1,1{}]}}"#, "0".repeat(digits - 1))
     }
 
     #[test]

@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::clock::{ListeningTime, WallTime};
-use crate::registry::{Entry, Health, Sequence, Snapshot};
-use crate::service::{Metadata, ServiceId, Ttl};
+use crate::registry::{Entry, Sequence};
+use crate::service::ServiceId;
 
 use super::code::Code;
+use super::shown::{end_with, write_service, write_services};
 
 /// The ports that `info` tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -37,40 +38,6 @@ pub struct InContact {
 impl From<bool> for InContact {
     fn from(is_in_contact: bool) -> Self {
         Self { in_contact: (!is_in_contact).then_some(false) }
-    }
-}
-
-/// A service as clients are shown it.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub(super) struct ServiceBody<'a> {
-    id: &'a ServiceId,
-    name: &'a str,
-    host: &'a str,
-    port: u16,
-    metadata: &'a Metadata,
-    ttl: Ttl,
-    last_heartbeat: u64,
-    tags: &'a [Box<str>],
-    health: &'static str,
-}
-
-impl<'a> From<Snapshot<'a>> for ServiceBody<'a> {
-    fn from(snapshot: Snapshot<'a>) -> Self {
-        let service = snapshot.service;
-        Self {
-            id: &service.id,
-            name: &service.name,
-            host: &service.host,
-            port: service.port,
-            metadata: &service.metadata,
-            ttl: service.ttl,
-            last_heartbeat: snapshot.last_heartbeat.unix_seconds(),
-            tags: &service.tags,
-            health: match snapshot.health {
-                Health::Passing => "passing",
-                Health::Critical => "critical",
-            },
-        }
     }
 }
 
@@ -108,32 +75,31 @@ pub fn renewed(contact: InContact) -> Vec<u8> {
 /// The reply to `get` and `discover`.
 #[must_use]
 pub fn service(entry: &Entry, now: ListeningTime) -> Vec<u8> {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        success: bool,
-        service: ServiceBody<'a>,
-    }
-    encode(&Body { success: true, service: entry.snapshot(now).into() })
+    let mut json = begin(br#"{"success":true,"service":"#);
+    write_service(&mut json, &entry.snapshot(now));
+    json.push(b'}');
+    json
 }
 
 /// The reply to `list`.
 #[must_use]
 pub fn list<'a>(
-    entries: impl Iterator<Item = &'a Entry> + Clone,
+    entries: impl Iterator<Item = &'a Entry>,
     sequence: &Sequence,
     now: ListeningTime,
     contact: InContact,
 ) -> Vec<u8> {
     #[derive(Serialize)]
-    struct Body<'a, Services> {
-        success: bool,
-        services: Services,
+    struct Rest<'a> {
         #[serde(flatten)]
         sequence: &'a Sequence,
         #[serde(flatten)]
         contact: InContact,
     }
-    encode(&Body { success: true, services: Services { entries, now }, sequence, contact })
+    let mut json = begin(br#"{"success":true,"services":"#);
+    write_services(&mut json, entries, now);
+    end_with(&mut json, &Rest { sequence, contact });
+    json
 }
 
 /// The reply to `health`. With the `trouble` of a registry that cannot store what changes.
@@ -242,19 +208,21 @@ pub struct About<'a> {
 /// The reply to `info`.
 #[must_use]
 pub fn info<'a>(
-    about: &'a About<'a>,
-    entries: impl Iterator<Item = &'a Entry> + Clone,
+    about: &About<'_>,
+    entries: impl Iterator<Item = &'a Entry>,
     sequence: &Sequence,
     now: ListeningTime,
 ) -> Vec<u8> {
     #[derive(Serialize)]
-    struct Body<'a, Services> {
+    struct Start<'a> {
         success: bool,
         status: &'a str,
         #[serde(flatten)]
         ports: &'a Ports,
         enforce_unique_service_types: bool,
-        services: Services,
+    }
+    #[derive(Serialize)]
+    struct Rest<'a> {
         refused_connections: u64,
         #[serde(flatten)]
         counts: &'a Counts,
@@ -264,18 +232,24 @@ pub fn info<'a>(
         #[serde(skip_serializing_if = "Option::is_none")]
         cluster: Option<&'a Cluster>,
     }
-    encode(&Body {
+    let mut json = encode(&Start {
         success: true,
         status: "ok",
         ports: about.ports,
         enforce_unique_service_types: about.enforce_unique_service_types,
-        services: Services { entries, now },
+    });
+    json.pop();
+    json.extend_from_slice(br#","services":"#);
+    write_services(&mut json, entries, now);
+    let rest = Rest {
         refused_connections: about.refused_connections,
         counts: about.counts,
         sequence,
         version: env!("CARGO_PKG_VERSION"),
         cluster: about.cluster.as_ref(),
-    })
+    };
+    end_with(&mut json, &rest);
+    json
 }
 
 /// The reply to `backup`.
@@ -303,11 +277,21 @@ pub fn terminating(now: WallTime) -> Vec<u8> {
     encode(&Body { success: true, status: "terminating", timestamp: now.unix_seconds() })
 }
 
+/// How long most answers are at the most: all but lists and large metadata, so that the text need
+/// not move as it grows.
+const MOST_BYTES: usize = 512;
+
+/// Begins a body.
+pub(super) fn begin(json: &[u8]) -> Vec<u8> {
+    let mut body = Vec::with_capacity(MOST_BYTES);
+    body.extend_from_slice(json);
+    body
+}
+
 /// Writes a body. Nothing that the protocol writes can fail to be JSON; should that ever change,
 /// the client is told rather than left waiting.
 pub(super) fn encode(body: &impl Serialize) -> Vec<u8> {
-    // Room for all but lists and large metadata, so that the text need not move as it grows.
-    let mut json = Vec::with_capacity(512);
+    let mut json = begin(b"");
     match serde_json::to_writer(&mut json, body) {
         Ok(()) => json,
         Err(_) => {
@@ -324,17 +308,4 @@ fn message(message: &str) -> Vec<u8> {
         message: &'a str,
     }
     encode(&Body { success: true, message })
-}
-
-/// Writes entries as they come, without a list of them in between.
-struct Services<I> {
-    entries: I,
-    now: ListeningTime,
-}
-
-impl<'a, I: Iterator<Item = &'a Entry> + Clone> Serialize for Services<I> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let entries = self.entries.clone();
-        serializer.collect_seq(entries.map(|entry| ServiceBody::from(entry.snapshot(self.now))))
-    }
 }

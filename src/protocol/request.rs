@@ -1,18 +1,17 @@
 //! What a client asks: JSON bodies, read into types.
 
-use std::path::{Path, PathBuf};
-
-use serde_json::Value;
+use std::borrow::Cow;
+use std::path::PathBuf;
 
 use crate::access::Origin;
+use crate::json::{self, Json};
 use crate::limits::{Exceeded, Limits};
-use crate::service::{Registration, ServiceId, ServiceType, Ttl, TypePolicy};
+use crate::service::{Parts, Registration, ServiceId, Ttl, TypePolicy};
 
 use super::action::Action;
 use super::fault::RequestFault;
 use super::fields::{Fields, describe};
-use super::object::{MessageObject, Object};
-use super::private_names;
+use super::object::Object;
 use super::readable::{self, Unreadable};
 use super::request_id::RequestId;
 
@@ -179,58 +178,60 @@ pub fn read_heartbeat(body: &[u8]) -> Question<Read> {
 
 fn read_question<T>(
     body: &[u8],
-    read: impl FnOnce(Result<Action, RequestFault>, MessageObject<'_>) -> Result<T, RequestFault>,
+    read: impl FnOnce(Result<Action, RequestFault>, &Object<'_>) -> Result<T, RequestFault>,
 ) -> Question<T> {
-    let object = match read_object(body) {
-        Ok(object) => object,
-        Err(fault) => return Question::unreadable(fault),
+    let Ok(json) = Json::read(body) else {
+        return Question::unreadable(RequestFault::InvalidJson);
+    };
+    let Some(object) = Object::of(json.as_str()) else {
+        return Question::unreadable(RequestFault::NotAnObject { found: describe(json.as_str()) });
     };
     let action = read_name(&object);
     let known = action.as_ref().ok().copied();
     match RequestId::read(&object) {
-        Ok(request_id) => Question { action: known, request_id, request: read(action, object) },
+        Ok(request_id) => Question { action: known, request_id, request: read(action, &object) },
         Err(fault) => Question { action: known, request_id: None, request: Err(fault) },
     }
 }
 
-fn read_name(object: &impl Object) -> Result<Action, RequestFault> {
+fn read_name(object: &Object<'_>) -> Result<Action, RequestFault> {
+    let missing = RequestFault::MissingField { object: None, field: "action" };
     match object.get("action") {
-        Some(Value::String(name)) if !name.is_empty() => {
-            Action::named(name).ok_or_else(|| unknown_action(name, ACTIONS))
-        }
-        None | Some(Value::Null | Value::String(_)) => {
-            Err(RequestFault::MissingField { object: None, field: "action" })
-        }
-        Some(other) => Err(unknown_action(&other.to_string(), ACTIONS)),
+        None | Some("null") => Err(missing),
+        Some(value) => match json::text(value) {
+            Some(name) if name.is_empty() => Err(missing),
+            Some(name) => Action::named(&name).ok_or_else(|| unknown_action(&name, ACTIONS)),
+            None => Err(unknown_action(value, ACTIONS)),
+        },
     }
 }
 
-fn read_action(action: Action, object: MessageObject<'_>) -> Result<Request, RequestFault> {
-    let fields = Fields::of_request(&object);
+fn read_action(action: Action, object: &Object<'_>) -> Result<Request, RequestFault> {
+    let fields = Fields::of_request(object);
     match action {
         Action::Register => {
             read_registration(object).map(Box::new).map(Write::Register).map(Request::Write)
         }
         Action::Deregister => {
             let service_id = fields.non_empty_text("service_id")?;
-            let service_id = ServiceId::new(service_id)
+            let service_id = ServiceId::new(&service_id)
                 .map_err(|_| RequestFault::MissingField { object: None, field: "service_id" })?;
             Ok(Request::Write(Write::Deregister { service_id, from: Origin::default() }))
         }
         Action::Renew => {
-            let service_id = fields.non_empty_text("service_id")?.to_owned();
+            let service_id = fields.non_empty_text("service_id")?.into_owned();
             Ok(Request::Read(Read::Renew { service_id }))
         }
         Action::Get => {
-            let service_id = fields.non_empty_text("service_id")?.to_owned();
+            let service_id = fields.non_empty_text("service_id")?.into_owned();
             Ok(Request::Read(Read::Get { service_id }))
         }
         Action::List => {
-            let service_type = fields.optional_text("service_type")?.map(str::to_owned);
+            let service_type = fields.optional_text("service_type")?.map(Cow::into_owned);
             Ok(Request::Read(Read::List { service_type }))
         }
         Action::Discover => {
-            let service_type = fields.non_empty_text("service_type")?.to_owned();
+            let service_type = fields.non_empty_text("service_type")?.into_owned();
             Ok(Request::Read(Read::Discover { service_type }))
         }
         Action::Health => Ok(Request::Read(Read::Health)),
@@ -240,34 +241,23 @@ fn read_action(action: Action, object: MessageObject<'_>) -> Result<Request, Req
     }
 }
 
-fn read_renewal(object: MessageObject<'_>) -> Result<Read, RequestFault> {
-    let fields = Fields::of_request(&object);
-    match fields.optional_text("action")? {
-        None | Some("renew") => {}
-        Some(unknown) => return Err(unknown_action(unknown, HEARTBEAT_ACTIONS)),
+fn read_renewal(object: &Object<'_>) -> Result<Read, RequestFault> {
+    let fields = Fields::of_request(object);
+    if let Some(unknown) = fields.optional_text("action")?.filter(|action| action != "renew") {
+        return Err(unknown_action(&unknown, HEARTBEAT_ACTIONS));
     }
-    let service_id = fields.non_empty_text("service_id")?.to_owned();
+    let service_id = fields.non_empty_text("service_id")?.into_owned();
     Ok(Read::Renew { service_id })
-}
-
-fn read_object(body: &[u8]) -> Result<MessageObject<'_>, RequestFault> {
-    if private_names::are_in(body) {
-        return Err(RequestFault::InvalidJson);
-    }
-    serde_json::from_slice(body).map_err(|_| match serde_json::from_slice::<Value>(body) {
-        Ok(Value::Object(_)) | Err(_) => RequestFault::InvalidJson,
-        Ok(other) => RequestFault::NotAnObject { found: describe(&other) },
-    })
 }
 
 fn unknown_action(action: &str, known: &'static [Action]) -> RequestFault {
     RequestFault::UnknownAction { action: action.chars().take(100).collect(), known }
 }
 
-fn read_backup(fields: &Fields<'_, impl Object>) -> Result<Backup, RequestFault> {
+fn read_backup(fields: &Fields<'_>) -> Result<Backup, RequestFault> {
     const DESTINATION: &str = "destination";
 
-    let destination = Path::new(fields.non_empty_text(DESTINATION)?);
+    let destination = PathBuf::from(fields.non_empty_text(DESTINATION)?.into_owned());
     if !destination.is_absolute() {
         return Err(RequestFault::InvalidField {
             object: None,
@@ -277,16 +267,15 @@ fn read_backup(fields: &Fields<'_, impl Object>) -> Result<Backup, RequestFault>
         });
     }
     let force = fields.flag("force")?.unwrap_or(false);
-    Ok(Backup { destination: destination.to_owned(), force })
+    Ok(Backup { destination, force })
 }
 
-fn read_registration(mut request: MessageObject<'_>) -> Result<Registration, RequestFault> {
+fn read_registration(request: &Object<'_>) -> Result<Registration, RequestFault> {
     const SERVICE_INFO: &str = "service_info";
 
-    let received = request
-        .take(SERVICE_INFO)
-        .ok_or(RequestFault::MissingField { object: None, field: SERVICE_INFO })?;
-    if let Err(Unreadable { expected, found }) = readable::check(&received) {
+    let fields = Fields::of_request(request);
+    let received = fields.require(SERVICE_INFO)?;
+    if let Err(Unreadable { expected, found }) = readable::check(received) {
         return Err(RequestFault::InvalidField {
             object: None,
             field: SERVICE_INFO,
@@ -294,49 +283,44 @@ fn read_registration(mut request: MessageObject<'_>) -> Result<Registration, Req
             found: found.to_owned(),
         });
     }
-    let fields = Fields::of_request(&request);
-    let Value::Object(received) = received else {
-        return Err(fields.invalid(SERVICE_INFO, "an object", &received));
-    };
-    let service = Fields::of_object(SERVICE_INFO, &received);
+    let object =
+        Object::of(received).ok_or_else(|| fields.invalid(SERVICE_INFO, "an object", received))?;
+    let service = Fields::of_object(SERVICE_INFO, &object);
     for field in ["name", "host", "port"] {
         service.require(field)?;
     }
-    Ok(Registration {
-        id: service.optional_text("id")?.and_then(|id| ServiceId::new(id).ok()),
-        name: service.text("name")?.to_owned(),
-        host: service.text("host")?.to_owned(),
+    let id = service.optional_text("id")?.and_then(|id| ServiceId::new(&id).ok());
+    let parts = Parts {
+        name: service.text("name")?,
+        host: service.text("host")?,
         port: read_port(&service)?,
-        service_type: service.optional_text("type")?.and_then(|name| ServiceType::new(name).ok()),
-        metadata: service.object("metadata")?,
-        tags: service.texts("tags")?,
+        service_type: service.optional_text("type")?,
+        metadata: service.metadata("metadata")?,
+        tags: service.tags("tags")?,
         ttl: read_ttl(&fields)?,
-        policy: read_policy(&service)?,
-        from: Origin::default(),
-        received,
-    })
+    };
+    let policy = read_policy(&service)?;
+    Ok(Registration { policy, ..Registration::new(id, parts, Json::of_part(received)) })
 }
 
-fn read_port(service: &Fields<'_, impl Object>) -> Result<u16, RequestFault> {
+fn read_port(service: &Fields<'_>) -> Result<u16, RequestFault> {
     let port = service.require("port")?;
-    port.as_u64()
-        .and_then(|port| u16::try_from(port).ok())
-        .ok_or_else(|| service.invalid("port", "a whole number from 0 to 65535", port))
+    port.parse().map_err(|_| service.invalid("port", "a whole number from 0 to 65535", port))
 }
 
-fn read_ttl(request: &Fields<'_, impl Object>) -> Result<Ttl, RequestFault> {
+fn read_ttl(request: &Fields<'_>) -> Result<Ttl, RequestFault> {
     const EXPECTED: &str = "a whole number of seconds from 1 to 4294967295";
 
-    let read = |value: &Value| Ttl::from_seconds(whole_seconds(value)?).ok();
+    let read = |value: &str| Ttl::from_seconds(whole_seconds(value)?).ok();
     Ok(request.optional("ttl", EXPECTED, read)?.unwrap_or(Ttl::DEFAULT))
 }
 
 /// Python programs write 30 seconds as `30` or as `30.0`, and mean the same.
-fn whole_seconds(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| value.to_string().strip_suffix(".0")?.parse().ok())
+fn whole_seconds(value: &str) -> Option<u64> {
+    value.strip_suffix(".0").unwrap_or(value).parse().ok()
 }
 
-fn read_policy(service: &Fields<'_, impl Object>) -> Result<TypePolicy, RequestFault> {
+fn read_policy(service: &Fields<'_>) -> Result<TypePolicy, RequestFault> {
     let singleton = service.flag("singleton")?;
     let allow_duplicates = service.flag("allow_duplicate_service_type")?;
     match (singleton, allow_duplicates) {
@@ -350,7 +334,7 @@ fn read_policy(service: &Fields<'_, impl Object>) -> Result<TypePolicy, RequestF
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::super::readable::DEPTH_MAX;
     use super::*;
@@ -375,9 +359,10 @@ mod tests {
         .unwrap();
 
         assert_eq!(registration.id, None);
-        assert_eq!(registration.service_type, None);
-        assert!(registration.metadata.is_empty() && registration.tags.is_empty());
-        assert_eq!(registration.ttl, Ttl::DEFAULT);
+        assert_eq!(registration.description.service_type(), None);
+        let description = &registration.description;
+        assert_eq!((description.metadata(), description.tags()), ("{}", "[]"));
+        assert_eq!(description.ttl(), Ttl::DEFAULT);
         assert_eq!(registration.policy, TypePolicy::Unspecified);
     }
 
@@ -387,9 +372,10 @@ mod tests {
 
         let registration = registration(info, json!(1)).unwrap();
 
-        assert_eq!((registration.name.as_str(), registration.host.as_str()), ("", ""));
-        assert_eq!((registration.id, registration.service_type), (None, None));
-        assert_eq!(registration.tags, [""]);
+        let description = registration.description;
+        assert_eq!((description.name(), description.host()), ("".into(), "".into()));
+        assert_eq!((registration.id, description.service_type()), (None, None));
+        assert_eq!(description.tags(), r#"[""]"#);
     }
 
     #[test]
@@ -419,7 +405,9 @@ mod tests {
 
     #[test]
     fn a_ttl_is_whole_seconds_however_they_are_written() {
-        let ttl = |ttl| Ok(registration(json!({"name": "n", "host": "h", "port": 1}), ttl)?.ttl);
+        let ttl = |ttl| {
+            Ok(registration(json!({"name": "n", "host": "h", "port": 1}), ttl)?.description.ttl())
+        };
 
         for same in [json!(45), json!(45.0)] {
             assert_eq!(ttl(same), Ok(Ttl::from_seconds(45).unwrap()));

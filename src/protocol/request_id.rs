@@ -4,8 +4,6 @@
 //! only count on the order of the replies, and a late reply is taken for the next. A client of
 //! this registry can send a `request_id`, which comes back in the reply.
 
-use serde_json::Value;
-
 use super::fault::RequestFault;
 use super::fields::Fields;
 use super::object::Object;
@@ -21,17 +19,14 @@ pub const REQUEST_ID: &str = "request_id";
 pub struct RequestId(Box<str>);
 
 impl RequestId {
-    pub(super) fn read(request: &impl Object) -> Result<Option<Self>, RequestFault> {
+    pub(super) fn read(request: &Object<'_>) -> Result<Option<Self>, RequestFault> {
         const EXPECTED: &str = "a string or a whole number of at most 64 bytes";
 
-        let read = |value: &Value| {
-            let json = match value {
-                Value::String(_) => value.to_string(),
-                Value::Number(number) if number.is_i64() || number.is_u64() => number.to_string(),
-                _ => return None,
-            };
-            (json.len() <= LENGTH_MAX).then(|| Self(json.into()))
+        let is_id = |json: &str| {
+            let is_whole = json.parse::<i64>().is_ok() || json.parse::<u64>().is_ok();
+            json.len() <= LENGTH_MAX && (json.starts_with('"') || is_whole)
         };
+        let read = |json: &str| is_id(json).then(|| Self(json.into()));
         Fields::of_request(request).optional(REQUEST_ID, EXPECTED, read)
     }
 
@@ -46,12 +41,13 @@ impl RequestId {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Map, json};
+    use serde_json::{Value, json};
 
     use super::*;
 
     fn read(id: Value) -> Result<Option<RequestId>, RequestFault> {
-        RequestId::read(&Map::from_iter([(REQUEST_ID.to_owned(), id)]))
+        let request = json!({REQUEST_ID: id}).to_string();
+        RequestId::read(&Object::of(&request).unwrap())
     }
 
     #[test]

@@ -141,11 +141,10 @@ impl Registry {
 mod tests {
     use std::time::Duration;
 
-    use serde_json::Map;
-
     use super::*;
+    use crate::json::Json;
     use crate::registry::{Epoch, EventKind, Health, Plan};
-    use crate::service::{Metadata, ServiceId, Ttl};
+    use crate::service::{Parts, ServiceId, Ttl};
 
     const OTHER: Home = Home::elsewhere(0);
 
@@ -158,17 +157,10 @@ mod tests {
     }
 
     fn registered(id: &str) -> Fact {
-        let service = Service {
-            id: ServiceId::new(id).unwrap(),
-            name: "name".into(),
-            host: "host".into(),
-            port: 1,
-            metadata: Metadata::from_object(&Map::new()).unwrap(),
-            ttl: Ttl::from_seconds(10).unwrap(),
-            tags: Box::default(),
-            owner: None,
-        };
-        Fact::Registered { service, service_info: Map::new() }
+        let parts = Parts { ttl: Ttl::from_seconds(10).unwrap(), ..Parts::new("name", "host", 1) };
+        let id = ServiceId::new(id).unwrap();
+        let service = Service { id, description: parts.into(), owner: None };
+        Fact::Registered { service, service_info: Json::empty_object() }
     }
 
     /// A registry that has accepted one service of another one's.

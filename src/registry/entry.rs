@@ -1,8 +1,13 @@
 //! One registered service with its lease and its place in the order of registration.
 
+use std::borrow::Borrow;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
 use crate::clock::{ListeningTime, Now, WallTime};
 use crate::service::Service;
 
+use super::expiry::Ticket;
 use super::home::{Home, Horizon};
 use super::lease::{Health, Lease};
 use super::roster::Position;
@@ -16,7 +21,13 @@ pub struct Entry {
     pub lease: Lease,
     /// Its place in the order of registration, which outlives re-registrations.
     pub(super) position: Position,
+    /// Where it stands in the queue of those to look at.
+    pub(super) ticket: Ticket,
 }
+
+/// An entry that is found by its id, and is the same as any other of that id.
+#[derive(Debug)]
+pub(super) struct ById(pub(super) Arc<Entry>);
 
 /// What a client is shown of an entry at one moment.
 #[derive(Debug, Clone, Copy)]
@@ -31,8 +42,8 @@ pub struct Snapshot<'a> {
 
 impl Entry {
     pub(super) fn new(service: Service, position: Position, now: Now) -> Self {
-        let lease = Lease::new(service.ttl, now);
-        Self { service, lease, position }
+        let lease = Lease::new(service.description.ttl(), now);
+        Self { service, lease, position, ticket: Ticket::default() }
     }
 
     pub(super) fn restored(
@@ -41,8 +52,8 @@ impl Entry {
         position: Position,
         now: Now,
     ) -> Self {
-        let lease = Lease::restored(service.ttl, last_heartbeat, now);
-        Self { service, lease, position }
+        let lease = Lease::restored(service.description.ttl(), last_heartbeat, now);
+        Self { service, lease, position, ticket: Ticket::default() }
     }
 
     /// The same, of a service that `home` watches over.
@@ -60,3 +71,24 @@ impl Entry {
         }
     }
 }
+
+impl Borrow<str> for ById {
+    fn borrow(&self) -> &str {
+        self.0.service.id.as_str()
+    }
+}
+
+impl Hash for ById {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let id: &str = self.borrow();
+        id.hash(state);
+    }
+}
+
+impl PartialEq for ById {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.service.id == other.0.service.id
+    }
+}
+
+impl Eq for ById {}

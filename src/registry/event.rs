@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use crate::clock::Now;
+use crate::json::Json;
 use crate::service::{Service, ServiceId, TypePolicy};
 
 use super::entry::Entry;
@@ -21,7 +21,7 @@ pub enum Change {
         /// The new entry.
         entry: Arc<Entry>,
         /// What the client sent, with the id.
-        service_info: Map<String, Value>,
+        service_info: Json,
     },
     /// Its client took it out.
     Deregistered {
@@ -56,14 +56,14 @@ pub enum Change {
 
 /// A change that another registry stored, as far as it must be told: what it did to a service that
 /// all of them know.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
     /// It registered, or registered again.
     Registered {
         /// The service.
         service: Service,
         /// What the client sent, with the id.
-        service_info: Map<String, Value>,
+        service_info: Json,
     },
     /// Its client took it out.
     Deregistered {
@@ -157,7 +157,7 @@ pub enum EventKind {
         /// The service.
         entry: Arc<Entry>,
         /// What its client sent, with the id.
-        service_info: Map<String, Value>,
+        service_info: Json,
     },
     /// A service was taken out by its client.
     Deregister {

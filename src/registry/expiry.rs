@@ -4,8 +4,9 @@
 //! it was last looked at. Heartbeats do not touch the queue: a lease that turns out to have been
 //! renewed is put back under its new time, once per ttl at the most.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock::ListeningTime;
 
@@ -16,7 +17,20 @@ use super::roster::Position;
 #[derive(Debug, Default)]
 pub(super) struct Expiry {
     queue: BTreeMap<(ListeningTime, Position), Arc<Entry>>,
-    times: HashMap<Position, ListeningTime>,
+}
+
+/// Under which time an entry stands in the queue. Only the queue looks at it, or changes it.
+#[derive(Debug, Default)]
+pub(super) struct Ticket(AtomicU64);
+
+impl Ticket {
+    fn time(&self) -> ListeningTime {
+        ListeningTime::from_milliseconds(self.0.load(Ordering::Relaxed))
+    }
+
+    fn set(&self, time: ListeningTime) {
+        self.0.store(time.milliseconds(), Ordering::Relaxed);
+    }
 }
 
 /// What one look at the queue found.
@@ -29,20 +43,18 @@ pub(super) struct Due {
 }
 
 impl Expiry {
-    /// Puts `entry` in the queue, in the place of the one at the same position.
+    /// Puts `entry` in the queue, where it may be already under another time. No other entry of
+    /// its position may be there.
     pub(super) fn put(&mut self, entry: Arc<Entry>) {
-        let position = entry.position;
-        self.remove(position);
+        self.remove(&entry);
         let time = entry.lease.over_after();
-        self.times.insert(position, time);
-        self.queue.insert((time, position), entry);
+        entry.ticket.set(time);
+        self.queue.insert((time, entry.position), entry);
     }
 
-    /// Takes the entry at `position` out.
-    pub(super) fn remove(&mut self, position: Position) {
-        if let Some(time) = self.times.remove(&position) {
-            self.queue.remove(&(time, position));
-        }
+    /// Takes `entry` out, where it is there.
+    pub(super) fn remove(&mut self, entry: &Entry) {
+        self.queue.remove(&(entry.ticket.time(), entry.position));
     }
 
     /// Looks at no more than `limit` of the entries whose time has come. Those that are over stay
@@ -73,11 +85,9 @@ impl Expiry {
 mod tests {
     use std::time::Duration;
 
-    use serde_json::Map;
-
     use super::*;
     use crate::clock::{Now, WallTime};
-    use crate::service::{Metadata, Service, ServiceId, Ttl};
+    use crate::service::{Parts, Service, ServiceId, Ttl};
 
     fn at(seconds: u64) -> Now {
         Now {
@@ -88,16 +98,9 @@ mod tests {
     }
 
     fn entry(position: Position, ttl: u64) -> Arc<Entry> {
-        let service = Service {
-            id: ServiceId::new(&format!("{position:?}")).unwrap(),
-            name: "name".into(),
-            host: "host".into(),
-            port: 1,
-            metadata: Metadata::from_object(&Map::new()).unwrap(),
-            ttl: Ttl::from_seconds(ttl).unwrap(),
-            tags: Box::default(),
-            owner: None,
-        };
+        let parts = Parts { ttl: Ttl::from_seconds(ttl).unwrap(), ..Parts::new("name", "host", 1) };
+        let id = ServiceId::new(&format!("{position:?}")).unwrap();
+        let service = Service { id, description: parts.into(), owner: None };
         Arc::new(Entry::new(service, position, at(0)))
     }
 
@@ -112,7 +115,7 @@ mod tests {
         let over = expiry.due(at(21).listening, 10).over;
         assert_eq!(over.iter().map(|entry| entry.position).collect::<Vec<_>>(), [second, first]);
 
-        expiry.remove(second);
+        expiry.remove(&over[0]);
         assert_eq!(expiry.due(at(21).listening, 10).over.len(), 1);
     }
 
@@ -144,13 +147,17 @@ mod tests {
     }
 
     #[test]
-    fn registering_again_and_again_keeps_one_place_in_the_queue() {
+    fn an_entry_that_is_put_again_and_again_keeps_one_place_in_the_queue() {
         let mut expiry = Expiry::default();
+        let entry = entry(Position::FIRST, 10);
 
-        for ttl in 1..100 {
-            expiry.put(entry(Position::FIRST, ttl));
+        for seconds in 1..100 {
+            entry.lease.renew(at(seconds));
+            expiry.put(Arc::clone(&entry));
         }
 
-        assert_eq!((expiry.queue.len(), expiry.times.len()), (1, 1));
+        assert_eq!(expiry.queue.len(), 1);
+        expiry.remove(&entry);
+        assert!(expiry.queue.is_empty());
     }
 }

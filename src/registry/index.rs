@@ -1,17 +1,17 @@
 //! The services by id, by type and in order, each found in constant time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::service::ServiceId;
 
-use super::entry::Entry;
+use super::entry::{ById, Entry};
 use super::roster::{Position, Roster};
 
 /// All entries of a registry.
 #[derive(Debug)]
 pub(super) struct Index {
-    by_id: HashMap<ServiceId, Arc<Entry>>,
+    by_id: HashSet<ById>,
     by_type: HashMap<Box<str>, Roster<Arc<Entry>>>,
     all: Roster<Arc<Entry>>,
     next_position: Position,
@@ -20,7 +20,7 @@ pub(super) struct Index {
 impl Default for Index {
     fn default() -> Self {
         Self {
-            by_id: HashMap::new(),
+            by_id: HashSet::new(),
             by_type: HashMap::new(),
             all: Roster::default(),
             next_position: Position::FIRST,
@@ -30,7 +30,7 @@ impl Default for Index {
 
 impl Index {
     pub(super) fn get(&self, id: &str) -> Option<&Arc<Entry>> {
-        self.by_id.get(id)
+        self.by_id.get(id).map(|ById(entry)| entry)
     }
 
     /// The entry at this position, where there still is one.
@@ -53,28 +53,31 @@ impl Index {
 
     /// Puts `entry` in the place of the one with its id, or at its position.
     pub(super) fn put(&mut self, entry: Arc<Entry>) {
-        match self.by_id.get(&entry.service.id) {
+        match self.get(entry.service.id.as_str()) {
             Some(known) if known.position == entry.position => {
                 let known = Arc::clone(known);
-                let left = known.service.types().filter(|name| !has_type(&entry, name));
-                left.for_each(|name| self.leave(name, &known));
+                for name in known.service.types() {
+                    if !entry.service.types().any(|other| other == name) {
+                        self.leave(&name, &known);
+                    }
+                }
             }
             Some(_) => self.remove(&entry.service.id),
             None => {}
         }
         self.next_position = self.next_position.max(entry.position.next());
         for name in entry.service.types() {
-            self.join(name, &entry);
+            self.join(&name, &entry);
         }
         self.all.put(entry.position, Arc::clone(&entry));
-        self.by_id.insert(entry.service.id.clone(), entry);
+        self.by_id.replace(ById(entry));
     }
 
     pub(super) fn remove(&mut self, id: &ServiceId) {
-        let Some(entry) = self.by_id.remove(id) else { return };
+        let Some(ById(entry)) = self.by_id.take(id.as_str()) else { return };
         self.all.remove(entry.position);
         for name in entry.service.types() {
-            self.leave(name, &entry);
+            self.leave(&name, &entry);
         }
     }
 
@@ -94,8 +97,4 @@ impl Index {
             }
         }
     }
-}
-
-fn has_type(entry: &Entry, name: &str) -> bool {
-    entry.service.types().any(|other| other == name)
 }

@@ -13,13 +13,12 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::access::Origin;
 use crate::clock::{ListeningTime, Now};
 use crate::limits::{Exceeded, Limit};
-use crate::service::{InvalidValue, Registration, Service, ServiceId, ServiceType, TypePolicy};
+use crate::service::{Registration, Service, ServiceId, ServiceType, TypePolicy};
 
 use super::Registry;
 use super::entry::Entry;
@@ -59,8 +58,6 @@ pub enum Refusal {
         /// The service that has it.
         existing: ServiceId,
     },
-    /// The service cannot be kept as it was described.
-    InvalidService(InvalidValue),
     /// There is no room for it.
     Exceeded(Exceeded),
 }
@@ -138,22 +135,19 @@ impl Plan {
         let id = registration
             .id
             .clone()
-            .unwrap_or_else(|| ServiceId::generate(&registration.name, unique));
-        let service = match registration.service(id.clone()) {
-            Ok(service) => service,
-            Err(error) => return refused(Vec::new(), Refusal::InvalidService(error)),
-        };
+            .unwrap_or_else(|| ServiceId::generate(&registration.description.name(), unique));
+        let (from, said) = (registration.from, registration.policy);
+        let (service, service_info) = registration.into_service(id.clone());
 
         let known = self.find(registry, id.as_str());
-        let owner =
-            known.as_ref().and_then(|known| self.owner_against(registry, known, registration.from));
+        let owner = known.as_ref().and_then(|known| self.owner_against(registry, known, from));
         if let Some(owner) = owner {
             return refused(Vec::new(), Refusal::NotOwner { owner });
         }
 
         let mut changes = Vec::new();
-        let policy = self.policy(registry, &id, registration.policy);
-        if let Some(service_type) = type_to_be_unique(registry, policy, &registration) {
+        let policy = self.policy(registry, &id, said);
+        if let Some(service_type) = type_to_be_unique(registry, policy, &service) {
             let holder = self.make_room(registry, &id, &service_type, &mut changes);
             if let Some(existing) = holder {
                 return refused(changes, Refusal::DuplicateServiceType { service_type, existing });
@@ -174,10 +168,8 @@ impl Plan {
         };
         let entry = registry.new_entry(service, position, Home::HERE, self.now);
         self.remember(&entry);
-        let mut service_info = registration.received;
-        service_info.insert("id".to_owned(), Value::String(id.as_str().to_owned()));
         changes.push(Change::Registered { entry, service_info });
-        self.note_policy(registry, id.clone(), registration.policy, &mut changes);
+        self.note_policy(registry, id.clone(), said, &mut changes);
         Planned { changes, outcome: Outcome::Registered(id) }
     }
 
@@ -292,7 +284,11 @@ impl Plan {
 
     fn remember(&mut self, entry: &Arc<Entry>) {
         for name in entry.service.types() {
-            self.by_type.entry(name.into()).or_default().push(Arc::clone(entry));
+            let holders = self.by_type.entry(name.into()).or_default();
+            // A tag can be there twice.
+            if !holders.last().is_some_and(|last| Arc::ptr_eq(last, entry)) {
+                holders.push(Arc::clone(entry));
+            }
         }
         self.entries.insert(entry.service.id.clone(), Some(Arc::clone(entry)));
     }
@@ -333,7 +329,7 @@ const fn refused(changes: Vec<Change>, refusal: Refusal) -> Planned {
 fn type_to_be_unique(
     registry: &Registry,
     policy: TypePolicy,
-    registration: &Registration,
+    service: &Service,
 ) -> Option<ServiceType> {
     let unique = match policy {
         TypePolicy::AllowDuplicates => false,
@@ -342,5 +338,6 @@ fn type_to_be_unique(
             registry.enforce_unique_service_types
         }
     };
-    if unique { registration.unique_type() } else { None }
+    // Its tags do not count here, although other services are found by theirs.
+    if unique { service.description.service_type() } else { None }
 }

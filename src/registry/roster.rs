@@ -38,7 +38,8 @@ struct Place<T> {
 
 impl<T> Default for Roster<T> {
     fn default() -> Self {
-        Self { places: VecDeque::new(), occupied: 0 }
+        // Most types have one service, and there are as many types.
+        Self { places: VecDeque::with_capacity(1), occupied: 0 }
     }
 }
 

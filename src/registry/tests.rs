@@ -1,17 +1,21 @@
 //! The rules, told as stories: a registry, a clock that is moved by hand, and what comes back.
 
+use std::borrow::Cow;
 use std::sync::Weak;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
 use crate::access::{Origin, Ownership};
 use crate::backend::{Record, StoredService};
 use crate::clock::ListeningTime;
+use crate::json::Json;
 use crate::limits::{Exceeded, Limit};
-use crate::service::{Registration, ServiceId, ServiceType, Ttl, TypePolicy};
+use crate::service::{
+    Metadata, Parts, Registration, ServiceId, ServiceType, Tags, Ttl, TypePolicy,
+};
 
 /// A registry with a clock of its own.
 struct Lab {
@@ -124,19 +128,16 @@ fn ids(registry: &Registry, service_type: Option<&str>) -> Vec<String> {
 }
 
 fn service(id: &str, service_type: &str) -> Registration {
-    Registration {
-        id: Some(service_id(id)),
-        name: id.to_owned(),
-        host: "127.0.0.1".to_owned(),
-        port: 6110,
-        service_type: ServiceType::new(service_type).ok(),
-        metadata: Map::new(),
-        tags: Vec::new(),
-        ttl: Ttl::DEFAULT,
-        policy: TypePolicy::Unspecified,
-        from: Origin::default(),
-        received: Map::new(),
-    }
+    described(id, parts(id, service_type))
+}
+
+fn parts<'a>(id: &'a str, service_type: &'a str) -> Parts<'a> {
+    let service_type = Some(service_type).filter(|name| !name.is_empty()).map(Cow::from);
+    Parts { service_type, ..Parts::new(id, "127.0.0.1", 6110) }
+}
+
+fn described(id: &str, parts: Parts<'_>) -> Registration {
+    Registration::new(Some(service_id(id)), parts, Json::empty_object())
 }
 
 fn with_policy(policy: TypePolicy, registration: Registration) -> Registration {
@@ -158,7 +159,7 @@ fn duplicate(service_type: &str, existing: &str) -> Outcome {
 fn a_service_is_found_by_id_type_and_tag_until_it_deregisters() {
     let mut lab = Lab::new();
 
-    lab.register(Registration { tags: vec!["lab".to_owned()], ..service("a", "A") });
+    lab.register(described("a", Parts { tags: Tags::from_texts(["lab"]), ..parts("a", "A") }));
     assert_eq!(lab.ids(), ["a"]);
     assert_eq!(lab.discovered("A"), Some("a".to_owned()));
     assert_eq!(ids(&lab.registry, Some("lab")), ["a"]);
@@ -179,33 +180,39 @@ fn registering_again_replaces_the_entry_in_its_place_and_is_told_again() {
         lab.register(service(id, id));
     }
 
-    lab.register(Registration { port: 9, ..service("b", "other") });
+    lab.register(described("b", Parts { port: 9, ..parts("b", "other") }));
 
     assert_eq!(lab.ids(), ["a", "b", "c"]);
-    assert_eq!(lab.registry.get("b").unwrap().service.port, 9);
+    assert_eq!(lab.registry.get("b").unwrap().service.description.port(), 9);
     assert_eq!(lab.discovered("b"), None);
     assert_eq!(lab.discovered("other"), Some("b".to_owned()));
     assert_eq!(lab.told().last().unwrap(), "register b");
 }
 
 #[test]
+fn registering_again_and_again_keeps_one_place_among_those_that_may_expire() {
+    let mut lab = Lab::new();
+
+    for seconds in 1..100 {
+        let ttl = Ttl::from_seconds(seconds).unwrap();
+        lab.register(described("a", Parts { ttl, ..Parts::new("a", "127.0.0.1", 1) }));
+    }
+
+    let end = lab.elapse(1_000).now().listening;
+    assert_eq!(lock(&lab.registry.expiry).due(end, 1_000).over.len(), 1);
+}
+
+#[test]
 fn the_event_has_what_the_client_sent_and_its_id() {
     let mut lab = Lab::new();
-    let Value::Object(received) = json!({"name": "My Device", "color": "red"}) else { panic!() };
+    let received = Json::from(&json!({"name": "My Device", "color": "red"}));
 
-    lab.register(Registration {
-        id: None,
-        name: "My Device".to_owned(),
-        received,
-        ..service("x", "A")
-    });
+    lab.register(Registration::new(None, Parts::new("My Device", "127.0.0.1", 1), received));
 
     let EventKind::Register { entry, service_info } = &lab.events[0].kind else { panic!() };
     assert_eq!(entry.service.id.as_str(), format!("my-device-{}", Uuid::nil()));
-    assert_eq!(
-        Value::Object(service_info.clone()),
-        json!({"name": "My Device", "color": "red", "id": entry.service.id.as_str()})
-    );
+    let expected = json!({"name": "My Device", "color": "red", "id": entry.service.id.as_str()});
+    assert_eq!(service_info, &Json::from(&expected));
 }
 
 #[test]
@@ -266,9 +273,9 @@ fn one_living_service_per_type_unless_duplicates_are_allowed() {
 
     assert_eq!(lab.register(service("two", "U")), duplicate("U", "one"));
     assert_eq!(lab.register(service("one", "U")), registered("one"));
-    let in_metadata = Map::from_iter([("type".to_owned(), "U".into())]);
-    let only_in_metadata = Registration { metadata: in_metadata, ..service("three", "") };
-    assert_eq!(lab.register(only_in_metadata), duplicate("U", "one"));
+    let metadata = Metadata::from_json(r#"{"type": "U"}"#).unwrap();
+    let only_in_metadata = Parts { metadata, ..Parts::new("three", "127.0.0.1", 1) };
+    assert_eq!(lab.register(described("three", only_in_metadata)), duplicate("U", "one"));
     let allowed = with_policy(TypePolicy::AllowDuplicates, service("four", "U"));
     assert_eq!(lab.register(allowed), registered("four"));
     assert_eq!(lab.register(service("five", "")), registered("five"));
@@ -380,7 +387,7 @@ fn where_all_services_are_there_the_oldest_policies_make_room_all_the_same() {
     let now = lab.now();
     for number in 0..POLICIES_MAX {
         let id = service_id(&format!("s{number}"));
-        let restored = service(id.as_str(), "").service(id.clone()).unwrap();
+        let restored = service(id.as_str(), "").into_service(id.clone()).0;
         lab.registry.restore(restored, now.wall, now);
         lab.registry.restore_policy(id, TypePolicy::Singleton);
     }
@@ -471,7 +478,8 @@ fn an_expiry_says_for_how_long_and_whether_the_registry_stood_still_meanwhile() 
     lab.pause();
     lab.elapse(5);
     lab.register(service("after", "A"));
-    lab.register(Registration { ttl: Ttl::from_seconds(60).unwrap(), ..service("during", "B") });
+    let ttl = Ttl::from_seconds(60).unwrap();
+    lab.register(described("during", Parts { ttl, ..parts("during", "B") }));
     lab.elapse(31).pause();
     lab.clean_up();
     lab.elapse(30).clean_up();
@@ -592,7 +600,7 @@ fn restored_services_are_not_in_the_way_while_their_life_is_unproven() {
     let mut lab = Lab::new();
     let long_ago = WallTime::from_unix_seconds(1_000);
     for id in ["a", "b"] {
-        let restored = service(id, id).service(service_id(id)).unwrap();
+        let restored = service(id, id).into_service(service_id(id)).0;
         let now = lab.now();
         lab.registry.restore(restored, long_ago, now);
     }
@@ -625,8 +633,8 @@ fn replaying_what_was_stored_gives_the_same_registry() {
                 plan.save_heartbeats(&lab.registry, 100).0
             }
             _ => {
-                let registration = Registration { port: 1, ..service(&id, "T") };
-                plan.register(&lab.registry, registration, Uuid::nil()).changes
+                let again = described(&id, Parts { port: 1, ..parts(&id, "T") });
+                plan.register(&lab.registry, again, Uuid::nil()).changes
             }
         };
         for change in &changes {

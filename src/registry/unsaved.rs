@@ -69,13 +69,13 @@ impl Unsaved {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Map;
     use uuid::Uuid;
 
     use crate::access::Origin;
     use crate::clock::{ListeningTime, Now, WallTime};
+    use crate::json::Json;
     use crate::registry::{Change, Epoch, Plan, Registry};
-    use crate::service::{Registration, ServiceId, Ttl, TypePolicy};
+    use crate::service::{Parts, Registration, ServiceId};
 
     const NOW: Now = Now {
         wall: WallTime::from_unix_seconds(1_000),
@@ -88,19 +88,8 @@ mod tests {
     }
 
     fn register(registry: &mut Registry, id: &ServiceId) {
-        let registration = Registration {
-            id: Some(id.clone()),
-            name: "name".to_owned(),
-            host: "host".to_owned(),
-            port: 1,
-            service_type: None,
-            metadata: Map::new(),
-            tags: Vec::new(),
-            ttl: Ttl::DEFAULT,
-            policy: TypePolicy::Unspecified,
-            from: Origin::default(),
-            received: Map::new(),
-        };
+        let parts = Parts::new("name", "host", 1);
+        let registration = Registration::new(Some(id.clone()), parts, Json::empty_object());
         let planned = Plan::new(registry, NOW).register(registry, registration, Uuid::nil());
         apply(registry, planned.changes);
     }

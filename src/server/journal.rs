@@ -3,6 +3,7 @@
 //! Ids and hosts come from clients. They are logged with their quotes and escapes, so that none
 //! can break a line or forge one.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -20,9 +21,9 @@ pub(super) fn log(event: &Event, asker: Option<&Asker>) {
         EventKind::Register { entry, .. } => log::info!(
             "registered {:?} at {:?}, port {}, ttl {} s{}",
             entry.service.id.as_str(),
-            entry.service.host,
-            entry.service.port,
-            entry.service.ttl.seconds(),
+            entry.service.description.host(),
+            entry.service.description.port(),
+            entry.service.description.ttl().seconds(),
             by(asker),
         ),
         EventKind::Deregister { entry } => {
@@ -31,9 +32,9 @@ pub(super) fn log(event: &Event, asker: Option<&Asker>) {
         EventKind::Expire { entry, silence } => log::info!(
             "expired {:?} of host {:?}: not heard for {:.1} s, its ttl is {} s{}{}",
             entry.service.id.as_str(),
-            entry.service.host,
+            entry.service.description.host(),
             silence.duration.as_secs_f64(),
-            entry.service.ttl.seconds(),
+            entry.service.description.ttl().seconds(),
             if silence.restarted { "; not heard since the registry started" } else { "" },
             if silence.paused { "; the registry itself stood still meanwhile" } else { "" },
         ),
@@ -53,13 +54,13 @@ pub(super) fn log_silent_hosts(sweep: &[Event]) {
 }
 
 fn silent_hosts(sweep: &[Event]) -> Vec<String> {
-    let mut hosts: BTreeMap<&str, Vec<ListeningTime>> = BTreeMap::new();
+    let mut hosts: BTreeMap<Cow<'_, str>, Vec<ListeningTime>> = BTreeMap::new();
     for event in sweep {
         // Who was not heard since the registry started may have died at any time before.
         if let EventKind::Expire { entry, silence } = &event.kind
             && !silence.restarted
         {
-            hosts.entry(&entry.service.host).or_default().push(silence.since);
+            hosts.entry(entry.service.description.host()).or_default().push(silence.since);
         }
     }
     hosts.retain(|_, last_heard| last_heard.len() >= HOST_SILENT_FROM);
@@ -82,14 +83,13 @@ fn whole_seconds(duration: Duration) -> u128 {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Map;
     use uuid::Uuid;
 
     use super::*;
-    use crate::access::Origin;
     use crate::clock::{Now, WallTime};
+    use crate::json::Json;
     use crate::registry::{Change, Epoch, Plan, Registry};
-    use crate::service::{Registration, ServiceId, Ttl, TypePolicy};
+    use crate::service::{Parts, Registration, ServiceId};
 
     fn at(milliseconds: u64) -> Now {
         Now {
@@ -100,19 +100,8 @@ mod tests {
     }
 
     fn service(id: &str, host: &str) -> Registration {
-        Registration {
-            id: Some(ServiceId::new(id).unwrap()),
-            name: id.to_owned(),
-            host: host.to_owned(),
-            port: 6110,
-            service_type: None,
-            metadata: Map::new(),
-            tags: Vec::new(),
-            ttl: Ttl::DEFAULT,
-            policy: TypePolicy::Unspecified,
-            from: Origin::default(),
-            received: Map::new(),
-        }
+        let id = ServiceId::new(id).unwrap();
+        Registration::new(Some(id), Parts::new("name", host, 6110), Json::empty_object())
     }
 
     fn apply(registry: &mut Registry, changes: Vec<Change>, now: Now) -> Vec<Event> {
@@ -163,7 +152,7 @@ mod tests {
         let mut registry = Registry::new(Epoch::new("epoch"), true);
         for number in 0..5 {
             let id = ServiceId::new(&format!("s{number}")).unwrap();
-            let restored = service(id.as_str(), "X").service(id).unwrap();
+            let restored = service(id.as_str(), "X").into_service(id).0;
             registry.restore(restored, WallTime::from_unix_seconds(0), at(0));
         }
         let (changes, _) = Plan::new(&registry, at(60_000)).expire(&registry, 10);

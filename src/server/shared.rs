@@ -71,24 +71,18 @@ impl SharedRegistry {
 mod tests {
     use super::*;
     use crate::clock::{Now, WallTime};
+    use crate::json::Json;
     use crate::registry::{Epoch, Fact, Home};
-    use crate::service::{Metadata, Service, ServiceId, Ttl};
+    use crate::service::{Parts, Service, ServiceId};
 
     const NOW: Now =
         Now { wall: WallTime::from_unix_seconds(1), listening: ListeningTime::START, pauses: 0 };
 
     fn registered(id: &str) -> Fact {
-        let service = Service {
-            id: ServiceId::new(id).unwrap(),
-            name: "name".into(),
-            host: "host".into(),
-            port: 1,
-            metadata: Metadata::from_json("{}").unwrap(),
-            ttl: Ttl::DEFAULT,
-            tags: Box::default(),
-            owner: None,
-        };
-        Fact::Registered { service, service_info: serde_json::Map::new() }
+        let id = ServiceId::new(id).unwrap();
+        let parts = Parts::new("name", "host", 1);
+        let service = Service { id, description: parts.into(), owner: None };
+        Fact::Registered { service, service_info: Json::empty_object() }
     }
 
     #[test]

@@ -76,36 +76,25 @@ impl<'a> PlannedOrders<'a> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Map;
     use uuid::Uuid;
 
     use super::*;
     use crate::access::Origin;
     use crate::clock::{ListeningTime, Now, WallTime};
+    use crate::json::Json;
     use crate::registry::{Epoch, Plan, Registry};
-    use crate::service::{Registration, Ttl, TypePolicy};
+    use crate::service::{Parts, Registration};
 
     fn registration(id: &str) -> Registration {
-        Registration {
-            id: ServiceId::new(id).ok(),
-            name: id.to_owned(),
-            host: "h".to_owned(),
-            port: 1,
-            service_type: None,
-            metadata: Map::new(),
-            tags: Vec::new(),
-            ttl: Ttl::DEFAULT,
-            policy: TypePolicy::Unspecified,
-            from: Origin::default(),
-            received: Map::new(),
-        }
+        Registration::new(ServiceId::new(id).ok(), Parts::new(id, "h", 1), Json::empty_object())
     }
 
     fn fact(change: &Change) -> Fact {
         match change {
-            Change::Registered { entry, .. } => {
-                Fact::Registered { service: entry.service.clone(), service_info: Map::new() }
-            }
+            Change::Registered { entry, .. } => Fact::Registered {
+                service: entry.service.clone(),
+                service_info: Json::empty_object(),
+            },
             Change::Deregistered { entry } => Fact::Deregistered { id: entry.service.id.clone() },
             other => panic!("{other:?} was not asked for"),
         }

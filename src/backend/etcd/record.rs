@@ -4,15 +4,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::backend::StoredService;
 use crate::backend::shared::Transaction;
 use crate::clock::{ListeningTime, WallTime};
+use crate::json::Json;
 use crate::registry::{Change, Epoch, Fact};
-use crate::service::{Metadata, Service, ServiceId, Ttl, TypePolicy};
+use crate::service::{Metadata, Parts, Service, ServiceId, Tags, Ttl, TypePolicy};
 
 use super::api::Bytes;
 
@@ -70,9 +69,9 @@ pub(super) struct ServiceRecord {
     name: Box<str>,
     host: Box<str>,
     port: u16,
-    metadata: Box<RawValue>,
+    metadata: Json,
     ttl: u32,
-    tags: Box<[Box<str>]>,
+    tags: Json,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     owner: Option<IpAddr>,
     /// Its place in the order of registration.
@@ -116,7 +115,7 @@ pub(super) struct LogRecord {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum FactRecord {
-    Registered { service: ServiceRecord, service_info: Map<String, Value> },
+    Registered { service: ServiceRecord, service_info: Json },
     Deregistered { id: Box<str> },
     Expired { id: Box<str>, silent_ms: u64, restarted: bool, paused: bool },
     PolicyRemembered(PolicyRecord),
@@ -154,14 +153,15 @@ pub(super) fn read<'a, Record: Deserialize<'a>>(value: &'a Bytes) -> Result<Reco
 
 impl ServiceRecord {
     pub(super) fn new(service: &Service, registered: WallTime, order: u64, by: &str) -> Self {
+        let description = &service.description;
         Self {
             id: service.id.as_str().into(),
-            name: service.name.clone(),
-            host: service.host.clone(),
-            port: service.port,
-            metadata: service.metadata.raw().to_owned(),
-            ttl: service.ttl.seconds(),
-            tags: service.tags.clone(),
+            name: description.name().into(),
+            host: description.host().into(),
+            port: description.port(),
+            metadata: Json::of_part(description.metadata()),
+            ttl: description.ttl().seconds(),
+            tags: Json::of_part(description.tags()),
             owner: service.owner,
             order,
             registered: registered.unix_seconds(),
@@ -174,17 +174,18 @@ impl ServiceRecord {
     }
 
     pub(super) fn stored(&self) -> Result<StoredService, String> {
-        let service = Service {
-            id: id(&self.id)?,
-            name: self.name.clone(),
-            host: self.host.clone(),
+        let parts = Parts {
+            name: (&*self.name).into(),
+            host: (&*self.host).into(),
             port: self.port,
-            metadata: Metadata::from_json(self.metadata.get())
+            // It stands in the metadata.
+            service_type: None,
+            metadata: Metadata::of(self.metadata.as_str())
                 .map_err(|error| format!("metadata {error}"))?,
             ttl: Ttl::from_seconds(self.ttl.into()).map_err(|error| format!("ttl {error}"))?,
-            tags: self.tags.clone(),
-            owner: self.owner,
+            tags: Tags::of(self.tags.as_str()).map_err(|error| format!("tags {error}"))?,
         };
+        let service = Service { id: id(&self.id)?, description: parts.into(), owner: self.owner };
         let last_heartbeat = WallTime::from_unix_seconds(self.registered);
         Ok(StoredService { service, last_heartbeat })
     }
@@ -242,6 +243,9 @@ impl FactRecord {
 
     fn fact(self) -> Result<Fact, String> {
         Ok(match self {
+            Self::Registered { service_info, .. } if !service_info.is_object() => {
+                return Err("service_info must be a JSON object".to_owned());
+            }
             Self::Registered { service, service_info } => {
                 Fact::Registered { service: service.stored()?.service, service_info }
             }
@@ -315,16 +319,13 @@ mod tests {
     use super::*;
 
     fn service() -> Service {
-        Service {
-            id: ServiceId::new("a/b ü").unwrap(),
-            name: "Name".into(),
-            host: "::1".into(),
-            port: 6_110,
+        let parts = Parts {
             metadata: Metadata::from_json(r#"{"z":1.50,"a":123456789012345678901}"#).unwrap(),
-            ttl: Ttl::DEFAULT,
-            tags: ["x".into()].into(),
-            owner: Some([127, 0, 0, 1].into()),
-        }
+            tags: Tags::from_texts(["x"]),
+            ..Parts::new("Name", "::1", 6_110)
+        };
+        let owner = Some([127, 0, 0, 1].into());
+        Service { id: ServiceId::new("a/b ü").unwrap(), description: parts.into(), owner }
     }
 
     #[test]
@@ -343,9 +344,7 @@ mod tests {
     fn a_transaction_comes_back_as_it_was() {
         let id = ServiceId::new("a").unwrap();
         let time = WallTime::from_unix_seconds(1_700_000_000);
-        let Value::Object(service_info) = json!({"name": "Name", "extra": [1.10]}) else {
-            panic!("it is an object")
-        };
+        let service_info = Json::from(&json!({"name": "Name", "extra": [1.10]}));
         let registered = FactRecord::Registered {
             service: ServiceRecord::new(&service(), time, 1, "x"),
             service_info: service_info.clone(),

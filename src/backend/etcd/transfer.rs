@@ -1,10 +1,11 @@
 //! Moving the list from and to elsewhere.
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::backend::shared::Proposal;
 use crate::backend::{BackendError, Contents, Existing, ImportError, Record};
 use crate::clock::WallTime;
+use crate::json::Json;
 use crate::service::Service;
 
 use super::head::unfinished;
@@ -117,36 +118,21 @@ fn fact(record: &Record<'_>, order: u64, by: &str) -> Option<FactRecord> {
 }
 
 /// What a client would have sent to register `service`.
-fn service_info(service: &Service) -> Map<String, Value> {
-    let fields = [
-        ("id", json!(service.id)),
-        ("name", json!(service.name)),
-        ("host", json!(service.host)),
-        ("port", json!(service.port)),
-        ("metadata", json!(service.metadata)),
-        ("ttl", json!(service.ttl)),
-        ("tags", json!(service.tags)),
-    ];
-    fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+fn service_info(service: &Service) -> Json {
+    let (before, behind) = service.description.halves();
+    Json::of_fields([&format!(r#""id":{}"#, json!(service.id)), before, behind])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::{Metadata, ServiceId, Ttl};
+    use crate::service::{Metadata, Parts, ServiceId};
 
     fn service(metadata_bytes: usize) -> Service {
         let metadata = json!({"x": "x".repeat(metadata_bytes)}).to_string();
-        Service {
-            id: ServiceId::new("a").unwrap(),
-            name: "a".into(),
-            host: "h".into(),
-            port: 1,
-            metadata: Metadata::from_json(&metadata).unwrap(),
-            ttl: Ttl::DEFAULT,
-            tags: [].into(),
-            owner: None,
-        }
+        let metadata = Metadata::from_json(&metadata).unwrap();
+        let parts = Parts { metadata, ..Parts::new("a", "h", 1) };
+        Service { id: ServiceId::new("a").unwrap(), description: parts.into(), owner: None }
     }
 
     #[test]

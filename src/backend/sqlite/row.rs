@@ -8,12 +8,13 @@ use std::net::IpAddr;
 
 use rusqlite::Row;
 use rusqlite::types::{FromSqlResult, ValueRef};
-use serde_json::Map;
 use thiserror::Error;
 
 use crate::backend::StoredService;
 use crate::clock::WallTime;
-use crate::service::{InvalidValue, Metadata, Service, ServiceId, Ttl, TypePolicy};
+use crate::service::{
+    Description, InvalidValue, Metadata, Parts, Service, ServiceId, Tags, Ttl, TypePolicy,
+};
 
 const SINGLETON: &str = "singleton";
 const ALLOW_DUPLICATES: &str = "allow_duplicates";
@@ -30,17 +31,26 @@ pub(super) struct InvalidRow {
 pub(super) fn stored_service(row: &Row<'_>) -> Result<StoredService, InvalidRow> {
     let service = Service {
         id: ServiceId::new(text(row, 0, "id")?).map_err(rule("id"))?,
-        name: text(row, 1, "name")?.into(),
-        host: text(row, 2, "host")?.into(),
-        port: whole_number(row, 3, "port", "from 0 to 65535")?,
-        metadata: metadata(optional_text(row, 4, "metadata")?)?,
-        ttl: ttl(row, 5)?,
-        tags: tags(optional_text(row, 7, "tags")?)?,
+        description: description(row)?,
         // It stands in a table of its own.
         owner: None,
     };
     let seconds = whole_number(row, 6, "last_heartbeat", "of seconds since 1970")?;
     Ok(StoredService { service, last_heartbeat: WallTime::from_unix_seconds(seconds) })
+}
+
+fn description(row: &Row<'_>) -> Result<Description, InvalidRow> {
+    let parts = Parts {
+        name: text(row, 1, "name")?.into(),
+        host: text(row, 2, "host")?.into(),
+        port: whole_number(row, 3, "port", "from 0 to 65535")?,
+        // It stands in the metadata.
+        service_type: None,
+        metadata: metadata(optional_text(row, 4, "metadata")?)?,
+        ttl: ttl(row, 5)?,
+        tags: tags(optional_text(row, 7, "tags")?)?,
+    };
+    Ok(parts.into())
 }
 
 /// The id and the policy in `row`, whose columns stand in the order of the table.
@@ -83,12 +93,6 @@ pub(super) fn seconds(time: WallTime) -> i64 {
     i64::try_from(time.unix_seconds()).unwrap_or(i64::MAX)
 }
 
-/// Tags as JSON text.
-pub(super) fn tags_json(tags: &[Box<str>]) -> String {
-    // A list of texts cannot fail to be JSON.
-    serde_json::to_string(tags).unwrap_or_default()
-}
-
 fn ttl(row: &Row<'_>, index: usize) -> Result<Ttl, InvalidRow> {
     value(row, index, ValueRef::as_i64)
         .and_then(|seconds| u64::try_from(seconds).ok())
@@ -97,21 +101,12 @@ fn ttl(row: &Row<'_>, index: usize) -> Result<Ttl, InvalidRow> {
         .map_err(rule("ttl"))
 }
 
-fn metadata(json: Option<&str>) -> Result<Metadata, InvalidRow> {
-    match json {
-        None => Metadata::from_object(&Map::new()),
-        Some(json) => Metadata::from_json(json),
-    }
-    .map_err(rule("metadata"))
+fn metadata(json: Option<&str>) -> Result<Metadata<'static>, InvalidRow> {
+    json.map_or_else(|| Ok(Metadata::default()), Metadata::from_json).map_err(rule("metadata"))
 }
 
-fn tags(json: Option<&str>) -> Result<Box<[Box<str>]>, InvalidRow> {
-    match json {
-        None => Ok(Box::default()),
-        Some(json) => {
-            serde_json::from_str(json).map_err(|_| invalid("tags", "must be a JSON list of texts"))
-        }
-    }
+fn tags(json: Option<&str>) -> Result<Tags<'static>, InvalidRow> {
+    json.map_or_else(|| Ok(Tags::default()), Tags::from_json).map_err(rule("tags"))
 }
 
 fn text<'a>(row: &'a Row<'_>, index: usize, column: &'static str) -> Result<&'a str, InvalidRow> {
@@ -226,8 +221,8 @@ mod tests {
     #[test]
     fn null_and_the_empty_text_are_empty_metadata_and_no_tags() {
         for nothing in ["NULL", "''"] {
-            assert_eq!(read(4, nothing).unwrap().service.metadata.json(), "{}");
-            assert!(read(7, nothing).unwrap().service.tags.is_empty());
+            assert_eq!(read(4, nothing).unwrap().service.description.metadata(), "{}");
+            assert!(read(7, nothing).unwrap().service.description.tags() == "[]");
         }
     }
 

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::{Durability, SqliteBackend, SqliteError};
 use crate::backend::{Backend, BackendError, Existing, Record, StoredService};
 use crate::clock::WallTime;
-use crate::service::{Metadata, Service, ServiceId, Ttl, TypePolicy};
+use crate::service::{Metadata, Parts, Service, ServiceId, Tags, Ttl, TypePolicy};
 
 mod copying;
 mod examining;
@@ -118,21 +118,26 @@ fn at(seconds: u64) -> WallTime {
 }
 
 fn service(name: &str) -> Service {
-    Service {
-        id: id(name),
-        name: "Power Supply".into(),
-        host: "127.0.0.1".into(),
-        port: 6110,
-        metadata: Metadata::from_json(r#"{"type":"PSU"}"#).unwrap(),
-        ttl: Ttl::DEFAULT,
-        tags: ["PSU".into()].into(),
-        owner: None,
-    }
+    Service { id: id(name), description: parts().into(), owner: None }
+}
+
+fn parts() -> Parts<'static> {
+    Parts { service_type: Some("PSU".into()), ..Parts::new("Power Supply", "127.0.0.1", 6110) }
+}
+
+fn on_port(port: u16, name: &str) -> Service {
+    Service { description: Parts { port, ..parts() }.into(), ..service(name) }
+}
+
+fn with_metadata(json: &str, name: &str) -> Service {
+    let metadata = Metadata::from_json(json).unwrap();
+    let parts = Parts { service_type: None, metadata, ..parts() };
+    Service { description: parts.into(), ..service(name) }
 }
 
 fn large_service(name: &str, bytes: usize) -> Service {
     let metadata = format!(r#"{{"note":"{}"}}"#, "x".repeat(bytes));
-    Service { metadata: Metadata::from_json(&metadata).unwrap(), ..service(name) }
+    with_metadata(&metadata, name)
 }
 
 fn register(backend: &mut SqliteBackend, service: &Service, time: u64) -> Result<(), BackendError> {

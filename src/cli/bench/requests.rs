@@ -211,11 +211,11 @@ mod tests {
     fn all_requests_about_a_service_name_the_same_one() {
         let registration = registered(requests().body(Action::Register, 17));
 
-        let service_type = registration.service_type.unwrap().as_str().to_owned();
+        let service_type = registration.description.service_type().unwrap().as_str().to_owned();
         let id = registration.id.unwrap();
         let service_id = id.as_str().to_owned();
         assert!(service_id.starts_with(ID_PREFIX) && service_id.ends_with("0000017"));
-        assert_eq!(registration.ttl.seconds(), 3_600);
+        assert_eq!(registration.description.ttl().seconds(), 3_600);
         let discover = Read::Discover { service_type };
         assert_eq!(request(Action::Discover, 17), Request::Read(discover));
         let get = Read::Get { service_id: service_id.clone() };
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn a_service_that_registers_again_has_another_port() {
         let mut requests = requests();
-        let mut port = || registered(requests.body(Action::Register, 17)).port;
+        let mut port = || registered(requests.body(Action::Register, 17)).description.port();
 
         let ports: Vec<u16> = (0..PORTS.len() + 1).map(|_| port()).collect();
 

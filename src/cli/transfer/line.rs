@@ -17,7 +17,7 @@ use std::net::IpAddr;
 use serde_json::{Map, Value, json};
 use service_registry::backend::{Contents, StoredService};
 use service_registry::clock::WallTime;
-use service_registry::service::{Metadata, Service, ServiceId, Ttl, TypePolicy};
+use service_registry::service::{Metadata, Parts, Service, ServiceId, Tags, Ttl, TypePolicy};
 use thiserror::Error;
 
 use super::counts;
@@ -99,15 +99,26 @@ enum Line {
 
 fn service_value(stored: &StoredService) -> Value {
     let StoredService { service, last_heartbeat } = stored;
+    let description = &service.description;
     let mut value = json!({
-        "id": service.id, "name": service.name, "host": service.host, "port": service.port,
-        "metadata": service.metadata, "ttl": service.ttl, "tags": service.tags,
+        "id": service.id,
+        "name": description.name(),
+        "host": description.host(),
+        "port": description.port(),
+        "metadata": tree(description.metadata()),
+        "ttl": description.ttl(),
+        "tags": tree(description.tags()),
     });
     if let Some(owner) = service.owner {
         value["owner"] = owner.to_string().into();
     }
     value["last_heartbeat"] = last_heartbeat.unix_seconds().into();
     value
+}
+
+/// The value that a text stands for which is kept as JSON.
+fn tree(json: &str) -> Value {
+    serde_json::from_str(json).unwrap_or_default()
 }
 
 fn object(line: &[u8]) -> Result<Map<String, Value>, String> {
@@ -145,16 +156,18 @@ fn read_line(line: &Map<String, Value>) -> Result<Line, String> {
 
 fn read_service(fields: &Fields<'_>) -> Result<StoredService, String> {
     fields.refuse_others(&SERVICE_KEYS)?;
-    let service = Service {
-        id: fields.id()?,
+    let id = fields.id()?;
+    let parts = Parts {
         name: fields.text("name")?.into(),
         host: fields.text("host")?.into(),
         port: fields.whole("port", "from 0 to 65535")?,
+        // It stands in the metadata.
+        service_type: None,
         metadata: fields.metadata()?,
         ttl: fields.ttl()?,
         tags: fields.tags()?,
-        owner: fields.owner()?,
     };
+    let service = Service { id, description: parts.into(), owner: fields.owner()? };
     let seconds = fields.whole("last_heartbeat", "of seconds since 1970")?;
     Ok(StoredService { service, last_heartbeat: WallTime::from_unix_seconds(seconds) })
 }
@@ -200,11 +213,9 @@ impl<'a> Fields<'a> {
         ServiceId::new(self.text("id")?).map_err(|error| format!("{}id {error}", self.path))
     }
 
-    fn metadata(&self) -> Result<Metadata, String> {
-        let metadata = self.values.get("metadata").and_then(Value::as_object);
-        metadata
-            .and_then(|object| Metadata::from_object(object).ok())
-            .ok_or_else(|| self.must("metadata", "an object"))
+    fn metadata(&self) -> Result<Metadata<'static>, String> {
+        let metadata = self.values.get("metadata").map(Value::to_string).unwrap_or_default();
+        Metadata::from_json(&metadata).map_err(|_| self.must("metadata", "an object"))
     }
 
     fn ttl(&self) -> Result<Ttl, String> {
@@ -212,11 +223,9 @@ impl<'a> Fields<'a> {
         Ttl::from_seconds(seconds).map_err(|error| format!("{}ttl {error}", self.path))
     }
 
-    fn tags(&self) -> Result<Box<[Box<str>]>, String> {
-        let tags = self.values.get("tags").and_then(Value::as_array);
-        let tags =
-            tags.and_then(|tags| tags.iter().map(|tag| tag.as_str().map(Box::from)).collect());
-        tags.ok_or_else(|| self.must("tags", "a list of texts"))
+    fn tags(&self) -> Result<Tags<'static>, String> {
+        let tags = self.values.get("tags").map(Value::to_string).unwrap_or_default();
+        Tags::from_json(&tags).map_err(|_| self.must("tags", "a list of texts"))
     }
 
     /// It may be absent: nobody knows it of services that an older registry has stored.
@@ -233,17 +242,21 @@ impl<'a> Fields<'a> {
 
 #[cfg(test)]
 mod tests {
+    use service_registry::service::Description;
+
     use super::*;
 
     fn contents() -> Contents {
-        let service = |id: &str, owner| Service {
-            id: ServiceId::new(id).unwrap(),
-            name: "Größe\n".into(),
-            host: "::1".into(),
-            port: 65_535,
+        let parts = Parts {
             metadata: Metadata::from_json(r#"{"z":1.50,"a":123456789012345678901}"#).unwrap(),
             ttl: Ttl::from_seconds(u64::from(u32::MAX)).unwrap(),
-            tags: ["x".into(), "".into()].into(),
+            tags: Tags::from_texts(["x", ""]),
+            ..Parts::new("Größe\n", "::1", 65_535)
+        };
+        let description = Description::from(parts);
+        let service = |id: &str, owner| Service {
+            id: ServiceId::new(id).unwrap(),
+            description: description.clone(),
             owner,
         };
         let stored = |service, seconds| StoredService {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use service_registry::backend::{BackendError, StoredService};
 use service_registry::clock::WallTime;
-use service_registry::service::{Metadata, Service, ServiceId, Ttl};
+use service_registry::service::{Parts, Service, ServiceId, Ttl};
 
 use crate::support::{
     Commit, Embedded, ScriptedBackend, assert_success, unix_seconds, whole_number,
@@ -15,16 +15,10 @@ use crate::support::{
 const AGE: u64 = 60;
 
 fn found(id: &str) -> StoredService {
-    let service = Service {
-        id: ServiceId::new(id).unwrap(),
-        name: id.into(),
-        host: "127.0.0.1".into(),
-        port: 6110,
-        metadata: Metadata::from_json("{}").unwrap(),
-        ttl: Ttl::from_seconds(3_600).unwrap(),
-        tags: Box::default(),
-        owner: None,
-    };
+    let parts =
+        Parts { ttl: Ttl::from_seconds(3_600).unwrap(), ..Parts::new(id, "127.0.0.1", 6110) };
+    let id = ServiceId::new(id).unwrap();
+    let service = Service { id, description: parts.into(), owner: None };
     StoredService { service, last_heartbeat: WallTime::from_unix_seconds(unix_seconds() - AGE) }
 }
 

@@ -4,17 +4,17 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use serde_json::{Map, Value};
-
+use serde_json::json;
 use service_registry::backend::BackendError;
 use service_registry::backend::shared::{
     Beat, Follower, Herald, Lives, Missed, News, Picture, Place, Proposal, Shared, SharedBackend,
     Standing, Transaction,
 };
 use service_registry::clock::{Now, WallTime};
+use service_registry::json::Json;
 use service_registry::registry::{Change, Epoch, Fact, Sequence};
 use service_registry::server::Server;
-use service_registry::service::{Metadata, Service, ServiceId, Ttl};
+use service_registry::service::{Parts, Service, ServiceId};
 
 use crate::support::{Client, Transcript, assert_refused, embedded_config, registration};
 
@@ -130,18 +130,10 @@ fn start(first: impl FnMut() -> Option<Vec<Fact>> + Send + 'static) -> Sharing {
 }
 
 fn registered(id: &str, service_type: &str) -> Fact {
-    let metadata = format!(r#"{{"type":"{service_type}"}}"#);
-    let service = Service {
-        id: ServiceId::new(id).unwrap(),
-        name: id.into(),
-        host: "elsewhere".into(),
-        port: 1,
-        metadata: Metadata::from_json(&metadata).unwrap(),
-        ttl: Ttl::DEFAULT,
-        tags: [service_type.into()].into(),
-        owner: None,
-    };
-    let service_info = Map::from_iter([("id".to_owned(), Value::from(id))]);
+    let parts = Parts { service_type: Some(service_type.into()), ..Parts::new(id, "elsewhere", 1) };
+    let service_info = Json::from(&json!({"id": id}));
+    let id = ServiceId::new(id).unwrap();
+    let service = Service { id, description: parts.into(), owner: None };
     Fact::Registered { service, service_info }
 }
 

@@ -1,12 +1,13 @@
 //! What can happen to a registry, and random sequences of it.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use serde_json::Map;
 use service_registry::access::Origin;
-use service_registry::service::{Registration, ServiceId, ServiceType, Ttl, TypePolicy};
+use service_registry::json::Json;
+use service_registry::service::{Parts, Registration, ServiceId, Tags, Ttl, TypePolicy};
 
 pub(super) type Id = &'static str;
 
@@ -79,18 +80,16 @@ impl Registered {
     }
 
     pub(super) fn registration(&self) -> Registration {
-        Registration {
-            id: Some(service_id(self.id)),
-            name: self.id.to_owned(),
-            host: "localhost".to_owned(),
-            port: self.port,
-            service_type: self.service_type.map(|name| ServiceType::new(name).unwrap()),
-            metadata: Map::new(),
-            tags: self.tag.map(str::to_owned).into_iter().collect(),
+        let parts = Parts {
+            service_type: self.service_type.map(Cow::from),
+            tags: Tags::from_texts(self.tag),
             ttl: Ttl::from_seconds(self.ttl).unwrap(),
+            ..Parts::new(self.id, "localhost", self.port)
+        };
+        Registration {
             policy: self.policy,
             from: self.from,
-            received: Map::new(),
+            ..Registration::new(Some(service_id(self.id)), parts, Json::empty_object())
         }
     }
 }

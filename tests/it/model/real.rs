@@ -179,8 +179,8 @@ fn shown<'a>(entries: impl Iterator<Item = &'a Arc<Entry>>, now: Times) -> Vec<S
     let listening = now.now().listening;
     let shown = |entry: &Arc<Entry>| Shown {
         id: name(&entry.service.id),
-        port: entry.service.port,
-        ttl: entry.service.ttl.seconds().into(),
+        port: entry.service.description.port(),
+        ttl: entry.service.description.ttl().seconds().into(),
         owner: entry.service.owner,
         last_heartbeat: entry.lease.last_heartbeat().unix_seconds(),
         passing: entry.lease.health(listening) == Health::Passing,

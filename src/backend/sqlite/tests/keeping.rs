@@ -28,14 +28,16 @@ fn an_empty_file_becomes_a_database() {
 #[test]
 fn a_service_comes_back_as_it_was() {
     let lab = Lab::new();
-    let service = Service {
-        name: "Gerät \"1\"\n✓".into(),
-        host: "".into(),
-        port: u16::MAX,
+    let parts = Parts {
         ttl: Ttl::from_seconds(u64::from(u32::MAX)).unwrap(),
-        tags: ["".into(), "a,b".into(), "\u{1f600}\0".into()].into(),
+        metadata: Metadata::from_json(r#"{"type":"PSU"}"#).unwrap(),
+        tags: Tags::from_texts(["", "a,b", "\u{1f600}\0"]),
+        ..Parts::new("Gerät \"1\"\n✓", "", u16::MAX)
+    };
+    let service = Service {
+        id: id("id with 'quotes' and \0"),
+        description: parts.into(),
         owner: "192.0.2.1".parse().ok(),
-        ..service("id with 'quotes' and \0")
     };
 
     let mut backend = lab.open();
@@ -53,16 +55,17 @@ fn every_json_value_comes_back_in_its_order_and_with_all_its_digits() {
         r#""fraction":0.10000000000000000555,"power":1e400,"text":"\"\\\n\u0000 ä \ud83d\ude00","#,
         r#""":"","nested":{"type":[1,{"b":2,"a":1}]}}"#
     );
-    let service = Service { metadata: Metadata::from_json(json).unwrap(), ..service("any") };
+    let service = with_metadata(json, "any");
 
     let mut backend = lab.open();
     register(&mut backend, &service, 1).unwrap();
     close(backend);
 
-    let kept = &lab.kept()[0].service.metadata;
-    assert_eq!(kept, &service.metadata);
-    assert!(kept.json().contains("123456789012345678901234567890"));
-    assert!(kept.json().contains("0.10000000000000000555"));
+    let kept = lab.kept();
+    let kept = kept[0].service.description.metadata();
+    assert_eq!(kept, service.description.metadata());
+    assert!(kept.contains("123456789012345678901234567890"));
+    assert!(kept.contains("0.10000000000000000555"));
 }
 
 #[test]
@@ -73,24 +76,24 @@ fn the_order_of_registration_outlasts_replacing_removing_and_reopening() {
         register(&mut backend, &service(name), 1).unwrap();
     }
 
-    register(&mut backend, &Service { port: 1, ..service("a") }, 2).unwrap();
+    register(&mut backend, &on_port(1, "a"), 2).unwrap();
     backend.commit(&[Record::Removed { id: &id("d") }]).unwrap();
     close(backend);
     let mut backend = lab.open();
-    register(&mut backend, &Service { port: 2, ..service("c") }, 3).unwrap();
+    register(&mut backend, &on_port(2, "c"), 3).unwrap();
     register(&mut backend, &service("d"), 3).unwrap();
     close(backend);
 
     let kept = lab.kept();
     assert_eq!(ids(&kept), ["c", "a", "b", "d"]);
-    assert_eq!([kept[0].service.port, kept[1].service.port], [2, 1]);
+    assert_eq!([0, 1].map(|index: usize| kept[index].service.description.port()), [2, 1]);
     assert_eq!([kept[0].last_heartbeat, kept[1].last_heartbeat], [at(3), at(2)]);
 }
 
 #[test]
 fn the_records_of_a_commit_are_kept_in_their_order() {
     let lab = Lab::new();
-    let (first, again) = (service("a"), Service { port: 1, ..service("a") });
+    let (first, again) = (service("a"), on_port(1, "a"));
 
     let mut backend = lab.open();
     backend

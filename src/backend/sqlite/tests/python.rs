@@ -24,28 +24,22 @@ pub(super) const PYTHON_ROWS: &str = r#"
     ('empty', 'by hand', 'lab-2', 6112, '', 60, 1700000003, '')"#;
 
 pub(super) fn python_services() -> Vec<StoredService> {
-    let stored = |name: &str, json, tags, service: Service, time| StoredService {
-        service: Service {
-            name: name.into(),
-            metadata: Metadata::from_json(json).unwrap(),
-            tags,
-            ..service
-        },
-        last_heartbeat: at(time),
-    };
-    let own = |name, host: &str, port, ttl| Service {
-        host: host.into(),
-        port,
-        ttl: Ttl::from_seconds(ttl).unwrap(),
-        ..service(name)
+    let stored = |name: &str, parts: Parts<'_>, ttl, time| {
+        let parts = Parts { ttl: Ttl::from_seconds(ttl).unwrap(), ..parts };
+        let service = Service { id: id(name), description: parts.into(), owner: None };
+        StoredService { service, last_heartbeat: at(time) }
     };
     let json = r#"{"z":1.5,"a":[null,true,{"ä":"😀"}],"type":"PSU"}"#;
-    let tags = ["x".into(), "PSU".into()];
+    let device = Parts {
+        metadata: Metadata::from_json(json).unwrap(),
+        tags: Tags::from_texts(["x", "PSU"]),
+        ..Parts::new("Gerät", "lab-1", 6110)
+    };
     vec![
-        stored("Gerät", json, tags.into(), own("z", "lab-1", 6110, 30), 1_700_000_000),
-        stored("plain", "{}", [].into(), own("a", "127.0.0.1", 0, 5), 1_700_000_001),
-        stored("by hand", "{}", [].into(), own("null", "lab-2", 6111, 60), 1_700_000_002),
-        stored("by hand", "{}", [].into(), own("empty", "lab-2", 6112, 60), 1_700_000_003),
+        stored("z", device, 30, 1_700_000_000),
+        stored("a", Parts::new("plain", "127.0.0.1", 0), 5, 1_700_000_001),
+        stored("null", Parts::new("by hand", "lab-2", 6111), 60, 1_700_000_002),
+        stored("empty", Parts::new("by hand", "lab-2", 6112), 60, 1_700_000_003),
     ]
 }
 
@@ -88,8 +82,10 @@ fn our_table_is_the_python_registrys_column_for_column() {
 fn metadata_and_tags_are_json_text_in_the_file() {
     let lab = Lab::new();
     let mut backend = lab.open();
-    let tags = ["a\"b".into(), "ä".into()].into();
-    register(&mut backend, &Service { tags, ..service("a") }, 1).unwrap();
+    let metadata = Metadata::from_json(r#"{"type": "PSU"}"#).unwrap();
+    let tags = Tags::from_texts(["a\"b", "ä"]);
+    let description = Parts { service_type: None, metadata, tags, ..parts() }.into();
+    register(&mut backend, &Service { description, ..service("a") }, 1).unwrap();
     close(backend);
 
     let connection = Connection::open(lab.path()).unwrap();
