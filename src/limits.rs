@@ -33,7 +33,7 @@ pub enum Limit {
     TtlMax,
     /// The requests that wait to be stored.
     Jobs,
-    /// The size of all requests that wait to be stored.
+    /// The size of all requests that wait to be stored, as they came.
     JobBytes,
     /// The requests of a client that wait to be read.
     MessagesPerClient,

@@ -341,7 +341,11 @@ mod tests {
 
     fn registration(service_info: Value, ttl: Value) -> Result<Registration, RequestFault> {
         let body = json!({"action": "register", "service_info": service_info, "ttl": ttl});
-        match read_request(body.to_string().as_bytes()).request? {
+        registered(body.to_string().as_bytes())
+    }
+
+    fn registered(body: &[u8]) -> Result<Registration, RequestFault> {
+        match read_request(body).request? {
             Request::Write(Write::Register(registration)) => Ok(*registration),
             other => panic!("{other:?}"),
         }
@@ -430,6 +434,21 @@ mod tests {
             read_heartbeat(br#"{"action": "terminate", "service_id": "a"}"#).request,
             Err(RequestFault::UnknownAction { .. })
         ));
+    }
+
+    #[test]
+    fn a_registration_keeps_no_more_than_two_and_a_half_times_what_came() {
+        for value in ["0", "1e5", r#""""#, "{}", "[]", r#""\n""#, r#""\u00e9""#, r#"{"":1}"#] {
+            let list = [value; 1_000].join(",");
+            let service =
+                format!(r#"{{"name":"n","host":"h","port":1,"metadata":{{"":[{list}]}}}}"#);
+            let body = format!(r#"{{"action":"register","service_info":{service}}}"#);
+            let registration = registered(body.as_bytes()).unwrap();
+
+            let (before, behind) = registration.description.halves();
+            let kept = before.len() + behind.len() + registration.received.as_str().len();
+            assert!(2 * kept <= 5 * body.len(), "{value}: {kept} of {}", body.len());
+        }
     }
 
     #[test]
