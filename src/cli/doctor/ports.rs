@@ -106,12 +106,13 @@ fn unreachable(name: &'static str, address: SocketAddr, kind: ErrorKind) -> Find
         ErrorKind::ConnectionRefused => (
             format!("{address} refuses: the host is there, and nobody listens at this address"),
             "start the registry, or give its port; a registry on 127.0.0.1 is heard by its own \
-             host only (start it with --bind '*'); in a container, publish the port",
+             host only (start it with --bind '*'); in a container, publish the port; or a \
+             firewall rejects it",
         ),
         ErrorKind::TimedOut | ErrorKind::WouldBlock => (
             format!("{address} does not answer: what is sent there is lost"),
-            "the host is off, or a firewall drops it; see `ping`, and on the host of the registry \
-             `nft list ruleset` or `iptables -L`",
+            "the host is off (see `ping`), or a firewall drops it: let this TCP port through; see \
+             `nft list ruleset` or `iptables -L` on both hosts",
         ),
         ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => (
             format!("there is no way to {address}"),
@@ -120,7 +121,8 @@ fn unreachable(name: &'static str, address: SocketAddr, kind: ErrorKind) -> Find
         ),
         ErrorKind::PermissionDenied => (
             format!("this host does not let us connect to {address}"),
-            "a firewall on this host rejects it; see `nft list ruleset` or `iptables -L`",
+            "a rule of this host forbids it; see `ip rule`, `ip route` and `nft list ruleset`, and \
+             `IPAddressDeny` where systemd runs this",
         ),
         other => (
             format!("no connection to {address}: {other}"),
