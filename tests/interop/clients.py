@@ -12,7 +12,7 @@ HOST = get_host_ip() or "127.0.0.1"
 """Where every service claims to be. A client that finds itself on another host than it registered
 with registers again instead of sending heartbeats."""
 
-REPLY_TIMEOUT = 5
+REPLY_TIMEOUT = 10
 """Seconds. The clients' own half second is short for a busy machine."""
 
 EVENT_TYPES = ["register", "deregister", "expire"]

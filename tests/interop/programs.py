@@ -28,7 +28,7 @@ class Program:
 
     def lines(self):
         """The lines that are complete."""
-        return self._output.read_text().split("\n")[:-1]
+        return self._output.read_text(errors="replace").split("\n")[:-1]
 
     def wait_for_line(self, beginning):
         """Waits for a line that begins like this and returns what follows in it."""

@@ -16,7 +16,7 @@ def test_a_python_client_in_an_allowed_network_works(lab, ours, clients):
 def test_a_python_client_elsewhere_is_refused(lab, ours, clients):
     registry = lab.start(ours, "--allow=127.0.0.2", ports=ANY_PORTS)
     client = clients.synchronous(registry)
-    client.timeout = 0.5
+    client.timeout_ms = 500
 
     assert client.register(name="psu", host=HOST, port=6110, service_type="PSU") is None
 

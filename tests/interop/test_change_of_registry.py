@@ -6,7 +6,9 @@ from clients import HOST
 from heartbeats import expect_steady_heartbeats
 from lab import PYTHON_REGISTRY
 
-TTL = 3
+TTL = 10
+"""Seconds: longer than a registry takes to start, also the Python one on a busy machine. A service that
+expires meanwhile registers again, and so loses its place."""
 
 
 @pytest.fixture(params=["stop", "kill"])

@@ -9,7 +9,7 @@ def test_a_service_comes_back_under_its_id_when_the_registry_lost_its_database(
 ):
     registry = lab.start(ours)
     service = connect(registry)
-    service_id = service.register("Camera", HOST, 7002, "camera", {"pixels": 4096}, ttl=3)
+    service_id = service.register("Camera", HOST, 7002, "camera", {"pixels": 4096}, ttl=30)
     service.start_heartbeat(interval=1)
 
     registry.stop()
@@ -20,13 +20,13 @@ def test_a_service_comes_back_under_its_id_when_the_registry_lost_its_database(
     found = customer.discover_service("camera")
     assert found["id"] == service_id
     assert found["metadata"] == {"pixels": 4096, "type": "camera"}
-    assert found["ttl"] == 3
+    assert found["ttl"] == 30
 
 
 def test_a_service_comes_back_when_somebody_else_deregistered_it(registry, connect, clients):
     events = Events(clients.asynchronous(registry))
     service = connect(registry)
-    service_id = service.register("Camera", HOST, 7002, "camera", ttl=3)
+    service_id = service.register("Camera", HOST, 7002, "camera", ttl=30)
     service.start_heartbeat(interval=1)
     events.wait_for("register", service_id)
 

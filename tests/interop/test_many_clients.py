@@ -5,7 +5,9 @@ import pytest
 from clients import HOST
 from heartbeats import expect_steady_heartbeats
 
-TTL = 3
+TTL = 10
+"""Seconds: longer than a registry takes to start, also the Python one on a busy machine. A service that
+expires meanwhile registers again, and so loses its place."""
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])

@@ -8,10 +8,10 @@ import pytest
 import zmq
 import zmq.auth
 from lab import ANY_PORTS
-from waiting import wait_until
+from waiting import DEADLINE, wait_until
 
-SILENCE = 500
-"""Milliseconds: many times what an answer takes."""
+SILENCE = 0.5
+"""Seconds: many times what an answer takes."""
 
 SERVICE = {"name": "psu", "host": "127.0.0.1", "port": 6110, "id": "psu", "type": "PSU"}
 
@@ -44,7 +44,6 @@ class Client:
     def __init__(self, context, registry, keys=None, server_key=None):
         self.requests = context.socket(zmq.DEALER)
         self.events = context.socket(zmq.SUB)
-        self.requests.sndtimeo = SILENCE
         self.events.subscribe(b"")
         for socket, port in [
             (self.requests, registry.ports.requests),
@@ -55,15 +54,15 @@ class Client:
                 socket.curve_serverkey = server_key
             socket.connect(f"tcp://127.0.0.1:{port}")
 
-    def ask(self, action, **fields):
-        """The answer, or None where none comes."""
-        try:
-            body = json.dumps({"action": action, **fields}).encode()
-            self.requests.send_multipart([b"REQ", body])
-        except zmq.Again:
-            # Once refused, a socket has nobody to send to.
+    def ask(self, action, patience=DEADLINE, **fields):
+        """The answer, or None where none comes within so many seconds."""
+        milliseconds = int(patience * 1000)
+        # Once refused, a socket has nobody to send to.
+        if not self.requests.poll(milliseconds, zmq.POLLOUT):
             return None
-        if not self.requests.poll(SILENCE):
+        body = json.dumps({"action": action, **fields}).encode()
+        self.requests.send_multipart([b"REQ", body])
+        if not self.requests.poll(milliseconds):
             return None
         return json.loads(self.requests.recv_multipart()[1])
 
@@ -117,4 +116,4 @@ def test_a_python_program_without_keys_or_with_unknown_ones_is_refused(
         Client(context, registry),
         Client(context, registry, zmq.curve_keypair(), server_key.encode()),
     ):
-        assert client.ask("health") is None
+        assert client.ask("health", patience=SILENCE) is None
