@@ -26,24 +26,38 @@ class Registry:
         self.start()
 
     def start(self):
-        log = os.path.join(self.folder, "log")
-        with open(log, "w") as errors:
-            self.process = subprocess.Popen(
-                [self.binary, "start", "--http", self.http, "--req-port", self.port,
-                 "--pub-port", "0", "--hb-port", "0", "--cleanup-interval", "3600"],
-                cwd=self.folder, stdout=subprocess.PIPE, stderr=errors, text=True)
-        ready = self.process.stdout.readline()
-        self.port = re.search(r"requests tcp://127\.0\.0\.1:(\d+)", ready).group(1)
         started = time.monotonic()
-        while not (found := re.search(r"http://([0-9.:]+)/", open(log).read())):
-            assert time.monotonic() - started < DEADLINE, open(log).read()
+        while not self._comes_up():
+            # While it was away, somebody else, even a browser that looked for it, may have been
+            # given one of its ports.
+            assert "in use" in self._log() and time.monotonic() - started < DEADLINE, self._log()
+            time.sleep(GLANCE)
+        self.port = re.search(r"requests tcp://127\.0\.0\.1:(\d+)", self._ready).group(1)
+        while not (found := re.search(r"http://([0-9.:]+)/", self._log())):
+            assert time.monotonic() - started < DEADLINE, self._log()
             time.sleep(GLANCE)
         self.http = found.group(1)
 
+    def _comes_up(self):
+        with open(os.path.join(self.folder, "log"), "w") as errors:
+            self.process = subprocess.Popen(
+                [self.binary, "start", "--http", self.http, "--req-port", self.port,
+                 "--pub-port", "0", "--hb-port", "0", "--cleanup-interval", "3600"],
+                cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
+                text=True)
+        self._ready = self.process.stdout.readline()
+        if not self._ready:
+            self.kill()
+        return self._ready
+
+    def _log(self):
+        with open(os.path.join(self.folder, "log")) as log:
+            return log.read()
+
     def run(self, *arguments):
         subprocess.run([self.binary, arguments[0], "--req-port", self.port, *arguments[1:]],
-                       cwd=self.folder, check=True, stdout=subprocess.DEVNULL,
-                       stderr=subprocess.PIPE)
+                       cwd=self.folder, check=True, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL, timeout=DEADLINE)
 
     def register(self, name, kind, host="127.0.0.1", port=40000, ttl=600):
         self.run("register", "--name", name, "--id", name.replace(" ", "-"), "--type", kind,
@@ -58,6 +72,7 @@ class Registry:
     def kill(self):
         self.process.kill()
         self.process.wait()
+        self.process.stdout.close()
 
 
 def row(name):
@@ -71,9 +86,10 @@ FITS = "document.documentElement.scrollWidth <= window.innerWidth"
 
 
 def a_service_comes_changes_and_goes(registry, browser):
-    registry.register("Camera", "CAM", ttl=2)
+    registry.register("Camera", "CAM")
     browser.wait_until(f"{row('Camera')}?.querySelector('.health').textContent === '● passing'")
     browser.wait_until("document.getElementById('events').textContent.includes('registered')")
+    registry.register("Camera", "CAM", ttl=1)
     browser.wait_until(f"{row('Camera')}?.querySelector('.health').textContent === '▲ critical'")
     browser.wait_until("document.getElementById('summary').textContent.includes('1 critical')")
     browser.wait_until(f"{row('Camera')}.querySelector('.bar').style.width === '100%'")
@@ -103,7 +119,7 @@ def a_crowd_registers(registry, browser):
             ("Thermal control", "TCS", "lab-pc-1"), ("Hexapod", "HEXAPOD", "lab-pc-2"),
             ("Filter wheel", "FW", "lab-pc-2"), ("Camera 1", "CAM", "camera-host"),
             ("Camera 2", "CAM", "camera-host"), ("Camera 10", "CAM", "camera-host")]):
-        registry.register(name, kind, host, 40000 + number, 30 if number % 2 else 600)
+        registry.register(name, kind, host, 40000 + number, 120 if number % 2 else 600)
     registry.register("Old heater", "TCS", "lab-pc-2", 40099, 2)
     browser.wait_until(f"{ROWS} === 9")
     browser.wait_until("document.querySelectorAll('.health.bad').length === 1")
@@ -177,7 +193,8 @@ def a_registry_that_is_gone_is_told_of_until_it_is_back(registry, browser):
 
 def prometheus_understands_the_metrics(registry):
     text = urllib.request.urlopen(f"http://{registry.http}/metrics", timeout=DEADLINE).read()
-    checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True)
+    checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True,
+                             timeout=DEADLINE)
     assert checked.returncode == 0, checked.stderr.decode() + checked.stdout.decode()
     assert not checked.stderr.strip(), checked.stderr.decode()
 
