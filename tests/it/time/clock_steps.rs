@@ -18,13 +18,18 @@ const LIBRARY_VARIABLE: &str = "SERVICE_REGISTRY_LIBFAKETIME";
 
 const CLOCK_FILE: &str = "clock";
 
-const TTL: Duration = Duration::from_secs(3);
+/// Longer than a busy machine keeps a heartbeat waiting.
+const TTL: Duration = Duration::from_secs(6);
 const CLEANUP_INTERVAL: Duration = Duration::from_millis(200);
 
-/// What a busy machine may add to the time until an event arrives.
-const MARGIN: Duration = Duration::from_millis(1_500);
+/// What a busy machine may add to the time until an event arrives. A step would add hours.
+const MARGIN: Duration = Duration::from_secs(60);
 
+/// In seconds.
 const HOUR: i64 = 3_600;
+
+/// Seconds that a busy machine may take to tell a time.
+const NEAR: i64 = 60;
 
 /// A registry whose clock can be set.
 fn launch() -> Launch {
@@ -55,7 +60,7 @@ fn ahead(client: &Client) -> i64 {
 
 #[track_caller]
 fn wait_until_ahead(client: &Client, seconds: i64) {
-    wait_until("a step of the clock", || (ahead(client) - seconds).abs() <= 2);
+    wait_until("a step of the clock", || (ahead(client) - seconds).abs() <= NEAR);
 }
 
 #[track_caller]
@@ -70,12 +75,12 @@ fn assert_step_is_harmless(seconds: i64) {
     let launch = launch();
     let registry = launch.start();
     let client = registry.client();
-    assert!(ahead(&client).abs() <= 2, "the clock is right at first");
+    assert!(ahead(&client).abs() <= NEAR, "the clock is right at first");
     register(&registry, "alive");
     let heart = Heart::start(&registry, &["alive".to_owned()]);
     let subscriber = registry.subscriber();
-    register(&registry, "dead");
     let registered = Instant::now();
+    register(&registry, "dead");
     assert_eq!(subscriber.next().about(), ("register", "dead"));
 
     set_clock(&launch, seconds);
@@ -91,7 +96,7 @@ fn assert_step_is_harmless(seconds: i64) {
     assert_eq!(ids(&client.list()), ["alive"]);
     let last_heartbeat = whole_number(&client.get("alive")["service"]["last_heartbeat"]);
     let told = last_heartbeat as i64 - unix_seconds() as i64;
-    assert!((told - seconds).abs() <= 3, "people are told the new time, not {told} s off");
+    assert!((told - seconds).abs() <= NEAR, "people are told the new time, not {told} s off");
     heart.stop();
 }
 
@@ -162,7 +167,7 @@ fn a_clock_that_steps_to_and_fro_under_load_loses_nobody() {
 
     let started = Instant::now();
     for seconds in [HOUR, -HOUR, 24 * HOUR, 0, -24 * HOUR].into_iter().cycle() {
-        if started.elapsed() > 3 * TTL {
+        if started.elapsed() > TTL + CLEANUP_INTERVAL {
             break;
         }
         set_clock(&launch, seconds);
