@@ -2,8 +2,9 @@
 //!
 //! A page from anywhere can give its own name this host's address, and then read with the browser
 //! of its visitor what only the visitor's network should see. The browser says under which name it
-//! asks. A name that somebody out there can own has a dot; of those only this host's is answered.
+//! asks. A name that somebody out there can own has a dot; of those only this host's are answered.
 
+use std::fs;
 use std::net::{IpAddr, Ipv6Addr};
 
 use nix::unistd::gethostname;
@@ -11,14 +12,40 @@ use nix::unistd::gethostname;
 /// See the module's page.
 #[derive(Debug)]
 pub(super) struct Names {
-    /// What this host is called, if it can say so.
-    own: Option<String>,
+    /// What this host is called, as far as it can say so.
+    own: Vec<String>,
 }
 
 impl Names {
     /// Those of this host.
     pub(super) fn of_this_host() -> Self {
-        Self { own: gethostname().ok().and_then(|name| name.into_string().ok()) }
+        // What cannot be read has no names.
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        let own = gethostname().ok().and_then(|name| name.into_string().ok());
+        own.map_or(Self { own: Vec::new() }, |own| {
+            Self::of(&own, &read("/etc/hosts"), &read("/etc/resolv.conf"))
+        })
+    }
+
+    /// The name that a host gives itself, those that its table of hosts has beside it, and, as the
+    /// name server knows it, the name with each of the domains in which it looks for others.
+    fn of(host: &str, hosts: &str, resolver: &str) -> Self {
+        let mut own = vec![host.to_owned()];
+        for line in hosts.lines() {
+            let entry = line.split('#').next().unwrap_or_default();
+            // Behind the address.
+            let names: Vec<&str> = entry.split_whitespace().skip(1).collect();
+            if names.iter().any(|name| name.eq_ignore_ascii_case(host)) {
+                own.extend(names.into_iter().map(str::to_owned));
+            }
+        }
+        for line in resolver.lines() {
+            let mut words = line.split_whitespace();
+            if let Some("search" | "domain") = words.next() {
+                own.extend(words.map(|domain| format!("{host}.{domain}")));
+            }
+        }
+        Self { own }
     }
 
     /// Whether `host`, with or without a port, is one of them.
@@ -28,7 +55,7 @@ impl Names {
             return address.parse::<Ipv6Addr>().is_ok();
         }
         let name = name.strip_suffix('.').unwrap_or(name);
-        let is_own = self.own.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name));
+        let is_own = self.own.iter().any(|own| own.eq_ignore_ascii_case(name));
         // Nobody can own what ends so: it always means the browser's own host.
         let is_local = name.to_ascii_lowercase().ends_with(".localhost");
         name.parse::<IpAddr>().is_ok() || !name.contains('.') || is_own || is_local
@@ -47,7 +74,7 @@ mod tests {
     use super::*;
 
     fn answers(host: &str) -> bool {
-        Names { own: Some("lab-server.example.org".to_owned()) }.include(host)
+        Names { own: vec!["lab-server.example.org".to_owned()] }.include(host)
     }
 
     #[test]
@@ -81,6 +108,29 @@ mod tests {
         ] {
             assert!(!answers(host), "{host}");
         }
-        assert!(!Names { own: None }.include("lab-server.example.org"));
+        assert!(!Names { own: Vec::new() }.include("lab-server.example.org"));
+    }
+
+    #[test]
+    fn the_full_names_of_a_host_are_its_own() {
+        let hosts = "127.0.0.1 localhost\n\
+            127.0.1.1\tRegistry.example.org  lab-server # its name\n\
+            192.0.2.1 printer.example.org printer # not lab-server\n";
+        let resolver = "# lab-server\nnameserver 192.0.2.53\nsearch example.net Lab.example.net\n";
+        let names = Names::of("Lab-Server", hosts, resolver);
+
+        for host in
+            ["registry.example.org", "lab-server.example.net:6103", "LAB-server.lab.example.net."]
+        {
+            assert!(names.include(host), "{host}");
+        }
+        for host in [
+            "printer.example.org",
+            "printer.example.net",
+            "lab-server.example.org",
+            "192.0.2.53.example.net",
+        ] {
+            assert!(!names.include(host), "{host}");
+        }
     }
 }

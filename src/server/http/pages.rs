@@ -125,8 +125,9 @@ fn refusal(fault: Fault) -> Response {
             Response::text(Status::MethodNotAllowed, text)
         }
         Fault::Name => {
-            let text = "ask by address, by a name without a dot, or by this host's own name; \
-                any other may belong to somebody who reads along\n";
+            let text = "ask by address, by a name without a dot, or by a name that this host has \
+                in its /etc/hosts or in its own domain; any other may belong to somebody who \
+                reads along\n";
             Response::text(Status::Misdirected, text)
         }
     }
