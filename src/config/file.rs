@@ -82,7 +82,9 @@ fn problem(error: &serde_saphyr::Error, text: &str) -> String {
     match error {
         serde_saphyr::Error::Unexpected { .. } => "must be lines of `key: value`".to_owned(),
         serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
-            format!("{}: stands in the file twice", key.escape_debug())
+            let first = line(error).and_then(|line| line_of_same_key(text, line));
+            let first = first.map(|line| format!(", first in line {line}")).unwrap_or_default();
+            format!("{}: stands in the file twice{first}", key.escape_debug())
         }
         error => {
             let message = UserMessageFormatter.format_message(error);
@@ -92,11 +94,23 @@ fn problem(error: &serde_saphyr::Error, text: &str) -> String {
     }
 }
 
+/// The line of the error, from 1.
+fn line(error: &serde_saphyr::Error) -> Option<usize> {
+    usize::try_from(error.location()?.line()).ok()
+}
+
+/// The last line before this one with the same key, as deep in the file, both from 1.
+fn line_of_same_key(text: &str, line: usize) -> Option<usize> {
+    let key_of = |line: &str| line.split_once(':').map(|(key, _)| key.to_owned());
+    let lines: Vec<&str> = text.lines().collect();
+    let (before, from) = lines.split_at_checked(line.checked_sub(1)?)?;
+    let key = key_of(from.first()?)?;
+    before.iter().rposition(|line| key_of(line).as_ref() == Some(&key)).map(|index| index + 1)
+}
+
 /// Whether the error comes of `bind: *`, where YAML takes the asterisk for something else.
 fn has_bare_asterisk(text: &str, error: &serde_saphyr::Error) -> bool {
-    let line = error.location().map_or(1, |location| location.line());
-    usize::try_from(line)
-        .ok()
+    line(error)
         .and_then(|line| text.lines().nth(line.saturating_sub(1)))
         .is_some_and(|line| line.contains(": *"))
 }
@@ -239,10 +253,15 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_stands_twice_is_named_with_its_second_line() {
+    fn a_key_that_stands_twice_is_named_with_both_its_lines() {
         assert_eq!(
-            refusal("req_port: 1\nhb_port: 2\nreq_port: 3\n"),
-            "registry.yaml:3: req_port: stands in the file twice"
+            refusal("# Ports.\nreq_port: 1\nhb_port: 2\nreq_port: 3\n"),
+            "registry.yaml:4: req_port: stands in the file twice, first in line 2"
+        );
+        // Told as far as it can be seen.
+        assert_eq!(
+            refusal("{req_port: 1, req_port: 2}"),
+            "registry.yaml:1: req_port: stands in the file twice"
         );
     }
 
