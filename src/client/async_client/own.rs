@@ -61,7 +61,8 @@ impl Own {
         self.latest
     }
 
-    /// The registration `call` succeeded, with `service`.
+    /// The registration `call` succeeded, with `service`. Where heartbeats are wanted and cannot be
+    /// sent, that is an error, and it is not the client's own.
     pub(super) fn registered(
         &mut self,
         call: Call,
@@ -80,8 +81,19 @@ impl Own {
             self.registered = call;
             self.service = Some(service);
         }
-        self.settle_heartbeats()?;
-        Ok(fate)
+        match self.settle_heartbeats() {
+            Ok(()) => Ok(fate),
+            Err(error) if call == self.registered => {
+                self.service = None;
+                self.wants_heartbeats = self.is_something_awaited();
+                Err(error.into())
+            }
+            Err(error) => {
+                // Those of a service that was registered later.
+                log::error!("heartbeats that were interrupted cannot go on: {error}");
+                Ok(fate)
+            }
+        }
     }
 
     /// The registration `call`, if it was not answered yet, will not be.

@@ -49,7 +49,8 @@ impl AsyncRegistryClient {
     /// # Errors
     /// [`ClientError::Refused`], where the type is taken or something is wrong with the
     /// registration; [`ClientError::Unreachable`]. An earlier registration is then still this
-    /// client's own, as it is when this is cancelled.
+    /// client's own, as it is when this is cancelled. [`ClientError::Resources`], where heartbeats
+    /// are to go on and cannot: then the service is deregistered.
     pub async fn register(&self, registration: &Registration) -> Result<String, ClientError> {
         let attempt = self.attempts.begin(registration);
         let (registering, answer) = {
@@ -238,14 +239,19 @@ impl AsyncRegistryClient {
         service: EnrolledService,
     ) -> Result<(), ClientError> {
         let service_id = service.id().to_owned();
-        let deregistered = {
+        let (outcome, deregistered) = {
             let mut own = self.own();
-            match own.registered(call, service)? {
-                Fate::Stays => return Ok(()),
-                Fate::Goes => self.ask_to_deregister(&service_id),
-            }
+            let outcome = match own.registered(call, service) {
+                Ok(Fate::Stays) => return Ok(()),
+                Ok(Fate::Goes) => Ok(()),
+                Err(ClientError::Closed) => return Err(ClientError::Closed),
+                // It would expire, unknown to its program.
+                Err(error) => Err(error),
+            };
+            (outcome, self.ask_to_deregister(&service_id))
         };
-        deregistered.await.map(|_| ())
+        let deregistered = deregistered.await.map(|_| ());
+        outcome.and(deregistered)
     }
 
     fn ask_to_deregister(
