@@ -326,7 +326,7 @@ mod tests {
         dealer.connect(&router.endpoint).unwrap();
 
         dealer.send_multipart([b"REQ".as_slice(), b"", b"{}"], 0).unwrap();
-        router.socket.poll(POLLIN, 5_000).unwrap();
+        router.socket.poll(POLLIN, 60_000).unwrap();
         let mut received = Received::default();
         assert!(receive(&router.socket, &mut received).unwrap());
 

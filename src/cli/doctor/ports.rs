@@ -147,7 +147,7 @@ mod tests {
     use super::super::finding::Verdict;
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(5);
+    const PATIENCE: Duration = Duration::from_secs(60);
 
     fn listen() -> (TcpListener, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -183,8 +183,8 @@ mod tests {
 
     #[test]
     fn a_port_where_nobody_listens_refuses() {
-        let (listener, address) = listen();
-        drop(listener);
+        // No program gets this one from the system.
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
 
         let port = check("request port", address, PATIENCE);
 

@@ -15,7 +15,7 @@ use crate::client::error::RefusalCode;
 use crate::client::registries::Registries;
 use crate::client::settings::ClientSettings;
 
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A registry that says what the test wants.
 struct Played {
@@ -146,7 +146,7 @@ fn a_forgotten_service_is_registered_again_under_its_id_with_all_that_was_said()
 fn a_service_whose_host_moved_is_registered_where_it_is_now() {
     let registry = Played::new();
     let host = Arc::new(Moving::to("10.0.0.7"));
-    let (_heartbeat, changes) = registry.start(&camera(1), Arc::clone(&host) as _);
+    let (_heartbeat, changes) = registry.start(&camera(6), Arc::clone(&host) as _);
     registry.answer_heartbeat(&registry.heartbeat(), &success());
     assert_eq!(next(&changes), HeartbeatState::Healthy);
 
@@ -167,14 +167,14 @@ fn a_service_whose_host_moved_is_registered_where_it_is_now() {
 fn a_silent_registry_gets_one_heartbeat_at_a_time_and_the_silence_is_told() {
     let mut registry = Played::new();
     registry.settings.heartbeat_timeout = Duration::from_millis(20);
-    let (_heartbeat, changes) = registry.start(&camera(1), nowhere());
+    let (_heartbeat, changes) = registry.start(&camera(3), nowhere());
     let started = Instant::now();
 
     let HeartbeatState::Late { since } = next(&changes) else { panic!("it is late at first") };
     let unreachable = next(&changes);
 
     assert_eq!(unreachable, HeartbeatState::Unreachable { since });
-    assert!(started.elapsed() >= Duration::from_millis(900));
+    assert!(started.elapsed() >= Duration::from_millis(2_900));
     // A quarter of the interval, a half, then whole ones, each shortened by up to a half.
     let mut heartbeats = Vec::new();
     while registry.heartbeats.poll(zmq::POLLIN, 0).unwrap() > 0 {
@@ -189,8 +189,8 @@ fn a_silent_registry_gets_one_heartbeat_at_a_time_and_the_silence_is_told() {
 #[test]
 fn a_registry_that_speaks_again_finds_the_service_healthy() {
     let mut registry = Played::new();
-    registry.settings.heartbeat_timeout = Duration::from_millis(20);
-    let (_heartbeat, changes) = registry.start(&camera(3), nowhere());
+    registry.settings.heartbeat_timeout = Duration::from_millis(300);
+    let (_heartbeat, changes) = registry.start(&camera(12), nowhere());
     assert!(matches!(next(&changes), HeartbeatState::Late { .. }));
 
     let healthy = loop {
@@ -207,7 +207,7 @@ fn a_registry_that_speaks_again_finds_the_service_healthy() {
 #[test]
 fn a_refusal_is_told_and_heartbeats_go_on() {
     let registry = Played::new();
-    let (_heartbeat, changes) = registry.start(&camera(1), nowhere());
+    let (_heartbeat, changes) = registry.start(&camera(6), nowhere());
 
     registry.answer_heartbeat(&registry.heartbeat(), &forgotten());
     let taken = json!({"success": false, "error": "duplicate_service_type"});
@@ -229,7 +229,7 @@ fn heartbeats_that_wait_for_an_answer_stop_at_once() {
 
     drop(heartbeat);
 
-    assert!(started.elapsed() < Duration::from_secs(5));
+    assert!(started.elapsed() < DEADLINE);
     assert_eq!(changes.try_iter().collect::<Vec<_>>(), [HeartbeatState::Stopped]);
 }
 
@@ -250,7 +250,7 @@ fn heartbeats_that_register_are_dropped_at_once() {
 
     drop(heartbeat);
 
-    assert!(started.elapsed() < Duration::from_secs(5));
+    assert!(started.elapsed() < DEADLINE);
     assert_eq!(changes.try_iter().collect::<Vec<_>>(), [HeartbeatState::Stopped]);
 }
 
@@ -268,7 +268,7 @@ fn heartbeats_that_register_stop_when_they_know_what_came_of_it() {
     registry.answer_request(&unanswered, &success());
 
     assert_eq!(too_soon, Err(RecvTimeoutError::Timeout));
-    assert_eq!(stopped.recv_timeout(Duration::from_secs(5)), Ok(()));
+    assert_eq!(stopped.recv_timeout(DEADLINE), Ok(()));
     stopping.join().unwrap();
 }
 
@@ -282,5 +282,5 @@ fn heartbeats_between_two_of_them_stop_at_once() {
 
     drop(heartbeat);
 
-    assert!(started.elapsed() < Duration::from_secs(5));
+    assert!(started.elapsed() < DEADLINE);
 }
