@@ -7,7 +7,7 @@ mod picture;
 mod writer;
 
 use std::fs;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use claimant::Claimant;
 use picture::Picture;
 use writer::{Counts, Writer};
 
-use crate::support::{Chance, Launch, Registry, repetitions};
+use crate::support::{Chance, Launch, Registry, TrueInTheEnd, repetitions};
 
 const ROUNDS_VARIABLE: &str = "SERVICE_REGISTRY_CRASH_ROUNDS";
 const ROUNDS: u64 = 20;
@@ -30,6 +30,10 @@ const LONGEST_LIFE_MILLISECONDS: u64 = 150;
 /// One life in so many is long enough for services to expire.
 const LONG_LIVES: u64 = 10;
 const LONG_LIFE_MILLISECONDS: u64 = 2_500;
+
+/// How often more rounds are added, at the most, where the disk was so slow that there was too
+/// little to lose.
+const ADDITIONS: u64 = 9;
 
 /// How long a registry that is killed before it is ready may have lived.
 const LONGEST_START_MILLISECONDS: u64 = 40;
@@ -74,8 +78,8 @@ fn write_until_killed(
         scope.spawn(move || claimant.claim_until(requests, killed_now));
         // No condition is waited for: the moment must be one that nobody chose.
         thread::sleep(life);
+        let _killed = TrueInTheEnd(&killed);
         registry.kill();
-        killed.store(true, Ordering::Release);
     });
 }
 
@@ -103,7 +107,14 @@ fn after_kill_9_every_acknowledged_write_is_there_and_nothing_is_half_written() 
 
     let mut counts = Counts::default();
     let mut policies = 0;
-    for round in 0..rounds {
+    for round in 0..(1 + ADDITIONS) * rounds {
+        let is_enough = counts.acknowledged > 10 * rounds
+            && counts.unanswered > 0
+            && counts.heirs > 0
+            && policies > 0;
+        if round >= rounds && is_enough {
+            break;
+        }
         write_until_killed(launch.start(), &mut writers, &mut claimant, &mut chance);
         counts.kills += 1;
         let in_file = content_of_the_file(&launch);

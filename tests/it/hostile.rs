@@ -14,13 +14,13 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Client, Launch, Registry, assert_success};
+use crate::support::{Client, DEADLINE, Launch, Registry, assert_success, wait_until};
 
 /// How much memory the registry may ever have taken, in KiB.
 const MEMORY_MAX: u64 = 256 << 10;
 
 /// How long the registry may take to notice that peers are gone, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = DEADLINE;
 
 /// A registry under attack, with a polite client.
 struct Besieged {
@@ -82,9 +82,12 @@ impl Besieged {
         assert!(highest < MEMORY_MAX, "it has taken {highest} KiB of memory");
     }
 
-    /// How many connections were closed because they filled the memory, and large replies refused.
-    fn closed_connections(&self) -> u64 {
-        self.client.info()["exceeded"]["memory_bytes"].as_u64().unwrap_or_default()
+    /// Waits until it tells that at least so many connections were closed, because they filled the
+    /// memory, and large replies refused. While the memory is full it tells nothing of the kind.
+    #[track_caller]
+    fn wait_for_closed_connections(&self, count: u64) {
+        let closed = || self.client.info()["exceeded"]["memory_bytes"].as_u64();
+        wait_until("connections were closed", || closed() >= Some(count));
     }
 
     fn open_descriptors(&self) -> usize {

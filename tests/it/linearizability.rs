@@ -23,7 +23,7 @@ use specification::{Answer, Question};
 use told::{Life, Place, assert_told};
 
 use crate::support::{
-    Chance, Embedded, Endpoints, Launch, ScriptedBackend, Subscriber, repetitions,
+    Chance, Embedded, Endpoints, Launch, ScriptedBackend, Subscriber, TrueInTheEnd, repetitions,
 };
 
 const HISTORIES_VARIABLE: &str = "SERVICE_REGISTRY_HISTORIES";
@@ -154,8 +154,8 @@ fn they_do_so_across_kill_9_and_a_restart() {
             let is_over = || killed.load(Ordering::Acquire);
             scope.spawn(move || recording.run(endpoints, usize::MAX, &mut fork, is_over));
             thread::sleep(life);
+            let _killed = TrueInTheEnd(killed);
             registry.kill();
-            killed.store(true, Ordering::Release);
         });
         let events = subscriber.last_words();
         let first = Life { since, services: Vec::new(), events, is_whole: false };

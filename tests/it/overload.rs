@@ -6,7 +6,7 @@ use service_registry::limits::Limit;
 
 use crate::support::{
     Client, Embedded, Gate, Registry, ScriptedBackend, assert_refused, assert_success,
-    embedded_config, registration,
+    embedded_config, registration, wait_until,
 };
 
 /// How many requests may wait for the database in these tests.
@@ -47,17 +47,18 @@ fn a_full_queue_is_refused_at_once_and_loses_nothing_that_was_taken() {
     // can go on asking.
     let watcher = server.client();
     let mut probes = Vec::new();
-    let refusal = loop {
+    let mut refusal = None;
+    wait_until("somebody is refused", || {
         if probes.len() < 2 * JOBS {
             let probe = server.client();
             probe.send(&registration(&format!("probe-{}", probes.len()), ""));
             probes.push(probe);
         }
         assert_success(&watcher.health());
-        if let Some(refusal) = probes.iter().find_map(Client::received) {
-            break refusal;
-        }
-    };
+        refusal = probes.iter().find_map(Client::received);
+        refusal.is_some()
+    });
+    let refusal = refusal.expect("it was waited for");
     assert_refused(&refusal, "overloaded", &["overloaded"]);
     assert_eq!(refusal["limit"], "jobs");
     assert!(refusal["message"].as_str().unwrap().contains("At most 100 requests"), "{refusal}");
@@ -97,9 +98,10 @@ fn refusals_that_wait_for_a_client_are_bounded_and_those_beyond_are_counted() {
     let (taken, waiting) = (5, 7);
     let watcher = server.client();
     let mut info = watcher.info();
-    while info["refused"]["overloaded"] != 100 - taken {
+    wait_until("the others are refused", || {
         info = watcher.info();
-    }
+        info["refused"]["overloaded"] == 100 - taken
+    });
     gate.open();
 
     let dropped = 100 - taken - waiting;

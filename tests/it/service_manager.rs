@@ -75,7 +75,7 @@ impl Manager {
         let started = Instant::now();
         let mut heard = Vec::new();
         // Longer than usual: what is told now and then takes its time.
-        while let Some(left) = (DEADLINE * 4).checked_sub(started.elapsed())
+        while let Some(left) = (2 * DEADLINE).checked_sub(started.elapsed())
             && let Some(lines) = self.hears_within(left)
         {
             if let Some(line) = lines.iter().find(|line| line.starts_with(beginning)) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use service_registry::client::{
@@ -10,7 +10,7 @@ use service_registry::client::{
 };
 
 use super::stub::Stub;
-use crate::support::{DEADLINE, Embedded, Gate, Place, ScriptedBackend};
+use crate::support::{DEADLINE, Embedded, Gate, Place, ScriptedBackend, ids};
 
 fn camera() -> Registration {
     Registration::new("Camera", "localhost", 6_110).service_type("CM_CS")
@@ -18,6 +18,12 @@ fn camera() -> Registration {
 
 fn service_named(name: &str) -> serde_json::Value {
     json!({"success": true, "service": {"id": name, "name": name, "host": "lab", "port": 1}})
+}
+
+/// A client that soon gives up a health check, and nothing else.
+fn impatient_with_checks(registry: &Stub) -> RegistryClient {
+    let builder = registry.builder().health_timeout(Duration::from_millis(300));
+    builder.request_timeout(DEADLINE).build()
 }
 
 #[test]
@@ -123,12 +129,18 @@ fn a_registration_whose_answer_was_lost_is_repeated_and_leaves_no_ghost() {
 
     let lost = client.register(&camera());
     gate.open();
-    let id = client.register(&camera()).unwrap();
+    let started = Instant::now();
+    let id = loop {
+        // On a busy machine more than one answer can be lost.
+        match client.register(&camera()) {
+            Err(error) if error.is_unreachable() && started.elapsed() < DEADLINE => {}
+            answer => break answer.unwrap(),
+        }
+    };
 
     assert!(lost.unwrap_err().is_unreachable());
-    let services = client.list_services(Some("CM_CS")).unwrap();
-    assert_eq!(services.iter().map(|service| &service.id).collect::<Vec<_>>(), [&id]);
-    assert!(client.deregister().unwrap());
+    assert_eq!(client.service_id().as_ref(), Some(&id));
+    assert_eq!(ids(&registry.client().list()), [&id]);
 }
 
 #[test]
@@ -143,9 +155,9 @@ fn a_registry_ends_when_it_is_told_to() {
 #[test]
 fn a_reply_that_comes_too_late_is_nobodys() {
     let registry = Stub::bind();
-    let client = registry.builder().request_timeout(Duration::from_millis(300)).build();
+    let client = impatient_with_checks(&registry);
 
-    let late = client.discover_service("first");
+    let late = client.health_check();
     assert!(late.unwrap_err().is_unreachable());
     let given_up = registry.question();
     let asker = thread::spawn(move || {
@@ -157,7 +169,7 @@ fn a_reply_that_comes_too_late_is_nobodys() {
     let third = registry.question();
     registry.answer(&third, &service_named("third"));
 
-    assert_eq!(given_up.body["service_type"], "first");
+    assert_eq!(given_up.body["action"], "health");
     assert_eq!(asker.join().unwrap(), ["second", "third"]);
 }
 
@@ -183,7 +195,7 @@ fn threads_that_share_a_client_do_not_wait_for_each_other() {
 #[test]
 fn after_a_silence_no_connection_is_trusted_any_more() {
     let registry = Stub::bind();
-    let client = Arc::new(registry.builder().request_timeout(Duration::from_secs(1)).build());
+    let client = Arc::new(impatient_with_checks(&registry));
     let ask = || {
         let client = Arc::clone(&client);
         thread::spawn(move || client.discover_service("CM_CS"))
@@ -195,7 +207,7 @@ fn after_a_silence_no_connection_is_trusted_any_more() {
         asker.join().unwrap().unwrap();
     }
 
-    let unanswered = client.discover_service("CM_CS");
+    let unanswered = client.health_check();
     let asker = ask();
     let in_vain = registry.question();
     let next = registry.question();
@@ -275,7 +287,7 @@ fn a_client_finds_a_registry_that_is_started_while_it_asks() {
     registry.kill();
     let client = RegistryClient::builder()
         .endpoints(place.client_endpoints())
-        .request_timeout(Duration::from_secs(20))
+        .request_timeout(DEADLINE)
         .build();
     let asker = thread::spawn(move || client.server_status());
 

@@ -5,19 +5,18 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
 
 use service_registry::client::RegistryEndpoints;
 
-use crate::support::{DEADLINE, Endpoints};
+use crate::support::{Endpoints, ReservedPort, wait_until};
 
 /// The length of what a client's identity ends with: a dash and a UUID.
 const UNIQUE_LENGTH: usize = 37;
 
 /// See the module's page. Dropping it closes it.
 pub(crate) struct CountingProxy {
-    /// Where the requests and heartbeats of clients come in.
-    doors: [String; 2],
+    /// Where the requests and heartbeats of clients come in. Nobody else does while it is closed.
+    doors: Arc<[ReservedPort; 2]>,
     counts: Arc<Mutex<HashMap<String, usize>>>,
     is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -30,7 +29,7 @@ impl CountingProxy {
     /// Opens at any ports.
     #[track_caller]
     pub(crate) fn open(registry: &Endpoints) -> Self {
-        Self::open_at(["tcp://127.0.0.1:*", "tcp://127.0.0.1:*"], registry)
+        Self::open_at(Arc::new([(); 2].map(|()| ReservedPort::new())), registry)
     }
 
     /// Closes, lets `meanwhile` happen, and opens at the same ports as before, with counts of
@@ -41,15 +40,16 @@ impl CountingProxy {
         registry: &Endpoints,
         meanwhile: impl FnOnce() -> T,
     ) -> (Self, T) {
-        let doors = self.doors.clone();
+        let doors = Arc::clone(&self.doors);
         drop(self);
         let happened = meanwhile();
-        (Self::open_at([&doors[0], &doors[1]], registry), happened)
+        (Self::open_at(doors, registry), happened)
     }
 
     /// Where clients find the registry.
     pub(crate) fn endpoints(&self) -> RegistryEndpoints {
-        RegistryEndpoints::parse(&self.doors[0], "tcp://127.0.0.1:1", &self.doors[1]).unwrap()
+        let [requests, heartbeats] = self.doors.each_ref().map(endpoint);
+        RegistryEndpoints::parse(&requests, "tcp://127.0.0.1:1", &heartbeats).unwrap()
     }
 
     /// How many messages of the client with this id came.
@@ -58,11 +58,9 @@ impl CountingProxy {
     }
 
     #[track_caller]
-    fn open_at(at: [&str; 2], registry: &Endpoints) -> Self {
+    fn open_at(doors: Arc<[ReservedPort; 2]>, registry: &Endpoints) -> Self {
         let context = zmq::Context::new();
-        let sockets = at.map(|endpoint| bind(&context, endpoint));
-        let doors =
-            [&sockets[0], &sockets[1]].map(|socket| socket.get_last_endpoint().unwrap().unwrap());
+        let sockets = doors.each_ref().map(|door| bind(&context, &endpoint(door)));
         let behind = [registry.requests.clone(), registry.heartbeats.clone()];
         let (counts, is_over) = (Arc::default(), Arc::default());
         let carrier = Carrier { context, sockets, behind, counts: Arc::clone(&counts) };
@@ -133,15 +131,15 @@ impl Carrier {
     }
 }
 
+fn endpoint(door: &ReservedPort) -> String {
+    format!("tcp://127.0.0.1:{}", door.number())
+}
+
 /// Binds, again and again where the socket that was there before has not quite gone.
 #[track_caller]
 fn bind(context: &zmq::Context, endpoint: &str) -> zmq::Socket {
     let socket = context.socket(zmq::ROUTER).unwrap();
     socket.set_linger(0).unwrap();
-    let started = Instant::now();
-    while let Err(error) = socket.bind(endpoint) {
-        assert!(started.elapsed() < DEADLINE, "{endpoint} becomes free: {error}");
-        thread::sleep(Duration::from_millis(5));
-    }
+    wait_until(&format!("{endpoint} becomes free"), || socket.bind(endpoint).is_ok());
     socket
 }

@@ -20,9 +20,9 @@ fn start_registry() -> (Place, Registry) {
     Place::start_with(Launch::new().flag("--backend", "memory"))
 }
 
-/// How long two registries may take to answer on a busy machine, and no longer: who finds out that
-/// one is gone waits for it.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long two registries may take to answer on a busy machine, half of it each, and no longer:
+/// who finds out that one is gone waits for it.
+const PATIENCE: Duration = Duration::from_secs(6);
 
 /// A patient client of two registries.
 fn builder_for(first: RegistryEndpoints, second: RegistryEndpoints) -> RegistryClientBuilder {

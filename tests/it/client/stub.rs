@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use serde_json::{Value, json};
 use service_registry::client::{RegistryClient, RegistryClientBuilder, RegistryEndpoints};
 
-use crate::support::DEADLINE;
+use crate::support::{DEADLINE, has_a_limit};
 
 /// The request and the heartbeat socket of a registry. Events go nowhere.
 pub(crate) struct Stub {
@@ -36,6 +36,7 @@ pub(crate) struct Question {
 
 impl Stub {
     pub(crate) fn bind() -> Self {
+        has_a_limit();
         let [requests, heartbeats] = [(); 2].map(|()| {
             let socket = zmq::Context::new().socket(zmq::ROUTER).unwrap();
             socket.set_linger(0).unwrap();

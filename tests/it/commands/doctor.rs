@@ -8,11 +8,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::http::exchange::address;
-use crate::support::{Finished, Launch, Place, Registry, port_of};
+use crate::support::{DEADLINE, Finished, Launch, Place, Registry, ReservedPort, accept, port_of};
 
 mod database;
-
-const DEADLINE: Duration = Duration::from_secs(10);
 
 /// What the doctor found.
 struct Findings {
@@ -65,11 +63,6 @@ fn findings_at(launch: &Launch, port: u16, arguments: &[&str]) -> Findings {
     let port = port.to_string();
     let all = ["doctor", "--json", "--req-port", &port];
     Findings::of(launch.run(&[&all, arguments].concat()))
-}
-
-/// A port at which nobody listens.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 #[test]
@@ -133,7 +126,7 @@ fn a_web_server_is_no_registry() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
+        let mut stream = accept(&listener);
         // All that comes first, so that closing it does not throw the answer away.
         let _ = stream.read(&mut [0; 64]).unwrap();
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
@@ -160,7 +153,7 @@ fn a_registry_that_asks_for_keys_is_told_from_one_that_does_not_answer() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
+        let mut stream = accept(&listener);
         let _ = stream.read(&mut [0; 64]).unwrap();
         stream.write_all(b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\x01CURVE\0\0\0\0\0").unwrap();
         stream.write_all(&[0; 32]).unwrap();
@@ -200,7 +193,8 @@ fn what_is_served_over_http_is_looked_at() {
     };
 
     told(&address, "same.yaml").assert_code(0).assert("http", "ok", "is well");
-    let elsewhere = told(&format!("127.0.0.1:{}", free_port()), "other.yaml");
+    let nobody = ReservedPort::new();
+    let elsewhere = told(&format!("127.0.0.1:{}", nobody.number()), "other.yaml");
     elsewhere.assert_code(1).assert("http", "problem", "nobody answers");
 }
 
@@ -213,7 +207,7 @@ fn who_drips_over_http_is_not_waited_for() {
     let launch = registry.launch().clone().file("dripping.yaml", settings);
     let port = port_of(&registry.endpoints().requests);
     let dripper = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
+        let mut stream = accept(&listener);
         let started = Instant::now();
         while stream.write_all(b"x").is_ok() {
             assert!(started.elapsed() < DEADLINE, "the doctor listens for ever");
@@ -255,11 +249,7 @@ fn a_service_that_fell_silent_is_named() {
         "metadata": {"type": "DEAD"},
     }, "ttl": 1}));
 
-    let started = Instant::now();
-    while client.get("dead")["service"]["health"] != "critical" {
-        assert!(started.elapsed() < DEADLINE, "{}", client.get("dead"));
-        thread::sleep(Duration::from_millis(50));
-    }
+    client.wait_until_critical("dead");
     let found = findings(&registry);
 
     found.assert_code(0).assert("critical services", "warning", "not discovered: dead");

@@ -9,7 +9,7 @@ use super::terminal::Terminal;
 use crate::client::stub::Stub;
 use crate::support::{
     DEADLINE, Embedded, Gate, Launch, Place, Process, Registry, ScriptedBackend, port_of,
-    short_lived,
+    short_lived, wait_until,
 };
 
 const SAID: [&str; 8] = ["--name", "Device", "--type", "DEV", "--port", "40123", "--id", "dev"];
@@ -146,12 +146,12 @@ fn heartbeats_keep_it_registered_beyond_its_ttl() {
     let registry = Launch::new().flag("--cleanup-interval", "0.1").start();
     let subscriber = registry.subscriber();
     let script = "echo started; exec sleep 600";
-    let arguments = [&SAID[..], &["--ttl", "2", "--", "sh", "-c", script]].concat();
+    let arguments = [&SAID[..], &["--ttl", "4", "--", "sh", "-c", script]].concat();
     let mut process = registry.begin("run", &arguments);
     assert_next_line(&mut process, "started");
 
     // The other one shows how long two ttls are on the registry's clock.
-    registry.client().request(&short_lived("silent", "", 4));
+    registry.client().request(&short_lived("silent", "", 8));
 
     let about: Vec<_> = (0..3).map(|_| subscriber.next()).collect();
     let about: Vec<_> = about.iter().map(|event| event.about()).collect();
@@ -249,11 +249,7 @@ fn a_registry_that_goes_does_not_end_the_command() {
     registry.kill();
     let registry = place.start_again();
 
-    let started = Instant::now();
-    while !is_registered(&registry) {
-        assert!(started.elapsed() < 2 * DEADLINE, "it is not registered again");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_until("it is registered again", || is_registered(&registry));
     process.signal("TERM");
     process.wait().assert_code(128 + 15);
     let reply = registry.client().get("dev");
@@ -272,11 +268,7 @@ fn run_takes_a_command() {
 /// Waits until the process has complained of this.
 #[track_caller]
 fn assert_complains(process: &Process, words: &str) {
-    let started = Instant::now();
-    while !process.log().contains(words) {
-        assert!(started.elapsed() < DEADLINE, "{:?} has no {words:?}", process.log());
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until(&format!("{words:?} is told"), || process.log().contains(words));
 }
 
 #[test]

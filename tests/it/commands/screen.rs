@@ -14,10 +14,7 @@ use nix::fcntl::OFlag;
 use nix::pty::ptsname_r;
 
 use super::terminal::{ON_THE_SCREEN, Terminal};
-use crate::support::{Endpoints, Process, port_of};
-
-/// Long, because a busy machine is no failure.
-const DEADLINE: Duration = Duration::from_secs(20);
+use crate::support::{DEADLINE, Endpoints, Process, port_of};
 
 /// Between two looks at the screen.
 const GLANCE: Duration = Duration::from_millis(20);

@@ -1,16 +1,18 @@
 //! A terminal, as a person has it: the keyboard and screen are the test's.
 
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::process::Command;
 
 use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 
-use crate::support::{Endpoints, Process, port_of};
+use crate::support::{DEADLINE, Endpoints, Process, port_of};
 
 /// What Ctrl-C sends, and what the screen shows of it.
 const CTRL_C: &[u8] = b"\x03";
-const CTRL_C_SHOWN: &[u8] = b"^C";
+const CTRL_C_SHOWN: &str = "^C";
 
 /// Makes the terminal that is named first that of a new session, and what follows its first
 /// process.
@@ -58,9 +60,7 @@ impl Terminal {
     #[track_caller]
     pub(crate) fn press_ctrl_c(&mut self) {
         self.0.write_all(CTRL_C).unwrap();
-        let mut shown = [0; CTRL_C_SHOWN.len()];
-        self.0.read_exact(&mut shown).unwrap();
-        assert_eq!(shown, CTRL_C_SHOWN);
+        self.wait_for(CTRL_C_SHOWN);
     }
 
     /// Returns when `text` was shown.
@@ -69,6 +69,9 @@ impl Terminal {
         let mut shown = Vec::new();
         let mut bytes = [0; 4096];
         while !String::from_utf8_lossy(&shown).contains(text) {
+            let mut terminal = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+            let deadline = PollTimeout::try_from(DEADLINE).unwrap();
+            assert_eq!(poll(&mut terminal, deadline), Ok(1), "{text:?} is shown");
             let count = self.0.read(&mut bytes).unwrap();
             shown.extend_from_slice(&bytes[..count]);
         }

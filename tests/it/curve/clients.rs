@@ -122,12 +122,12 @@ fn the_doctor_says_whose_keys_are_wrong() {
     let registry = lab.launch.start();
     let examine = |name: &str| {
         let flags = lab.flags(name);
-        let finished = registry.run(&["doctor", flags[0].as_str(), &flags[1], "--timeout=0.5"]);
+        let finished = registry.run(&["doctor", flags[0].as_str(), &flags[1], "--timeout=3"]);
         finished.stdout.lines().filter(|line| line.contains(" key")).collect::<String>()
     };
 
     let [admin, stranger] = ["admin", "stranger"].map(examine);
-    let without = registry.run(&["doctor", "--timeout=0.5"]).stdout;
+    let without = registry.run(&["doctor", "--timeout=3"]).stdout;
 
     assert!(admin.contains("with the right to admin"), "{admin}");
     assert!(admin.contains(&format!("public key is {}; it lets in 3 keys", lab.server)), "{admin}");

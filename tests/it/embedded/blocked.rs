@@ -4,12 +4,10 @@
 //! No test here measures a time. An answer that is received while the gate is closed did not
 //! wait for the gate.
 
-use std::time::Instant;
-
 use serde_json::json;
 
 use crate::support::{
-    Client, DEADLINE, Embedded, Gate, Journal, ScriptedBackend, assert_success, ids, registration,
+    Client, Embedded, Gate, Journal, ScriptedBackend, assert_success, ids, registration,
     whole_number,
 };
 
@@ -78,10 +76,7 @@ fn a_backup_holds_up_no_answer_to_what_was_stored_before_it() {
     client.send(&registration("new", "NEW"));
     client.send(&json!({"action": "backup", "destination": "/backup.db"}));
     // With `first`, they are three, and the two behind it will be of one turn.
-    let (asking, asked_at) = (server.client(), Instant::now());
-    while asking.info()["jobs_waiting"] != 3 {
-        assert!(asked_at.elapsed() < DEADLINE, "they are not taken");
-    }
+    server.client().wait_for_jobs(3);
 
     backups.close();
     gate.open();
@@ -162,9 +157,8 @@ fn a_read_behind_a_write_of_its_own_client_waits_with_it() {
     let client = behind.registering();
     client.send(&json!({"action": "get", "service_id": "new"}));
     client.send(&json!({"action": "health"}));
-    for _ in 0..20 {
-        other.health();
-    }
+    other.wait_for_jobs(3);
+    assert_success(&other.health());
 
     assert_eq!(client.received(), None, "an answer overtakes the one before it");
 
@@ -186,11 +180,7 @@ fn registrations_that_come_while_a_commit_blocks_share_the_next_one() {
     for (number, client) in clients.iter().enumerate() {
         client.send(&registration(&format!("dev-{number}"), ""));
     }
-    // The request socket takes one message of each client in turn, so these go round long
-    // enough for all registrations to have been taken before the gate opens.
-    for _ in 0..200 {
-        other.health();
-    }
+    other.wait_for_jobs(41);
     behind.gate.open();
 
     assert_success(&registering.receive());
@@ -214,9 +204,7 @@ fn two_registrations_of_one_type_in_one_batch_do_not_both_get_it() {
     client.send(&registration("second", "RARE"));
     client.send(&json!({"action": "deregister", "service_id": "first"}));
     client.send(&registration("third", "RARE"));
-    for _ in 0..20 {
-        other.health();
-    }
+    other.wait_for_jobs(5);
     behind.gate.open();
 
     assert_success(&registering.receive());

@@ -7,8 +7,6 @@ mod timer;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
@@ -16,16 +14,19 @@ use service_registry::backend::{Backend, BackendError, Record, SqliteBackend, St
 use service_registry::service::{ServiceId, TypePolicy};
 
 use crate::support::{
-    Client, DEADLINE, Embedded, Event, Gate, HeartbeatClient, Subscriber, assert_refused,
-    assert_success, ids, registration,
+    Client, Embedded, Event, Gate, HeartbeatClient, Subscriber, assert_refused, assert_success,
+    ids, registration,
 };
 
 const FILE: &str = "registry.db";
+const TROUBLE: &str = "the disk is in trouble";
 
 /// What happens to the commit that is chosen.
 #[derive(Clone)]
 enum Fate {
     Fails,
+    /// And so does each one behind it, while the gate is closed.
+    FailsWhileClosed(Gate),
     WaitsAt(Gate),
 }
 
@@ -38,32 +39,27 @@ struct Fateful {
     fate: Fate,
 }
 
-/// How many commits are still to come until the chosen one.
+/// How many commits are still to come until the chosen one, and how many were stored.
 #[derive(Clone, Default)]
-struct Countdown(Arc<AtomicU32>);
+struct Countdown(Arc<[AtomicU32; 2]>);
 
 impl Countdown {
     fn arm(&self, commits: u32) {
-        self.0.store(commits, Ordering::SeqCst);
+        self.0[0].store(commits, Ordering::SeqCst);
     }
 
     /// Whether this is the chosen commit.
     fn is_now(&self) -> bool {
         let one_less = |left: u32| left.checked_sub(1);
-        self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less) == Ok(1)
+        self.0[0].fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less) == Ok(1)
     }
 
     fn left(&self) -> u32 {
-        self.0.load(Ordering::SeqCst)
+        self.0[0].load(Ordering::SeqCst)
     }
 
-    #[track_caller]
-    fn wait_until_left(&self, commits: u32) {
-        let started = Instant::now();
-        while self.left() > commits {
-            assert!(started.elapsed() < DEADLINE, "{} commits are still to come", self.left());
-            thread::sleep(Duration::from_millis(1));
-        }
+    fn stored(&self) -> u32 {
+        self.0[1].load(Ordering::SeqCst)
     }
 }
 
@@ -77,13 +73,19 @@ impl Backend for Fateful {
     }
 
     fn commit(&mut self, records: &[Record<'_>]) -> Result<(), BackendError> {
-        if (self.counts)(records) && self.countdown.is_now() {
-            match &self.fate {
-                Fate::Fails => return Err(BackendError::new("the disk is in trouble")),
-                Fate::WaitsAt(gate) => gate.pass(),
+        let counts = (self.counts)(records);
+        let is_chosen = counts && self.countdown.is_now();
+        match &self.fate {
+            Fate::Fails if is_chosen => return Err(BackendError::new(TROUBLE)),
+            Fate::FailsWhileClosed(gate) if counts && gate.is_closed() => {
+                return Err(BackendError::new(TROUBLE));
             }
+            Fate::WaitsAt(gate) if is_chosen => gate.pass(),
+            _ => {}
         }
-        self.database.commit(records)
+        self.database.commit(records)?;
+        self.countdown.0[1].fetch_add(counts.into(), Ordering::SeqCst);
+        Ok(())
     }
 
     fn close(self: Box<Self>) -> Result<(), BackendError> {

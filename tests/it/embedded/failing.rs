@@ -195,9 +195,7 @@ fn all_writes_of_a_failed_batch_are_refused_and_the_rest_of_it_is_answered() {
     batch.send(&registration("c", "C"));
     batch.send(&json!({"action": "get", "service_id": "a"}));
     batch.send(&json!({"action": "get", "service_id": "old"}));
-    for _ in 0..50 {
-        other.health();
-    }
+    other.wait_for_jobs(5);
     gate.open();
 
     assert_success(&first.receive());

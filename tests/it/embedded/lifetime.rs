@@ -6,8 +6,8 @@ use service_registry::config::{BackendKind, Config};
 use service_registry::server::Server;
 
 use crate::support::{
-    Embedded, Gate, ScriptedBackend, Transcript, assert_success, embedded_config, registration,
-    registration_of_size,
+    Embedded, Gate, ReservedPort, ScriptedBackend, Transcript, assert_success, embedded_config,
+    registration, registration_of_size,
 };
 
 /// So large that hundreds of them do not fit into the buffers of a connection.
@@ -26,6 +26,7 @@ fn what_was_accepted_before_a_stop_is_committed_answered_and_published() {
     client.send(&registration("late", "LATE"));
     client.send(&json!({"action": "get", "service_id": "late"}));
     gate.wait_for_arrival();
+    server.client().wait_for_jobs(2);
     let stopping = server.stop_in_background();
     assert_eq!(client.received(), None, "it is answered before it is committed");
     gate.open();
@@ -54,11 +55,7 @@ fn a_long_queue_is_answered_and_published_to_its_end_before_the_server_is_gone()
         }
     }
     gate.wait_for_arrival();
-    // Long enough for the request socket, which takes one message of each client in turn, to
-    // have taken all of them.
-    for _ in 0..2 * per_client {
-        other.health();
-    }
+    other.wait_for_jobs(10 * per_client);
     let stopping = server.stop_in_background();
     gate.open();
     stopping.wait().unwrap();
@@ -68,7 +65,7 @@ fn a_long_queue_is_answered_and_published_to_its_end_before_the_server_is_gone()
             assert_eq!(client.receive()["service_id"], format!("dev-{number}-{turn}"));
         }
     }
-    for _ in 0..clients.len() * per_client {
+    for _ in 0..10 * per_client {
         assert_eq!(subscriber.next().topic, "register");
     }
 }
@@ -199,20 +196,19 @@ fn a_server_in_memory_needs_no_file_and_two_do_not_meet() {
 
 #[test]
 fn a_server_whose_port_is_taken_does_not_start_and_leaves_nothing_behind() {
-    let first =
-        Server::start_with_backend(embedded_config(), Box::new(ScriptedBackend::new(|_| Ok(()))))
-            .unwrap();
-    let taken = crate::support::port_of(&first.endpoints().heartbeats);
+    let port = ReservedPort::new();
+    let taken = port.number();
     let config = Config { hb_port: taken, ..embedded_config() };
+    let start =
+        || Server::start_with_backend(config.clone(), Box::new(ScriptedBackend::new(|_| Ok(()))));
+    let first = start().unwrap();
 
-    let second =
-        Server::start_with_backend(config.clone(), Box::new(ScriptedBackend::new(|_| Ok(()))));
+    let second = start();
 
     let error = second.unwrap_err().to_string();
     assert!(error.contains(&format!("tcp://127.0.0.1:{taken}")), "{error}");
     first.stop().unwrap();
-    let third = Server::start_with_backend(config, Box::new(ScriptedBackend::new(|_| Ok(()))));
-    third.unwrap().stop().unwrap();
+    start().unwrap().stop().unwrap();
 }
 
 #[test]

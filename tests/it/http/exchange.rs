@@ -2,15 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{DEADLINE, Launch, Registry};
-
-/// Between two looks at something that is about to change.
-const GLANCE: Duration = Duration::from_millis(20);
+use crate::support::{self, DEADLINE, Launch, Registry};
 
 /// What a registry answered.
 #[derive(Debug)]
@@ -97,15 +92,5 @@ pub(super) fn receive(stream: &mut TcpStream) -> Answer {
 /// Looks again and again until a condition holds; one that never does fails the test.
 #[track_caller]
 pub(super) fn wait_until(condition: impl FnMut() -> bool) {
-    wait_for(DEADLINE, condition);
-}
-
-/// The same for a condition that takes its time.
-#[track_caller]
-pub(super) fn wait_for(patience: Duration, mut condition: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < patience, "it does not come true within {patience:?}");
-        thread::sleep(GLANCE);
-    }
+    support::wait_until("it comes true", condition);
 }

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use serde_json::json;
 
-use super::exchange::{address, get, launch, wait_until};
+use super::exchange::{address, get, launch};
 use super::exposition::{Metrics, parse};
-use crate::support::short_lived;
+use crate::support::{self, short_lived};
 
 const PREFIX: &str = "service_registry_";
 
@@ -32,7 +32,7 @@ fn value(metrics: &Metrics, name: &str, labels: &[(&str, &str)]) -> f64 {
 /// Waits until a sample has a value, since metrics are as old as half a second.
 #[track_caller]
 fn wait_for(address: SocketAddr, name: &str, labels: &[(&str, &str)], expected: f64) {
-    wait_until(|| {
+    support::wait_until(&format!("{name}, {labels:?}, is {expected}"), || {
         let found = value(&metrics(address), name, labels);
         (found - expected).abs() < f64::EPSILON
     });
@@ -94,8 +94,6 @@ fn what_was_asked_and_answered_is_counted() {
 
     let done = |action| [("action", action), ("outcome", "carried_out")];
     let refused = |action| [("action", action), ("outcome", "refused")];
-    wait_for(address, "heartbeats_total", &[("outcome", "refused")], 1.0);
-    let metrics = metrics(address);
     let build =
         [("version", env!("CARGO_PKG_VERSION")), ("commit", env!("SERVICE_REGISTRY_COMMIT"))];
     for (name, labels, expected) in [
@@ -105,6 +103,7 @@ fn what_was_asked_and_answered_is_counted() {
         ("requests_total", &refused("get"), 1.0),
         ("requests_total", &refused("unreadable"), 1.0),
         ("heartbeats_total", &[("outcome", "carried_out")], 1.0),
+        ("heartbeats_total", &[("outcome", "refused")], 1.0),
         ("refusals_total", &[("code", "service_not_found")], 2.0),
         ("refusals_total", &[("code", "unknown_action")], 1.0),
         ("request_duration_seconds_count", &[("action", "register")], 2.0),
@@ -117,9 +116,9 @@ fn what_was_asked_and_answered_is_counted() {
         ("build_info", &build, 1.0),
         ("storage_up", &[], 1.0),
     ] {
-        let found = value(&metrics, name, labels);
-        assert!((found - expected).abs() < f64::EPSILON, "{name}, {labels:?}: {found}");
+        wait_for(address, name, labels, expected);
     }
+    let metrics = metrics(address);
     assert!(value(&metrics, "commit_duration_seconds_count", &[]) >= 2.0);
     assert!(value(&metrics, "commit_duration_seconds_sum", &[]) > 0.0);
     // A registration waits for the disk, and what it waits for is measured as well.
@@ -129,7 +128,7 @@ fn what_was_asked_and_answered_is_counted() {
 
 #[test]
 fn a_service_that_falls_silent_moves_from_passing_to_critical_and_is_counted_when_it_goes() {
-    let registry = launch().flag("--cleanup-interval", "3").start();
+    let registry = launch().flag("--cleanup-interval", "6").start();
     let address = address(&registry);
     registry.client().request(&short_lived("dev", "DEV", 1));
 

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use service_registry::backend::BackendError;
 use service_registry::config::Config;
 
-use super::exchange::{address, ask, connect, get, launch, receive, send, wait_for, wait_until};
+use super::exchange::{address, ask, connect, get, launch, receive, send, wait_until};
 use crate::support::{
-    DEADLINE, Embedded, Gate, Launch, ScriptedBackend, assert_success, embedded_config, ids,
+    Embedded, Gate, Launch, ReservedPort, ScriptedBackend, assert_success, embedded_config, ids,
     short_lived,
 };
 
@@ -185,7 +185,7 @@ fn a_probe_hears_of_a_disk_that_does_not_answer_until_it_does() {
     disk.close();
     client.send(&short_lived("dev", "DEV", 60));
     disk.wait_for_arrival();
-    wait_for(DEADLINE * 4, || get(server.http(), "/health").status == 503);
+    wait_until(|| get(server.http(), "/health").status == 503);
     let error = get(server.http(), "/health").json()["error"].clone();
     assert!(error.as_str().unwrap().contains("waiting for the disk for"), "{error}");
 
@@ -217,7 +217,9 @@ fn an_address_that_is_taken_ends_the_start_and_is_named() {
 
 #[test]
 fn a_registry_that_stops_closes_its_connections_and_frees_the_address() {
-    let registry = launch().start();
+    let port = ReservedPort::new();
+    let launch = Launch::new().flag("--http", &format!("127.0.0.1:{}", port.number()));
+    let registry = launch.start();
     let address = address(&registry);
     let mut silent = connect(address);
     assert_eq!(get(address, "/health").status, 200);
@@ -225,6 +227,6 @@ fn a_registry_that_stops_closes_its_connections_and_frees_the_address() {
     registry.stop();
 
     assert_eq!(std::io::Read::read(&mut silent, &mut [0]).unwrap_or(0), 0);
-    let again = Launch::new().flag("--http", &address.to_string()).start();
+    let again = launch.start();
     assert_eq!(get(super::exchange::address(&again), "/health").status, 200);
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Launch, Registry, assert_success, ids};
+use crate::support::{Launch, Place, Registry, assert_success, ids};
 
 #[track_caller]
 fn assert_ends_well_by(signal: &str) {
@@ -92,12 +92,12 @@ fn a_client_that_never_reads_does_not_keep_it_from_ending() {
 
 #[test]
 fn the_ports_are_free_again_after_a_stop() {
-    let registry = Registry::start();
-    let port = crate::support::port_of(&registry.endpoints().requests).to_string();
+    let (place, registry) = Place::start();
     registry.client().register("dev", "DEV");
 
     registry.stop();
 
-    let again = Launch::new().flag("--req-port", &port).start();
-    assert_eq!(crate::support::port_of(&again.endpoints().requests).to_string(), port);
+    let again = place.start_again();
+    assert_eq!(again.endpoints().requests, place.endpoints().requests);
+    assert_success(&again.client().get("dev"));
 }

@@ -2,10 +2,10 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
 use std::thread;
-use std::time::{Duration, Instant};
 
-use crate::support::{Client, Transcript, registration};
+use crate::support::{Client, DEADLINE, Transcript, registration, wait_until};
 
 /// Ends with the test, however that ends.
 struct Running(Child);
@@ -25,9 +25,10 @@ fn a_log_that_nobody_reads_holds_up_neither_registrations_nor_the_end() {
     command.current_dir(folder.path()).arg("start").args(ports);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut running = Running(command.spawn().unwrap());
-    let mut ready = String::new();
     let stdout = running.0.stdout.take().unwrap();
-    BufReader::new(stdout).read_line(&mut ready).unwrap();
+    let (sender, line) = channel();
+    thread::spawn(move || sender.send(BufReader::new(stdout).lines().next().unwrap().unwrap()));
+    let ready = line.recv_timeout(DEADLINE).expect("it becomes ready");
     let endpoint = ready.split([' ', ',']).find(|word| word.starts_with("tcp://")).unwrap();
     let client = Client::connect(endpoint, &Transcript::default());
 
@@ -41,13 +42,10 @@ fn a_log_that_nobody_reads_holds_up_neither_registrations_nor_the_end() {
     let id = running.0.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
 
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let status = loop {
-        match running.0.try_wait().unwrap() {
-            Some(status) => break status,
-            None => assert!(Instant::now() < deadline, "it does not end"),
-        }
-        thread::yield_now();
-    };
-    assert_eq!(status.code(), Some(0));
+    let mut status = None;
+    wait_until("it ends", || {
+        status = running.0.try_wait().unwrap();
+        status.is_some()
+    });
+    assert_eq!(status.unwrap().code(), Some(0));
 }

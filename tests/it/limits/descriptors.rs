@@ -1,36 +1,22 @@
 //! File descriptors and connections: how many there may be, and what happens beyond.
 
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
 use crate::http::exchange::address;
-use crate::support::raw::{frame, shake_hands};
-use crate::support::{Client, Launch, Registry, assert_success, port_of};
-
-/// Longer than the server lets anybody take to say who they are.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::support::raw::{frame, send_until_cut_off, shake_hands};
+use crate::support::{Client, DEADLINE, Launch, Registry, assert_success, port_of, wait_until};
 
 /// What the registry may take where memory is short, with room for few services.
 const LITTLE_MEMORY: &str = "memory_bytes=67108864,registry_bytes=16777216";
 
 /// More than it takes, in KiB, beside what it has taken in while it was cut off.
 const MEMORY_MAX: u64 = 128 << 10;
-
-/// Asks again and again, until it is so.
-#[track_caller]
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < PATIENCE, "{what}");
-        // Nothing tells when it is so.
-        thread::sleep(Duration::from_millis(50));
-    }
-}
 
 /// Whether a new client is answered; where its connection is refused it tries again by itself.
 fn is_served(client: &Client) -> bool {
@@ -155,11 +141,7 @@ fn where_no_descriptor_is_left_a_message_that_never_ends_is_cut_off_all_the_same
             (0..120).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
         wait_until("all descriptors are taken", || open_descriptors(&registry) >= 100);
         // More than it may ever hold, until it hangs up.
-        for _ in 0..8_000 {
-            if sender.write_all(&one).is_err() {
-                break;
-            }
-        }
+        send_until_cut_off(sender, &one, 8_000);
         drop(silent);
     }
 
@@ -187,7 +169,7 @@ fn who_connects_and_says_nothing_is_given_up_as_soon_as_the_setting_says() {
         let registry = Launch::new().flag("--limits", limits).start();
         let port = port_of(&registry.endpoints().requests);
         let silent = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        silent.set_read_timeout(Some(PATIENCE)).unwrap();
+        silent.set_read_timeout(Some(DEADLINE)).unwrap();
         (registry, silent)
     });
     let (_patient, mut tolerated) = patient;

@@ -6,7 +6,7 @@ use service_registry::limits::Limit;
 
 use crate::support::{
     Embedded, Gate, Registry, ScriptedBackend, assert_success, embedded_config, registration,
-    whole_number,
+    wait_until, whole_number,
 };
 
 /// How many requests may wait to be stored.
@@ -27,19 +27,19 @@ fn writes_of_one_client_do_not_fill_the_queue_for_the_others() {
     let flood = server.client();
     let watcher = server.client();
     let mut sent = 0;
-    while watcher.info()["exceeded"]["jobs"].is_null() {
+    wait_until("it is refused", || {
         for _ in 0..100 {
             flood.send(&registration(&format!("flood-{sent}"), ""));
             sent += 1;
         }
-    }
-    let waiting = |jobs: u64| while watcher.info()["jobs_waiting"] != jobs {};
+        !watcher.info()["exceeded"]["jobs"].is_null()
+    });
     let flooded = whole_number(&watcher.info()["jobs_waiting"]);
     let polite: Vec<_> = (0..50).map(|_| server.client()).collect();
     for (number, client) in polite.iter().enumerate() {
         client.send(&registration(&format!("polite-{number}"), ""));
     }
-    waiting(flooded + 50);
+    watcher.wait_for_jobs(flooded + 50);
     gate.open();
 
     for (number, client) in polite.iter().enumerate() {
@@ -72,11 +72,11 @@ fn large_writes_share_the_bytes_that_may_wait() {
         flood.send(&request);
     }
     let watcher = server.client();
-    while watcher.info()["exceeded"]["job_bytes"].is_null() {}
+    wait_until("it is refused", || !watcher.info()["exceeded"]["job_bytes"].is_null());
     let flooded = whole_number(&watcher.info()["jobs_waiting"]);
     let polite = server.client();
     polite.send(&registration("polite", ""));
-    while watcher.info()["jobs_waiting"] != flooded + 1 {}
+    watcher.wait_for_jobs(flooded + 1);
     gate.open();
 
     assert_eq!(polite.receive()["service_id"], "polite");
@@ -95,10 +95,12 @@ fn requests_of_a_client_that_floods_are_taken_in_turn_with_those_of_others() {
     let polite = registry.client();
     assert_success(&polite.health());
 
-    // Ten questions at once, each of which sees how far the flood has got.
+    // Ten questions at once, each of which sees how far the flood has got. The registry stands
+    // still while all of them are sent.
     let mut flooded = 0;
     let mut between: Vec<u64> = (0..15)
         .map(|_| {
+            registry.signal("STOP");
             for _ in 0..900 {
                 flood.send(&json!({"action": "discover", "service_type": "x"}));
                 flooded += 1;
@@ -106,6 +108,7 @@ fn requests_of_a_client_that_floods_are_taken_in_turn_with_those_of_others() {
             for _ in 0..10 {
                 polite.send(&json!({"action": "info"}));
             }
+            registry.signal("CONT");
             let seen: Vec<u64> = (0..10)
                 .map(|_| polite.receive()["refused"]["no_healthy_service"].as_u64().unwrap_or(0))
                 .collect();

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::support::{
     Calls, Client, Fate, FaultyDisk, Launch, Peer, Registry, assert_success, registration,
+    wait_until,
 };
 
 /// What the registry may take in these tests; it starts with a fifth of it.
@@ -62,7 +63,7 @@ fn lists_that_nobody_reads_are_not_kept_and_others_get_theirs() {
     let mut most = 0;
     // The polite one waits between its questions until the flood got further.
     let mut asked = 0;
-    while asked < 501 {
+    wait_until("all was asked", || {
         let info = polite.info();
         most = most.max(resident(&registry));
         if info["success"] == true {
@@ -72,20 +73,22 @@ fn lists_that_nobody_reads_are_not_kept_and_others_get_theirs() {
             assert_eq!(info["limit"], "memory_bytes", "{info}");
             assert_success(&polite.health());
         }
-    }
+        asked >= 501
+    });
 
     assert!(most < MEMORY + MEMORY / 4, "{most} bytes");
     drop(flood);
     // What waited for the flood is gone with it, so there is enough for everybody.
-    loop {
+    wait_until("there is enough memory", || {
         let reply = polite.list();
         if reply["success"] == true {
             assert_eq!(reply["services"].as_array().unwrap().len(), 100);
             assert_eq!(reply["epoch"], list["epoch"]);
-            break;
+            return true;
         }
         assert_eq!(reply["limit"], "memory_bytes", "{reply}");
-    }
+        false
+    });
 }
 
 #[test]
@@ -104,18 +107,16 @@ fn lists_that_wait_behind_a_write_of_their_client_are_not_made_all_at_once() {
     for _ in 0..LISTS {
         flood.send(&[b"REQ".as_slice(), br#"{"action": "list"}"#]);
     }
-    while polite.info()["jobs_waiting"] != LISTS + 1 {}
+    polite.wait_for_jobs(LISTS + 1);
     disk.is_mended();
 
     // All of them are made, one after the other, and most of them are not kept.
-    loop {
+    wait_until("all are made", || {
         let most = registry.memory("VmHWM:") << 10;
         assert!(most < MEMORY + MEMORY / 2, "{most} bytes");
         let info = polite.info();
-        if info["success"] == true && info["requests"]["list"].as_u64() == Some(LISTS) {
-            break;
-        }
-    }
+        info["success"] == true && info["requests"]["list"].as_u64() == Some(LISTS)
+    });
     let most = registry.memory("VmHWM:") << 10;
     assert!(most < MEMORY + MEMORY / 2, "{most} bytes");
 }
@@ -129,9 +130,7 @@ fn small_replies_that_nobody_reads_are_dropped_by_their_number() {
     for _ in 0..1_000 {
         flood.send(&[b"REQ".as_slice(), br#"{"action": "get", "service_id": "dev-1"}"#]);
     }
-    while polite.info()["requests"]["get"] != 1_000 {
-        assert_success(&polite.health());
-    }
+    wait_until("all is answered", || polite.info()["requests"]["get"] == 1_000);
 
     let info = polite.info();
     assert!(info["totals"]["undelivered"].as_u64().unwrap() > 500, "{info}");

@@ -4,6 +4,7 @@
 //! A thread of the real binary hangs because the test stops it alone, as a debugger does.
 
 use std::fs;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -35,7 +36,7 @@ impl Stopped {
         let thread = fs::read_dir(threads)
             .unwrap()
             .map(|thread| thread.unwrap().path())
-            .find(|thread| fs::read_to_string(thread.join("comm")).unwrap().trim() == name)
+            .find(|thread| name_of(thread).is_some_and(|it| it.trim() == name))
             .unwrap_or_else(|| panic!("there is no thread {name}"));
         let id = thread.file_name().unwrap().to_str().unwrap().parse().unwrap();
         let thread = Pid::from_raw(id);
@@ -44,6 +45,11 @@ impl Stopped {
         waitpid(thread, Some(WaitPidFlag::__WALL)).unwrap();
         Self(thread)
     }
+}
+
+/// None, where it has ended.
+fn name_of(thread: &Path) -> Option<String> {
+    fs::read_to_string(thread.join("comm")).ok()
 }
 
 impl Drop for Stopped {
@@ -69,12 +75,16 @@ pub(crate) fn assert_watched(manager: Manager, name: &str) {
     manager.waits_for("WATCHDOG=1");
 
     let stopped = Stopped::thread(&registry, name);
+    // What was told before.
+    while manager.hears_within(Duration::ZERO).is_some() {}
 
+    let hangs = format!("no work is done in {name}");
     let mut last = Instant::now();
     let mut signs = 0;
-    let mut said = Vec::new();
-    while let Some(left) = TIMEOUT.checked_sub(last.elapsed()) {
-        for line in manager.hears_within(left).into_iter().flatten() {
+    let mut said: Vec<String> = Vec::new();
+    while last.elapsed() < TIMEOUT || !said.iter().any(|line| line.contains(&hangs)) {
+        assert!(last.elapsed() < DEADLINE, "{name} hangs, and all that is said is {said:?}");
+        for line in manager.hears_within(TIMEOUT / 4).into_iter().flatten() {
             if line == "WATCHDOG=1" {
                 last = Instant::now();
                 signs += 1;
@@ -84,8 +94,6 @@ pub(crate) fn assert_watched(manager: Manager, name: &str) {
         // For the question that it had answered before it was stopped.
         assert!(signs <= 1, "{name} hangs, and yet: {said:?}");
     }
-    let hangs = format!("no work is done in {name}");
-    assert!(said.iter().any(|line| line.contains(&hangs)), "{name}: {said:?}");
     registry.wait_for_line(&hangs);
 
     drop(stopped);

@@ -10,8 +10,8 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Client, DEADLINE, Finished, Launch, Registry, Transcript, assert_refused, assert_success, ids,
-    port_of,
+    Client, DEADLINE, Finished, Launch, Place, Registry, Transcript, TrueInTheEnd, assert_refused,
+    assert_success, ids, port_of, wait_until,
 };
 
 const CLIENTS: usize = 4;
@@ -64,21 +64,20 @@ fn a_backup_among_registrations_holds_all_that_was_acknowledged_before_and_no_ho
                 }
             });
         }
-        let backups: Vec<_> = (0..5)
+        let _enough = TrueInTheEnd(&enough);
+        (0..5)
             .map(|number| {
                 let name = format!("backup-{number}.db");
                 let before = numbers();
-                while numbers().iter().zip(&before).any(|(now, before)| now == before) {
-                    thread::yield_now();
-                }
+                wait_until("all clients go on", || {
+                    numbers().iter().zip(&before).all(|(now, before)| now > before)
+                });
                 let before = numbers();
                 let finished = registry.run(&["backup", &name]);
                 let after = numbers();
                 (name, finished, before, after)
             })
-            .collect();
-        enough.store(true, Ordering::SeqCst);
-        backups
+            .collect::<Vec<_>>()
     });
 
     for (name, finished, before, after) in backups {
@@ -284,8 +283,8 @@ fn a_backup_that_is_not_where_it_was_asked_for_is_none() {
 
 #[test]
 fn that_nobody_is_there_is_told_before_a_backup_would_be_over() {
-    let registry = Registry::start();
-    let port = port_of(&registry.endpoints().requests).to_string();
+    let (place, registry) = Place::start();
+    let port = port_of(&place.endpoints().requests).to_string();
     let stopped = registry.stop();
 
     let finished = Launch::new().run(&["backup", "backup.db", "--req-port", &port]);

@@ -43,9 +43,9 @@ fn lab() -> Launch {
     let launch = Launch::new();
     let registry = launch.start();
     let client = registry.client();
-    client.register("passing", "A");
+    assert_success(&client.request(&short_lived("passing", "A", 3_600)));
     assert_success(&client.request(&short_lived("critical", "B", 3_600)));
-    let mut singleton = crate::support::registration("alone", "C");
+    let mut singleton = short_lived("alone", "C", 3_600);
     singleton["service_info"]["singleton"] = json!(true);
     assert_success(&client.request(&singleton));
     registry.stop();

@@ -4,6 +4,8 @@ use std::env;
 use std::ops::{Deref, DerefMut};
 use std::thread;
 
+use super::hanging;
+
 /// The variable that repeats a run's choices. Not its timing, which is chance, too.
 const SEED_VARIABLE: &str = "SERVICE_REGISTRY_TEST_SEED";
 
@@ -64,7 +66,11 @@ impl Drop for Chance {
 /// for every day.
 #[track_caller]
 pub(crate) fn repetitions(variable: &str, every_day: u64) -> u64 {
-    number_in(variable).unwrap_or(every_day)
+    let number = number_in(variable);
+    if number.is_some_and(|number| number != every_day) {
+        hanging::has_no_limit();
+    }
+    number.unwrap_or(every_day)
 }
 
 #[track_caller]

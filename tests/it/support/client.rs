@@ -1,11 +1,8 @@
 //! Clients as the Python ones are on the wire: a DEALER for requests, a DEALER for heartbeats.
 
-use std::thread;
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
-use super::{DEADLINE, Peer, Transcript};
+use super::{Peer, Transcript, wait_until};
 
 /// A client of the request socket.
 pub(crate) struct Client(Peer);
@@ -94,13 +91,15 @@ impl Client {
     /// Asks until the service is past its ttl.
     #[track_caller]
     pub(crate) fn wait_until_critical(&self, id: &str) {
-        let started = Instant::now();
-        while self.get(id)["service"]["health"] != "critical" {
-            assert!(started.elapsed() < DEADLINE, "{id} does not become critical");
-            // Nothing tells when a service becomes critical, and asking without a pause would
-            // only keep the registry busy.
-            thread::sleep(Duration::from_millis(50));
-        }
+        let what = format!("{id} becomes critical");
+        wait_until(&what, || self.get(id)["service"]["health"] == "critical");
+    }
+
+    /// Asks until so many requests of other clients wait to be stored, or to be answered behind one
+    /// that does.
+    #[track_caller]
+    pub(crate) fn wait_for_jobs(&self, count: u64) {
+        wait_until(&format!("{count} requests wait"), || self.info()["jobs_waiting"] == count);
     }
 
     #[track_caller]

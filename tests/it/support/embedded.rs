@@ -12,6 +12,7 @@ use service_registry::server::{Server, ServerError, StopHandle};
 
 use super::{
     Client, DEADLINE, Endpoints, HeartbeatClient, ScriptedBackend, Subscriber, Transcript,
+    has_a_limit,
 };
 
 /// A server that runs on ports picked by the system and cleans up only when it must.
@@ -55,6 +56,7 @@ impl Embedded {
 
     #[track_caller]
     pub(crate) fn start_with(config: Config, backend: impl Backend + 'static) -> Self {
+        has_a_limit();
         let server = Server::start_with_backend(config, Box::new(backend)).expect("it starts");
         let endpoints = server.endpoints();
         let endpoints = Endpoints {

@@ -1,17 +1,11 @@
 //! Members of an etcd cluster, for registries that share a list.
 
-use std::net::TcpListener;
 use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Authority, Launch, Registry};
-
-/// How long etcd may take to elect a leader and answer.
-const DEADLINE: Duration = Duration::from_secs(20);
+use super::{Authority, Launch, Registry, ReservedPort, wait_until};
 
 /// An etcd cluster of as many members as a test wants. Dropping it kills them.
 pub(crate) struct Etcd {
@@ -27,8 +21,8 @@ pub(crate) struct Etcd {
 
 struct Member {
     name: String,
-    client_port: u16,
-    peer_port: u16,
+    client_port: ReservedPort,
+    peer_port: ReservedPort,
     process: Option<std::process::Child>,
 }
 
@@ -71,11 +65,10 @@ impl Etcd {
         identity: Vec<String>,
     ) -> Self {
         let folder = tempfile::Builder::new().prefix("service-registry-etcd-").tempdir().unwrap();
-        let ports = free_ports(members * 2);
-        let members = ports.chunks(2).enumerate().map(|(number, ports)| Member {
+        let members = (0..members).map(|number| Member {
             name: format!("m{number}"),
-            client_port: ports[0],
-            peer_port: ports[1],
+            client_port: ReservedPort::new(),
+            peer_port: ReservedPort::new(),
             process: None,
         });
         let mut etcd = Self { members: members.collect(), folder, scheme, flags, identity };
@@ -91,7 +84,7 @@ impl Etcd {
     /// Starts a member that does not run, on what it kept.
     #[track_caller]
     pub(crate) fn start_member(&mut self, number: usize) {
-        let peer = |member: &Member| format!("http://127.0.0.1:{}", member.peer_port);
+        let peer = |member: &Member| format!("http://127.0.0.1:{}", member.peer_port.number());
         let cluster = self.members.iter().map(|member| format!("{}={}", member.name, peer(member)));
         let cluster = cluster.collect::<Vec<_>>().join(",");
         let client = self.url(number);
@@ -135,12 +128,8 @@ impl Etcd {
     /// Waits until a member answers a question that takes a majority.
     #[track_caller]
     pub(crate) fn wait_until_well(&self, number: usize) {
-        let started = Instant::now();
-        while !self.etcdctl(number, &["get", "--limit=1", "anything"]) {
-            assert!(started.elapsed() < DEADLINE, "member {number} does not answer");
-            // Nothing tells when it does.
-            thread::sleep(Duration::from_millis(50));
-        }
+        let what = format!("member {number} answers");
+        wait_until(&what, || self.etcdctl(number, &["get", "--limit=1", "anything"]));
     }
 
     /// Forgets all that was before, as etcd does regularly when it is told to.
@@ -168,7 +157,7 @@ impl Etcd {
         let member = &self.members[0];
         let folder = self.folder.path().join(&member.name);
         std::fs::remove_dir_all(&folder).unwrap();
-        let peer = format!("http://127.0.0.1:{}", member.peer_port);
+        let peer = format!("http://127.0.0.1:{}", member.peer_port.number());
         let cluster = format!("{}={peer}", member.name);
         let arguments = [
             ["--name", &member.name],
@@ -231,7 +220,7 @@ impl Etcd {
 
     /// Where a member is asked.
     pub(crate) fn url(&self, number: usize) -> String {
-        format!("{}://127.0.0.1:{}", self.scheme, self.members[number].client_port)
+        format!("{}://127.0.0.1:{}", self.scheme, self.members[number].client_port.number())
     }
 
     /// Changes something with etcd's own command.
@@ -282,11 +271,4 @@ impl Drop for Etcd {
             let _ = process.wait();
         }
     }
-}
-
-/// Ports that nobody listens on, all different.
-fn free_ports(count: usize) -> Vec<u16> {
-    let listeners: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
 }

@@ -7,10 +7,8 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
 
-/// How long a transaction may be awaited.
-const DEADLINE: Duration = Duration::from_secs(30);
+use super::wait_until;
 
 /// What becomes of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,12 +75,7 @@ impl EtcdProxy {
     /// Waits until all of that has happened.
     #[track_caller]
     pub(crate) fn wait_until_passed(&self) {
-        let started = Instant::now();
-        while !self.passages.lock().unwrap().is_empty() {
-            assert!(started.elapsed() < DEADLINE, "in vain: {:?}", self.passages.lock().unwrap());
-            // Nothing tells when a transaction comes.
-            thread::sleep(Duration::from_millis(10));
-        }
+        wait_until("transactions come", || self.passages.lock().unwrap().is_empty());
     }
 }
 

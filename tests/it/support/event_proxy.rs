@@ -6,6 +6,8 @@ use std::thread::{self, JoinHandle};
 
 use fastrand::Rng;
 
+use super::DEADLINE;
+
 /// How often the proxy looks whether the test is over, in milliseconds.
 const GLANCE: i64 = 20;
 
@@ -30,7 +32,8 @@ struct Shared {
 }
 
 impl EventProxy {
-    /// Begins to pass on the events of the registry that publishes at `upstream`, losing none.
+    /// Begins to pass on the events of the registry that publishes at `upstream`, losing none. Its
+    /// own subscription is on its way when this returns.
     #[track_caller]
     pub(crate) fn start(upstream: &str, random: Rng) -> Self {
         let context = zmq::Context::new();
@@ -38,7 +41,11 @@ impl EventProxy {
         from.set_subscribe(b"").unwrap();
         from.set_rcvhwm(0).unwrap();
         from.set_reconnect_ivl(RECONNECT_PAUSE).unwrap();
+        let monitor = monitor_of(&context, &from);
         from.connect(upstream).unwrap();
+        monitor.recv_multipart(0).expect("it is connected within the deadline");
+        // One that nobody listens to any more would hold up all sockets of its context.
+        from.monitor("inproc://nobody", 0).unwrap();
         let to = context.socket(zmq::PUB).unwrap();
         to.set_linger(0).unwrap();
         to.set_sndhwm(0).unwrap();
@@ -79,6 +86,19 @@ impl Drop for EventProxy {
             let _ = thread.join();
         }
     }
+}
+
+/// Tells when the socket is connected.
+#[track_caller]
+fn monitor_of(context: &zmq::Context, socket: &zmq::Socket) -> zmq::Socket {
+    const NAME: &str = "inproc://upstream";
+
+    socket.monitor(NAME, zmq::SocketEvent::HANDSHAKE_SUCCEEDED.to_raw().into()).unwrap();
+    let monitor = context.socket(zmq::PAIR).unwrap();
+    monitor.set_rcvtimeo(i32::try_from(DEADLINE.as_millis()).unwrap()).unwrap();
+    monitor.set_linger(0).unwrap();
+    monitor.connect(NAME).unwrap();
+    monitor
 }
 
 fn pass_on(from: &zmq::Socket, to: &zmq::Socket, shared: &Shared, mut random: Rng) {

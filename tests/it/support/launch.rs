@@ -8,7 +8,7 @@ use std::{env, fs};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{Finished, Process, Registry};
+use super::{Finished, Process, Registry, has_a_limit};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_service-registry");
 
@@ -52,6 +52,7 @@ impl Launch {
 
     /// A bare `start`.
     pub(crate) fn without_flags() -> Self {
+        has_a_limit();
         let folder = tempfile::Builder::new().prefix("service-registry-").tempdir().unwrap();
         Self {
             folder: Arc::new(folder),

@@ -1,13 +1,23 @@
 //! A registry that is started again at the same endpoints.
 
-use service_registry::client::{AsyncRegistryClient, RegistryClient, RegistryEndpoints};
+use std::time::Duration;
 
-use super::{DEADLINE, Endpoints, Launch, Registry, port_of};
+use service_registry::client::{
+    AsyncRegistryClient, RegistryClient, RegistryClientBuilder, RegistryEndpoints,
+};
 
-/// The endpoints and the folder of a registry that comes and goes.
+use super::{Endpoints, Launch, Registry, ReservedPort};
+
+/// How long the clients of these tests wait for an answer. A registry that is there needs nothing
+/// like it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The endpoints and the folder of a registry that comes and goes. While it is gone, nobody else
+/// listens there.
 pub(crate) struct Place {
     launch: Launch,
     endpoints: Endpoints,
+    _ports: [ReservedPort; 3],
 }
 
 impl Place {
@@ -19,14 +29,14 @@ impl Place {
 
     #[track_caller]
     pub(crate) fn start_with(launch: Launch) -> (Self, Registry) {
+        let ports = [(); 3].map(|()| ReservedPort::new());
+        let launch = launch
+            .flag("--req-port", &ports[0].text())
+            .flag("--pub-port", &ports[1].text())
+            .flag("--hb-port", &ports[2].text());
         let registry = launch.start();
         let endpoints = registry.endpoints().clone();
-        let port = |endpoint: &str| port_of(endpoint).to_string();
-        let launch = launch
-            .flag("--req-port", &port(&endpoints.requests))
-            .flag("--pub-port", &port(&endpoints.events))
-            .flag("--hb-port", &port(&endpoints.heartbeats));
-        (Self { launch, endpoints }, registry)
+        (Self { launch, endpoints, _ports: ports }, registry)
     }
 
     /// Starts the next registry here.
@@ -39,10 +49,10 @@ impl Place {
         &self.endpoints
     }
 
-    /// A client of whichever registry is here.
+    /// A client of whichever registry is here, as patient as the tests are.
     #[track_caller]
     pub(crate) fn client(&self) -> RegistryClient {
-        client_of(&self.endpoints)
+        self.builder().build()
     }
 
     /// The endpoints, as clients are set up with them.
@@ -54,22 +64,27 @@ impl Place {
     /// As [`Self::client`], for futures.
     #[track_caller]
     pub(crate) fn async_client(&self) -> AsyncRegistryClient {
-        AsyncRegistryClient::with_endpoints(client_endpoints(&self.endpoints)).unwrap()
+        self.builder().build_async().unwrap()
+    }
+
+    /// A patient client, to be told more of.
+    #[track_caller]
+    pub(crate) fn builder(&self) -> RegistryClientBuilder {
+        builder_of(&self.endpoints)
     }
 
     /// A client that hears events from elsewhere.
     #[track_caller]
     pub(crate) fn client_with_events_from(&self, events: &str) -> RegistryClient {
         let endpoints = Endpoints { events: events.to_owned(), ..self.endpoints.clone() };
-        client_of(&endpoints)
+        builder_of(&endpoints).build()
     }
 }
 
-/// A client that is as patient as the tests are.
 #[track_caller]
-fn client_of(endpoints: &Endpoints) -> RegistryClient {
-    let endpoints = client_endpoints(endpoints);
-    RegistryClient::builder().endpoints(endpoints).request_timeout(DEADLINE).build()
+fn builder_of(endpoints: &Endpoints) -> RegistryClientBuilder {
+    let builder = RegistryClient::builder().endpoints(client_endpoints(endpoints));
+    builder.request_timeout(PATIENCE).heartbeat_timeout(PATIENCE)
 }
 
 #[track_caller]

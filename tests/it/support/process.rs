@@ -5,10 +5,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// How long a process may take to start or to end.
-const PROCESS_DEADLINE: Duration = Duration::from_secs(20);
+use super::{DEADLINE, signals, wait_until};
 
 /// A running process. Dropping it kills it.
 pub(crate) struct Process {
@@ -16,7 +15,7 @@ pub(crate) struct Process {
     lines: Receiver<String>,
     /// What it wrote to its standard output and the test has read.
     stdout: String,
-    stderr: Arc<Mutex<String>>,
+    stderr: Arc<Mutex<Vec<u8>>>,
     readers: Vec<JoinHandle<()>>,
 }
 
@@ -31,6 +30,7 @@ pub(crate) struct Finished {
 impl Process {
     #[track_caller]
     pub(crate) fn spawn(command: &mut Command) -> Self {
+        signals::are_heeded_by_children();
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -45,13 +45,13 @@ impl Process {
                 let _ = sender.send(line);
             }
         });
-        let stderr = Arc::new(Mutex::new(String::new()));
+        let stderr = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&stderr);
         let mut errors = child.stderr.take().unwrap();
         let read_errors = thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(count @ 1..) = errors.read(&mut buffer) {
-                log.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..count]));
+                log.lock().unwrap().extend_from_slice(&buffer[..count]);
             }
         });
         let readers = vec![read_output, read_errors];
@@ -61,7 +61,7 @@ impl Process {
     /// The next line of standard output, or nothing where the process ended before.
     #[track_caller]
     pub(crate) fn next_line(&mut self) -> Option<String> {
-        match self.lines.recv_timeout(PROCESS_DEADLINE) {
+        match self.lines.recv_timeout(DEADLINE) {
             Ok(line) => {
                 self.stdout.push_str(&line);
                 self.stdout.push('\n');
@@ -69,14 +69,14 @@ impl Process {
             }
             Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => {
-                panic!("no line and no end within {PROCESS_DEADLINE:?}; log:\n{}", self.log())
+                panic!("no line and no end within {DEADLINE:?}; log:\n{}", self.log())
             }
         }
     }
 
     /// What it wrote to standard error until now.
     pub(crate) fn log(&self) -> String {
-        self.stderr.lock().unwrap().clone()
+        String::from_utf8_lossy(&self.stderr.lock().unwrap()).into_owned()
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -96,15 +96,21 @@ impl Process {
     /// Waits for its end; a process that goes on fails the test.
     #[track_caller]
     pub(crate) fn wait(mut self) -> Finished {
-        // A process closes its output when it ends, so there is no need to ask again and again.
         let started = Instant::now();
         while self.next_line().is_some() {
-            assert!(started.elapsed() < PROCESS_DEADLINE, "it talks and does not end");
+            assert!(started.elapsed() < DEADLINE, "it talks and does not end");
         }
-        let status = self.child.wait().unwrap();
+        // It has closed its output, so it is at its end.
+        let mut status = None;
+        wait_until("it ends", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
         for reader in self.readers.drain(..) {
+            wait_until("its children end", || reader.is_finished());
             reader.join().unwrap();
         }
+        let status = status.expect("it has ended");
         Finished { status, stdout: std::mem::take(&mut self.stdout), stderr: self.log() }
     }
 }

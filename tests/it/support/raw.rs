@@ -1,9 +1,13 @@
 //! TCP connections that speak ZMTP 3.0 by themselves, as far as they please.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use super::DEADLINE;
+
+/// After this it is looked whether somebody who does not read has hung up.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// The greeting of ZMTP 3.0.
 const GREETING_LENGTH: usize = 64;
@@ -35,6 +39,37 @@ pub(crate) fn shake_hands(endpoint: &str, socket_type: &str) -> TcpStream {
     assert_eq!(head[0], COMMAND, "it is a short command");
     stream.read_exact(&mut vec![0; head[1].into()]).unwrap();
     stream
+}
+
+/// Sends `bytes` so often, or until the registry hangs up. Who is cut off while nobody reads what
+/// it sends may not be told so by the kernel for a minute, so it looks for itself.
+#[track_caller]
+pub(crate) fn send_until_cut_off(stream: &mut TcpStream, bytes: &[u8], times: usize) {
+    stream.set_write_timeout(Some(MOMENT)).unwrap();
+    for _ in 0..times {
+        let mut left = bytes;
+        let mut last = Instant::now();
+        while !left.is_empty() {
+            match stream.write(left) {
+                Ok(count) => (left, last) = (&left[count..], Instant::now()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if has_hung_up(stream) {
+                        return;
+                    }
+                    assert!(last.elapsed() < DEADLINE, "nobody reads, and nobody hangs up");
+                }
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// Whether the other end will say nothing any more.
+fn has_hung_up(stream: &mut TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    let all = stream.read_to_end(&mut Vec::new());
+    stream.set_nonblocking(false).unwrap();
+    all.map_or_else(|error| error.kind() != ErrorKind::WouldBlock, |_| true)
 }
 
 /// What a client says first that proves who it is by this mechanism.

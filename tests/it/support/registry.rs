@@ -2,11 +2,24 @@
 
 use std::fs;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use super::{
-    Client, DEADLINE, Endpoints, Finished, HeartbeatClient, Launch, Process, Subscriber, Transcript,
+    Client, DEADLINE, Endpoints, Finished, HeartbeatClient, Launch, Process, Subscriber,
+    Transcript, wait_until,
 };
+
+/// The commands that ask one question, or a few.
+const ASKING_ONCE: [&str; 9] = [
+    "stop",
+    "status",
+    "health",
+    "list-services",
+    "get",
+    "discover",
+    "register",
+    "deregister",
+    "bench",
+];
 
 /// A registry that is ready. Dropping it kills it and removes its folder; where the test fails,
 /// it prints what was said and logged.
@@ -86,26 +99,30 @@ impl Registry {
     /// As [`Self::wait_for_line`], until there are so many of them; the last one.
     #[track_caller]
     pub(crate) fn wait_for_lines(&self, words: &str, count: usize) -> String {
-        let started = Instant::now();
-        loop {
+        let mut found = None;
+        // Where it does not come, the log is printed when this is dropped.
+        wait_until(&format!("{words:?} is {count} times in the log"), || {
             let log = self.log();
             // A line that is not at its end yet is none.
             let written = &log[..log.rfind('\n').map_or(0, |end| end + 1)];
             let mut lines = written.lines().filter(|line| line.contains(words));
-            if let Some(line) = lines.nth(count - 1) {
-                return line.to_owned();
-            }
-            assert!(started.elapsed() < DEADLINE, "{words:?} is not {count} times in:\n{log}");
-            thread::sleep(Duration::from_millis(10));
-        }
+            found = lines.nth(count - 1).map(str::to_owned);
+            found.is_some()
+        });
+        found.expect("it was waited for")
     }
 
-    /// Runs a command of the binary that asks this registry.
+    /// Runs a command of the binary that asks this registry. One that asks once waits for the
+    /// answer as long as the tests do, unless it says how long.
     #[track_caller]
     pub(crate) fn run(&self, arguments: &[&str]) -> Finished {
         let port = port_of(&self.endpoints.requests).to_string();
-        let arguments = [arguments, &["--req-port", &port]].concat();
-        self.launch.run(&arguments)
+        let patience = DEADLINE.as_secs().to_string();
+        let says_how_long = arguments.iter().any(|argument| argument.starts_with("--timeout"));
+        let asks_once = arguments.first().is_some_and(|command| ASKING_ONCE.contains(command));
+        let patience: &[&str] =
+            if asks_once && !says_how_long { &["--timeout", &patience] } else { &[] };
+        self.launch.run(&[arguments, &["--req-port", &port], patience].concat())
     }
 
     /// As [`Self::run`], without waiting for its end. The port comes first, because `run` takes

@@ -9,7 +9,7 @@ use service_registry::backend::{Backend, BackendError, Existing, Record, StoredS
 use super::DEADLINE;
 
 /// A gate that a test forgot to open opens after this, so that the server can stop.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+const LONGEST_WAIT: Duration = Duration::from_secs(90);
 
 /// The ids in one commit, by what happened to them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -178,6 +178,10 @@ impl Gate {
     pub(crate) fn open(&self) {
         self.0.0.lock().unwrap().closed = false;
         self.0.1.notify_all();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.0.lock().unwrap().closed
     }
 
     /// Waits until a commit stands before the gate.

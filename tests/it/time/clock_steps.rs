@@ -8,9 +8,10 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::heart::{Heart, wait_until};
+use super::heart::Heart;
 use crate::support::{
-    Client, Launch, Registry, assert_success, ids, short_lived, unix_seconds, whole_number,
+    Client, Launch, Registry, assert_success, ids, short_lived, unix_seconds, wait_until,
+    whole_number,
 };
 
 /// Where the library is, for example `/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1`.

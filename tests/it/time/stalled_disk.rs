@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use super::heart::Heart;
 use crate::support::{Embedded, Gate, ScriptedBackend, assert_success, ids, short_lived};
 
-const TTL: Duration = Duration::from_secs(2);
+const TTL: Duration = Duration::from_secs(3);
 
 /// Longer than the ttl and a cleanup interval.
-const STALL: Duration = Duration::from_secs(4);
+const STALL: Duration = Duration::from_secs(5);
 
 #[test]
 fn a_disk_that_stalls_for_longer_than_the_ttl_costs_nobody_who_is_alive_its_place() {

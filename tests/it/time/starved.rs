@@ -4,8 +4,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use super::heart::{Heart, wait_until};
-use crate::support::{Launch, Registry, assert_success, ids, short_lived};
+use super::heart::Heart;
+use crate::support::{Launch, Registry, assert_success, ids, short_lived, wait_until};
 
 const TTL: Duration = Duration::from_secs(3);
 

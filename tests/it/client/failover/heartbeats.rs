@@ -12,8 +12,12 @@ use super::doors::Door;
 use super::{builder_for, start_registry};
 use crate::support::DEADLINE;
 
-fn camera(ttl: u32) -> Registration {
-    Registration::new("Camera", "localhost", 6_110).service_id("camera-1").ttl(ttl)
+/// How long two registries may take to answer a heartbeat, half of it each. As long as it is from
+/// one to the next.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+fn camera() -> Registration {
+    Registration::new("Camera", "localhost", 6_110).service_id("camera-1").ttl(12)
 }
 
 fn registered() -> Value {
@@ -28,10 +32,12 @@ fn next(changes: &Receiver<HeartbeatState>) -> HeartbeatState {
 #[test]
 fn a_silent_heartbeat_goes_to_the_next_registry_at_once_where_the_service_is_registered_again() {
     let (stub, (second, _registry)) = (Stub::bind(), start_registry());
-    let client = builder_for(stub.endpoints(), second.client_endpoints()).build();
+    let client = builder_for(stub.endpoints(), second.client_endpoints())
+        .heartbeat_timeout(PATIENCE / 2)
+        .build();
     let changes = client.heartbeat_changes();
     let registering = thread::spawn(move || {
-        client.register(&camera(3)).unwrap();
+        client.register(&camera()).unwrap();
         client.start_heartbeat().unwrap();
         client
     });
@@ -58,10 +64,9 @@ fn a_silent_heartbeat_goes_to_the_next_registry_at_once_where_the_service_is_reg
 fn a_service_whose_registry_goes_lives_on_at_another_that_knows_it() {
     let (place, _registry) = start_registry();
     let [first, second] = [(); 2].map(|()| Door::open(place.endpoints()));
-    let client = builder_for(first.endpoints(), second.endpoints())
-        .heartbeat_timeout(Duration::from_millis(200))
-        .build();
-    client.register(&camera(6)).unwrap();
+    let client =
+        builder_for(first.endpoints(), second.endpoints()).heartbeat_timeout(PATIENCE / 2).build();
+    client.register(&camera()).unwrap();
     let changes = client.heartbeat_changes();
     client.start_heartbeat().unwrap();
     assert_eq!(next(&changes), HeartbeatState::Starting);

@@ -10,16 +10,13 @@ use super::super::stub::Stub;
 use super::{builder_for, start_registry};
 use crate::support::DEADLINE;
 
-/// Half of it is spent on the one that is silent; the rest is enough for one on a busy machine.
-const TIMEOUT: Duration = Duration::from_secs(4);
-
 fn camera() -> Registration {
     Registration::new("Camera", "localhost", 6_110).service_type("CAMERA")
 }
 
 /// A client of a registry that answers nothing, and then of a real one.
 fn client_of(stub: &Stub, second: RegistryEndpoints) -> RegistryClient {
-    builder_for(stub.endpoints(), second).request_timeout(TIMEOUT).build()
+    builder_for(stub.endpoints(), second).build()
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! What is found of the database: where it is, whose it is, and whether it can be used.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
-use super::{findings_at, free_port};
-use crate::support::{Launch, Registry, port_of};
+use super::findings_at;
+use crate::support::{Launch, Registry, ReservedPort, port_of};
 
 #[test]
 fn a_database_that_nobody_can_write_is_a_problem() {
@@ -13,7 +13,7 @@ fn a_database_that_nobody_can_write_is_a_problem() {
     permissions.set_readonly(true);
     fs::set_permissions(launch.path("a.db"), permissions).unwrap();
 
-    let found = findings_at(&launch, free_port(), &["--config", "settings.yaml"]);
+    let found = findings_at(&launch, ReservedPort::new().number(), &["--config", "settings.yaml"]);
 
     found.assert_code(1).assert("database access", "problem", "cannot write");
 }
@@ -22,7 +22,7 @@ fn a_database_that_nobody_can_write_is_a_problem() {
 fn a_database_in_a_folder_that_is_missing_is_a_problem() {
     let launch = Launch::new().file("settings.yaml", "db_path: missing/a.db\n");
 
-    let found = findings_at(&launch, free_port(), &["--config", "settings.yaml"]);
+    let found = findings_at(&launch, ReservedPort::new().number(), &["--config", "settings.yaml"]);
 
     let folder = format!("there is no folder {}", launch.path("missing").display());
     found.assert_code(1).assert("database access", "problem", &folder);
@@ -33,7 +33,7 @@ fn a_file_that_is_no_database_is_a_problem() {
     let text = "a text of more than one line\n".repeat(100);
     let launch = Launch::new().file("settings.yaml", "db_path: a.db\n").file("a.db", text);
 
-    let found = findings_at(&launch, free_port(), &["--config", "settings.yaml"]);
+    let found = findings_at(&launch, ReservedPort::new().number(), &["--config", "settings.yaml"]);
 
     found.assert_code(1).assert("database", "problem", "is not a SQLite database");
 }
@@ -42,7 +42,7 @@ fn a_file_that_is_no_database_is_a_problem() {
 fn a_database_that_another_program_holds_is_a_problem() {
     let registry = Registry::start();
 
-    let found = findings_at(registry.launch(), free_port(), &[]);
+    let found = findings_at(registry.launch(), ReservedPort::new().number(), &[]);
 
     let holder = format!("held by process {}", registry.process_id());
     found.assert_code(1).assert("database", "problem", &holder);
@@ -78,8 +78,12 @@ fn launch_of_a_unit() -> Launch {
         user.name,
         launch.path("settings.yaml").display()
     );
-    let launch = launch.file("systemctl", script);
-    fs::set_permissions(launch.path("systemctl"), fs::Permissions::from_mode(0o755)).unwrap();
+    let launch = launch.file("script", script);
+    // Written by another process: a program that a process has open to write cannot be run, and the
+    // tests beside this one start processes that have everything open for a moment.
+    let mut install = Command::new("install");
+    install.arg(launch.path("script")).arg(launch.path("systemctl"));
+    assert!(install.status().unwrap().success());
     let path = format!("{}:/usr/bin:/bin", launch.folder().display());
     launch.variable("PATH", &path)
 }
@@ -87,7 +91,8 @@ fn launch_of_a_unit() -> Launch {
 #[test]
 fn of_a_registry_that_is_down_the_database_is_looked_for_where_its_unit_starts_it() {
     let launch = launch_of_a_unit();
-    let look = || findings_at(&launch, free_port(), &["--config", "settings.yaml"]);
+    let look =
+        || findings_at(&launch, ReservedPort::new().number(), &["--config", "settings.yaml"]);
 
     let before_the_first_start = look();
     fs::write(launch.path("state/a.db"), "no database".repeat(1_000)).unwrap();
@@ -104,7 +109,7 @@ fn the_folder_that_systemd_makes_is_not_missed_before_the_first_start() {
     let launch = launch_of_a_unit();
     fs::remove_dir(launch.path("state")).unwrap();
 
-    let found = findings_at(&launch, free_port(), &["--config", "settings.yaml"]);
+    let found = findings_at(&launch, ReservedPort::new().number(), &["--config", "settings.yaml"]);
 
     found.assert("database access", "unknown", "is made by systemd");
 }
@@ -114,7 +119,7 @@ fn the_folder_that_systemd_makes_is_not_missed_before_the_first_start() {
 fn of_a_registry_that_is_down_and_nowhere_to_be_found_nothing_is_well() {
     let launch = Launch::new().file("settings.yaml", "db_path: a.db\n");
 
-    let found = findings_at(&launch, free_port(), &["--config", "settings.yaml"]);
+    let found = findings_at(&launch, ReservedPort::new().number(), &["--config", "settings.yaml"]);
 
     for check in ["database", "database access", "disk space"] {
         found.assert(check, "unknown", "if it is started in this folder, by this user");
@@ -125,7 +130,7 @@ fn of_a_registry_that_is_down_and_nowhere_to_be_found_nothing_is_well() {
 fn a_disk_that_cannot_be_written_is_told() {
     let launch = Launch::new().file("settings.yaml", "db_path: /sys/kernel/a.db\n");
 
-    let found = findings_at(&launch, free_port(), &["--config", "settings.yaml"]);
+    let found = findings_at(&launch, ReservedPort::new().number(), &["--config", "settings.yaml"]);
 
     let [verdict, said, _] = found.about("disk space");
     assert!(verdict == "problem" && !said.is_empty(), "{:#}", found.reply);

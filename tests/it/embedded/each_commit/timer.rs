@@ -8,7 +8,9 @@ use service_registry::config::Config;
 use service_registry::service::ServiceId;
 
 use super::{Countdown, FILE, Fate, Fateful, Truth, about, assert_stored, file_with};
-use crate::support::{Embedded, Gate, assert_success, embedded_config, ids, unix_seconds};
+use crate::support::{
+    Embedded, Gate, assert_success, embedded_config, ids, unix_seconds, wait_until,
+};
 
 /// What the timer asks to store of the two services that are found at its start.
 fn expires_brief(records: &[Record<'_>]) -> bool {
@@ -20,14 +22,17 @@ fn renews_steady(records: &[Record<'_>]) -> bool {
     records.iter().any(|record| matches!(record, Record::Renewed { id, .. } if is_it(id)))
 }
 
-/// A registry that finds a service of a ttl of two seconds and one of an hour, both unheard.
+/// In seconds. Long enough to subscribe before it is over.
+const BRIEF: u32 = 4;
+
+/// A registry that finds a service of a brief ttl and one of an hour, both unheard.
 fn start_with_timer(
     folder: &Path,
     counts: fn(&[Record<'_>]) -> bool,
     fate: Fate,
 ) -> (Embedded, Countdown) {
     let countdown = Countdown::default();
-    let database = file_with(folder, &[("brief", 2), ("steady", 3_600)]);
+    let database = file_with(folder, &[("brief", BRIEF), ("steady", 3_600)]);
     let backend = Fateful { database, counts, countdown: countdown.clone(), fate };
     countdown.arm(1);
     let cleanup_interval = Duration::from_secs(1);
@@ -38,15 +43,21 @@ fn start_with_timer(
 #[test]
 fn an_expiry_that_fails_leaves_a_service_that_can_heal_and_expires_it_later_once() {
     let folder = tempfile::tempdir().unwrap();
-    let (server, countdown) = start_with_timer(folder.path(), expires_brief, Fate::Fails);
+    let disk = Gate::default();
+    disk.close();
+    let fate = Fate::FailsWhileClosed(disk.clone());
+    let (server, countdown) = start_with_timer(folder.path(), expires_brief, fate);
     let (client, heart) = (server.client(), server.heartbeat_client());
     let mut subscriber = server.subscriber();
     subscriber.all_until_now();
 
-    countdown.wait_until_left(0);
-    assert_success(&heart.renew("brief"));
-    assert_success(&client.discover("BRIEF"));
+    wait_until("an expiry fails", || countdown.left() == 0);
+    wait_until("it heals", || {
+        assert_success(&heart.renew("brief"));
+        client.discover("BRIEF")["success"] == true
+    });
     assert!(subscriber.all_until_now().is_empty(), "nothing has expired");
+    disk.open();
     let event = subscriber.next();
 
     assert_eq!(about(&event), ("expire".to_owned(), "brief".to_owned()));
@@ -87,10 +98,8 @@ fn heartbeats_whose_commit_fails_are_stored_by_the_next() {
     let before = unix_seconds();
 
     assert_success(&heart.renew("steady"));
-    countdown.wait_until_left(0);
-    // The next one of the kind is counted, and only the one behind it would fail.
-    countdown.arm(2);
-    countdown.wait_until_left(1);
+    wait_until("the commit fails", || countdown.left() == 0);
+    wait_until("the next one stores it", || countdown.stored() > 0);
     server.stop().unwrap();
 
     let found = SqliteBackend::open(&folder.path().join(FILE)).unwrap().load().unwrap();
