@@ -41,6 +41,9 @@ fn summary(endpoint: &str, reply: &Value, listed: &[Value]) -> String {
         ("service types", service_types),
         ("services", services::count(listed)),
     ];
+    if reply["trouble"].is_string() {
+        rows.insert(1, ("trouble", text("trouble")));
+    }
     if let Some(cluster) = reply.get("cluster") {
         rows.push(("cluster", contact(cluster)));
         rows.extend(members(&cluster["etcd"]).map(|members| ("etcd", members)));
@@ -102,6 +105,16 @@ mod tests {
              service types  may be shared\n\
              services       1 (0 passing, 1 critical)"
         );
+    }
+
+    #[test]
+    fn a_status_tells_at_once_why_nothing_can_be_stored() {
+        let reply = json!({"status": "ok", "trouble": "the disk is full"});
+
+        let text = summary("tcp://lab:6100", &reply, &[]);
+
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[1], "trouble        the disk is full");
     }
 
     #[test]

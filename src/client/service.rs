@@ -168,6 +168,8 @@ pub struct ServerStatus {
     pub sequence: Option<Sequence>,
     /// How it is with the other registries that share its list. None where there are none.
     pub cluster: Option<ClusterStatus>,
+    /// Why the registry cannot store what changes, in its words. None where it can.
+    pub trouble: Option<String>,
 }
 
 /// What a registry says of itself and the others that share its list.
@@ -322,6 +324,7 @@ impl ServerStatus {
             version: text(&value, "version"),
             sequence: Sequence::from_json(reply),
             cluster: reply.get("cluster").and_then(ClusterStatus::from_json),
+            trouble: text(&value, "trouble"),
         })
     }
 }

@@ -203,6 +203,8 @@ pub struct About<'a> {
     pub counts: &'a Counts,
     /// With which others it shares its list, if it does.
     pub cluster: Option<Cluster>,
+    /// Why it cannot store what changes, if so.
+    pub trouble: Option<String>,
 }
 
 /// The reply to `info`.
@@ -231,6 +233,8 @@ pub fn info<'a>(
         version: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         cluster: Option<&'a Cluster>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        trouble: Option<&'a str>,
     }
     let mut json = encode(&Start {
         success: true,
@@ -247,6 +251,7 @@ pub fn info<'a>(
         sequence,
         version: env!("CARGO_PKG_VERSION"),
         cluster: about.cluster.as_ref(),
+        trouble: about.trouble.as_deref(),
     };
     end_with(&mut json, &rest);
     json

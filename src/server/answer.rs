@@ -83,6 +83,7 @@ pub(super) fn answer(
                 refused_connections: doors.refused_connections(),
                 counts: &statistics.counts(),
                 cluster: shared.contact().map(|contact| contact.tell(now)),
+                trouble: shared.trouble(now.listening),
             };
             let (entries, sequence) = shared.list(None);
             reply::info(&about, entries.iter().map(Arc::as_ref), &sequence, now.listening)

@@ -52,12 +52,16 @@ fn a_file_that_was_replaced_is_not_written_to_and_served_after_a_restart() {
     fs::rename(launch.path("arriving"), launch.path(FILE)).unwrap();
     assert_not_stored(&registry.client().request(&crate::support::registration("new", "NEW")));
     let unwell = registry.run(&["health"]);
+    let status = registry.run(&["status"]);
     let stopped = registry.run(&["stop"]);
     stopped.assert_code(0);
     let finished = registry.wait();
 
     unwell.assert_code(1);
     assert!(unwell.complaint().contains("could not be stored"), "{unwell:?}");
+    status.assert_code(0);
+    let trouble = status.stdout.lines().find(|line| line.starts_with("trouble "));
+    assert!(trouble.is_some_and(|line| line.contains("could not be stored")), "{status:?}");
     finished.assert_code(1);
     assert!(finished.complaint().contains("moved, deleted or replaced"), "{finished:?}");
     assert_eq!(fs::read(launch.path(FILE)).unwrap(), fs::read(other.path(FILE)).unwrap());
