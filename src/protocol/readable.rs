@@ -33,6 +33,11 @@ const TOO_LONG: Unreadable = Unreadable {
     found: "one with a longer number",
 };
 
+const TOO_LARGE: Unreadable = Unreadable {
+    expected: "an object whose numbers a double can hold, up to 1.7e308",
+    found: "one with a larger number",
+};
+
 /// Whether every reader takes the value that the compact text `json` is.
 pub(super) fn check(json: &str) -> Result<(), Unreadable> {
     json::pieces(json).try_for_each(|(depth, piece)| {
@@ -41,23 +46,42 @@ pub(super) fn check(json: &str) -> Result<(), Unreadable> {
             Err(TOO_DEEP)
         } else if is_number && piece.len() > NUMBER_LENGTH_MAX {
             Err(TOO_LONG)
+        } else if is_number && !is_finite(piece) {
+            Err(TOO_LARGE)
         } else {
             Ok(())
         }
     })
 }
 
+/// Whether readers whose numbers are doubles, as most are, take this one. They round it, and some
+/// refuse what is infinite to them.
+fn is_finite(number: &str) -> bool {
+    number.parse().is_ok_and(f64::is_finite)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn number(digits: usize) -> String {
-        format!(r#"{{"list":[0.1,1{}]}}"#, "0".repeat(digits - 1))
+    fn number(characters: usize) -> String {
+        format!(r#"{{"list":[0.1,0.{}]}}"#, "1".repeat(characters - 2))
     }
 
     #[test]
     fn a_number_is_as_long_as_every_reader_takes_it() {
         assert_eq!(check(&number(NUMBER_LENGTH_MAX)), Ok(()));
         assert_eq!(check(&number(NUMBER_LENGTH_MAX + 1)), Err(TOO_LONG));
+    }
+
+    #[test]
+    fn a_number_is_as_large_as_a_double_can_be() {
+        let large = format!(r#"{{"list":[-1.7e308,1e-400,1{}]}}"#, "0".repeat(308));
+        assert_eq!(check(&large), Ok(()));
+
+        for larger in ["1e400", "-1e309", "1.8E308", &format!("1{}", "0".repeat(309))] {
+            assert_eq!(check(&format!(r#"{{"list":[{larger}]}}"#)), Err(TOO_LARGE), "{larger}");
+        }
+        assert_eq!(check(r#"{"text":"1e400"}"#), Ok(()));
     }
 }
