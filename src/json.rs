@@ -6,7 +6,7 @@
 //!
 //! The text is always *compact*, as `serde_json` writes it: no blanks, each key of an object
 //! once, texts escaped where they must be and nowhere else. Here is what such a text holds; how
-//! one is made is in `json/compact.rs`.
+//! one is made is in `json/compact.rs`, and what need not be made into one, in `json/plain.rs`.
 
 use std::borrow::Cow;
 
@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 mod compact;
+mod plain;
 mod private_names;
 
 /// A JSON value, as compact text.
@@ -119,6 +120,12 @@ pub(crate) fn fields(json: &str) -> impl Iterator<Item = (&str, &str)> + Clone {
         rest = behind.strip_prefix(',').unwrap_or(behind);
         Some((name, value))
     })
+}
+
+/// The same of an object as it came, and before it is made compact, where it is so small and plain
+/// that its fields are compact already; see `json/plain.rs`.
+pub(crate) fn plain_fields(json: &[u8]) -> Option<Vec<(&str, &str)>> {
+    plain::fields(json)
 }
 
 /// The items of the list `json`. None, where it is none.

@@ -22,6 +22,11 @@ impl<'a> Object<'a> {
         })
     }
 
+    /// The object that the message `json` is, as it came, where its fields can be read so.
+    pub(super) fn plain(json: &'a [u8]) -> Option<Self> {
+        json::plain_fields(json).map(Self)
+    }
+
     /// The value of `field`, as compact text. Nothing in the name of any field of the protocol is
     /// escaped, so it stands between its quotes as it is.
     pub(super) fn get(&self, field: &str) -> Option<&'a str> {

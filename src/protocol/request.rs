@@ -180,16 +180,26 @@ fn read_question<T>(
     body: &[u8],
     read: impl FnOnce(Result<Action, RequestFault>, &Object<'_>) -> Result<T, RequestFault>,
 ) -> Question<T> {
+    if let Some(object) = Object::plain(body) {
+        return read_object(&object, read);
+    }
     let Ok(json) = Json::read(body) else {
         return Question::unreadable(RequestFault::InvalidJson);
     };
-    let Some(object) = Object::of(json.as_str()) else {
-        return Question::unreadable(RequestFault::NotAnObject { found: describe(json.as_str()) });
-    };
-    let action = read_name(&object);
+    match Object::of(json.as_str()) {
+        Some(object) => read_object(&object, read),
+        None => Question::unreadable(RequestFault::NotAnObject { found: describe(json.as_str()) }),
+    }
+}
+
+fn read_object<T>(
+    object: &Object<'_>,
+    read: impl FnOnce(Result<Action, RequestFault>, &Object<'_>) -> Result<T, RequestFault>,
+) -> Question<T> {
+    let action = read_name(object);
     let known = action.as_ref().ok().copied();
-    match RequestId::read(&object) {
-        Ok(request_id) => Question { action: known, request_id, request: read(action, &object) },
+    match RequestId::read(object) {
+        Ok(request_id) => Question { action: known, request_id, request: read(action, object) },
         Err(fault) => Question { action: known, request_id: None, request: Err(fault) },
     }
 }
