@@ -62,14 +62,9 @@ pub fn deregistered() -> Vec<u8> {
 /// The reply to `renew`, and to a heartbeat.
 #[must_use]
 pub fn renewed(contact: InContact) -> Vec<u8> {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        success: bool,
-        message: &'a str,
-        #[serde(flatten)]
-        contact: InContact,
-    }
-    encode(&Body { success: true, message: "Service renewed successfully", contact })
+    let mut json = begin(br#"{"success":true,"message":"Service renewed successfully""#);
+    end_with(&mut json, &contact);
+    json
 }
 
 /// The reply to `get` and `discover`.
