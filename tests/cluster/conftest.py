@@ -17,4 +17,4 @@ for name in ("SERVICE_REGISTRY_CONFIG", "SERVICE_REGISTRY_HOST"):
     os.environ.pop(name, None)
 
 # It tells every heartbeat that fails and every service that registers again.
-logging.getLogger("egse").setLevel(logging.ERROR)
+logging.getLogger("egse.registry.client").setLevel(logging.CRITICAL)

@@ -12,10 +12,10 @@ import time
 from contextlib import ExitStack
 
 import pytest
-from egse.registry.client import RegistryClient
 
-from cluster import HOST, Cluster
+from cluster import Cluster
 from lab import TTL, Line, Reader, Rivals, Silence, Subscriber, Watcher, Writer, rust_fleet, wait_until
+from python_fleet import AsynchronousFleet, synchronous_service
 
 RUST_CLIENTS_EACH = 34
 PYTHON_CLIENTS_EACH = 33
@@ -101,26 +101,16 @@ def content(reply):
 
 
 def python_services(stack, registries):
-    """Services of the unmodified Python client, which knows one registry."""
-    ids = []
-    for registry in registries:
-        for number in range(PYTHON_CLIENTS_EACH):
-            ports = registry.ports
-            client = RegistryClient(
-                registry_req_endpoint=f"tcp://{HOST}:{ports.requests}",
-                registry_sub_endpoint=f"tcp://{HOST}:{ports.events}",
-                registry_hb_endpoint=f"tcp://{HOST}:{ports.heartbeats}",
-                timeout=5,
-            )
-            client.connect()
-            stack.callback(client.disconnect)
-            stack.callback(client.stop_heartbeat)
-            service_id = f"python-{registry.name}-{number}"
-            kind = service_id.upper()
-            client.register(service_id, HOST, 1, kind, service_id=service_id, ttl=TTL)
-            client.start_heartbeat(interval=TTL / 3)
-            ids.append(service_id)
-    return ids
+    """Services of Python clients, every other one asynchronous, and the fleet of those."""
+    services = [
+        (registry, f"python-{registry.name}-{number}")
+        for registry in registries
+        for number in range(PYTHON_CLIENTS_EACH)
+    ]
+    for service in services[::2]:
+        stack.enter_context(synchronous_service(*service))
+    fleet = stack.enter_context(AsynchronousFleet(services[1::2]))
+    return [service_id for _, service_id in services], fleet
 
 
 @pytest.fixture(scope="module")
@@ -138,16 +128,23 @@ def lab(request, tmp_path_factory):
                 rust_fleet(fleet, f"rust-{at}", order, RUST_CLIENTS_EACH)
             )
             services += ids
-        services += python_services(stack, registries)
+        ids, asynchronous = python_services(stack, registries)
+        services += ids
         assert len(services) > 200
         subscribers = [stack.enter_context(Subscriber(it)) for it in registries]
         writer = stack.enter_context(Writer(registries))
         rivals = stack.enter_context(Rivals(registries))
         watcher = stack.enter_context(Watcher(binary, cluster.hosts))
         lab = Lab(cluster, services, writer, rivals, subscribers, watcher)
+        wait_until(
+            lambda: set(services) <= {it["id"] for it in lab.lists()[0]},
+            "all services to be registered",
+            deadline=60,
+        )
         time.sleep(TTL)
         lab.check()
         yield lab
+        log.info("%d tasks of asynchronous clients ended", asynchronous.ended_tasks)
         assert rivals.won > 0 and writer.acknowledged
 
 
