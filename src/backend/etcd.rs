@@ -39,6 +39,8 @@ mod settings;
 mod store;
 #[cfg(feature = "etcd")]
 mod transfer;
+#[cfg(feature = "etcd")]
+mod unanswered;
 
 #[cfg(not(feature = "etcd"))]
 pub use absent::{examine, export, import, open};

@@ -61,7 +61,7 @@ fn contact(cluster: &Value) -> String {
     let there =
         if registries.is_empty() { name } else { format!("{name}, of {}", registries.join(", ")) };
     match cluster["reason"].as_str() {
-        Some(_) => format!("{there}; {}", services::text(&cluster["reason"])),
+        Some(_) => format!("{there}; out of contact: {}", services::text(&cluster["reason"])),
         None => {
             let lag = cluster["heard_seconds_ago"].as_f64().unwrap_or_default();
             format!("{there}; in contact with etcd, heard {lag:.1} s ago")
@@ -125,10 +125,10 @@ mod tests {
         assert_eq!(contact(&cluster), "a, of a, b; in contact with etcd, heard 0.2 s ago");
 
         let cluster = json!({"name": "a", "registries": ["a"], "reason": "etcd is silent"});
-        assert_eq!(contact(&cluster), "a, of a; etcd is silent");
+        assert_eq!(contact(&cluster), "a, of a; out of contact: etcd is silent");
 
         let cluster = json!({"name": "a", "registries": [], "reason": "etcd is silent"});
-        assert_eq!(contact(&cluster), "a; etcd is silent");
+        assert_eq!(contact(&cluster), "a; out of contact: etcd is silent");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! goes to the next one when it does not.
 
 use std::fs;
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,7 @@ use crate::backend::shared::SignOfLife;
 
 use super::EtcdSettings;
 use super::api::{Authenticated, Credentials, Problem};
+use super::unanswered::{tell, was_not_asked};
 
 /// The longest answer that is read: what one transaction or one page of a list can come to, many
 /// times over.
@@ -221,7 +222,7 @@ impl Gateway {
         let mut response = match request.send(&question) {
             Ok(response) => response,
             Err(error) if was_not_asked(&error) => {
-                let reason = format!("{} cannot be reached: {error}", self.url());
+                let reason = tell(self.url(), &error);
                 self.leave();
                 return Err((CallError::NotAsked(reason), None));
             }
@@ -249,10 +250,7 @@ impl Gateway {
     }
 
     fn in_doubt(&mut self, error: &ureq::Error) -> CallError {
-        let mut reason = format!("{} does not answer: {error}", self.url());
-        if self.url().starts_with("https") && is_turned_away(error) {
-            reason += "; see whether it takes the certificate in `cert_file`";
-        }
+        let reason = tell(self.url(), error);
         self.leave();
         CallError::InDoubt(reason)
     }
@@ -265,26 +263,6 @@ impl From<CallError> for BackendError {
             _ => Self::new(error.to_string()),
         }
     }
-}
-
-/// Whether the question cannot have left this host.
-fn was_not_asked(error: &ureq::Error) -> bool {
-    match error {
-        ureq::Error::ConnectionFailed
-        | ureq::Error::HostNotFound
-        | ureq::Error::BadUri(_)
-        | ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => true,
-        ureq::Error::Io(error) => error.kind() == ErrorKind::ConnectionRefused,
-        _ => false,
-    }
-}
-
-/// Whether a member may have closed the connection because it does not take the certificate: it
-/// does so when it has let the question in, and only sometimes says why.
-fn is_turned_away(error: &ureq::Error) -> bool {
-    let ureq::Error::Io(error) = error else { return false };
-    matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
-        || error.to_string().contains("fatal alert")
 }
 
 fn tls(settings: &EtcdSettings) -> Result<TlsConfig, BackendError> {
