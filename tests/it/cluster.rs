@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{Client, DEADLINE, Etcd, Registry};
+use crate::support::{Client, DEADLINE, Etcd, Registry, registration};
 
 /// A list without what differs by a moment.
 fn settled(list: &Value) -> Vec<(String, String)> {
@@ -46,13 +46,33 @@ fn in_contact(client: &Client) -> bool {
 }
 
 #[track_caller]
-fn wait_until(what: &str, condition: impl Fn() -> bool) {
+fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {
         assert!(started.elapsed() < DEADLINE * 4, "in vain: {what}");
         // Nothing tells when it is so.
         thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// Kills the only member of etcd, and sees a registry go on when it is there again.
+#[track_caller]
+fn assert_outlives_its_member(mut etcd: Etcd, registry: &Registry) {
+    let client = registry.client();
+    client.register("before", "");
+
+    etcd.kill_member(0);
+    wait_until("the contact is lost", || !in_contact(&client));
+    etcd.start_member(0);
+
+    wait_until("it is back", || in_contact(&client));
+    wait_until_registered(&client, "behind");
+}
+
+/// Registers as soon as etcd stores anything: one that comes back may have to wait for its disk.
+#[track_caller]
+fn wait_until_registered(client: &Client, id: &str) {
+    wait_until("it registers", || client.request(&registration(id, ""))["success"] == true);
 }
 
 /// Two registries on an etcd of one member.

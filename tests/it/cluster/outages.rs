@@ -3,17 +3,31 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use super::{in_contact, pair, settled, wait_until, wait_until_agreed, wait_until_registered};
+use crate::support::{
+    DEADLINE, Etcd, Event, HeartbeatClient, Registry, registration, short_lived, whole_number,
+};
 
-use super::{in_contact, pair, settled, wait_until, wait_until_agreed};
-use crate::support::{Etcd, HeartbeatClient, registration, short_lived};
-
-/// Much less than any time-out of a request to etcd, and enough for a busy machine.
+/// Much less than any time-out of a request to etcd. Of many answers on a busy machine, one comes
+/// within it.
 const AT_ONCE: Duration = Duration::from_millis(700);
 
-fn beat_for(seconds: u64, heart: &HeartbeatClient, id: &str, meanwhile: impl Fn()) {
+#[track_caller]
+fn beat_for(seconds: u64, heart: &HeartbeatClient, id: &str, meanwhile: impl FnMut()) {
     let started = Instant::now();
-    while started.elapsed() < Duration::from_secs(seconds) {
+    beat_until(|| started.elapsed() > Duration::from_secs(seconds), heart, id, meanwhile);
+}
+
+#[track_caller]
+fn beat_until(
+    condition: impl Fn() -> bool,
+    heart: &HeartbeatClient,
+    id: &str,
+    mut meanwhile: impl FnMut(),
+) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < DEADLINE * 4, "{id} beats in vain");
         assert_eq!(heart.renew(id)["success"], true, "{id} is registered");
         meanwhile();
         thread::sleep(Duration::from_millis(200));
@@ -35,7 +49,8 @@ fn what_a_registry_said_yes_to_outlives_it_and_its_services_live_on_elsewhere() 
     beat_for(8, &heart, "moves", || {
         assert_eq!(at_b.get("moves")["service"]["health"], "passing");
     });
-    assert_eq!(at_b.get("stays")["service"]["health"], "critical", "nobody hears it");
+    // Nobody hears it.
+    at_b.wait_until_critical("stays");
     let again = etcd.registry("a");
     assert_eq!(again.heartbeat_client().renew("stays")["success"], true, "it was kept");
     wait_until_agreed(&[&again.client(), &at_b], |list| list.len() == 2);
@@ -67,9 +82,9 @@ fn while_etcd_stands_still_reads_go_on_and_writes_are_refused_at_once() {
 
     etcd.signal_all("STOP");
     let beat_both = || assert_eq!(heart_b.renew("b")["success"], true);
-    beat_for(5, &heart_a, "a", beat_both);
-    assert!(!in_contact(&at_a));
-    beat_for(3, &heart_a, "a", || {
+    beat_until(|| !in_contact(&at_a), &heart_a, "a", beat_both);
+    let mut fastest = Duration::MAX;
+    beat_for(5, &heart_a, "a", || {
         beat_both();
         assert_eq!(
             settled(&at_a.list()).iter().filter(|(_, health)| health == "passing").count(),
@@ -78,24 +93,19 @@ fn while_etcd_stands_still_reads_go_on_and_writes_are_refused_at_once() {
         let asked = Instant::now();
         let reply = at_a.request(&registration("new", "N"));
         assert_eq!(reply["code"], "storage_failed", "{reply}");
-        assert!(asked.elapsed() < AT_ONCE, "{:?}", asked.elapsed());
+        fastest = fastest.min(asked.elapsed());
     });
+    assert!(fastest < AT_ONCE, "{fastest:?}");
     assert_eq!(at_a.health()["in_contact"], false);
     let reason = at_a.info()["cluster"]["reason"].to_string();
     assert!(reason.contains("etcd was heard last"), "{reason}");
 
     etcd.signal_all("CONT");
-    let started = Instant::now();
-    while !in_contact(&at_a) || !in_contact(&b.client()) {
-        assert!(started.elapsed() < Duration::from_secs(20), "etcd is not heard again");
-        beat_for(0, &heart_a, "a", beat_both);
-        assert_eq!(heart_a.renew("a")["success"], true);
-        beat_both();
-        thread::sleep(Duration::from_millis(100));
-    }
+    let at_b = b.client();
+    beat_until(|| in_contact(&at_a) && in_contact(&at_b), &heart_a, "a", beat_both);
     beat_for(2, &heart_a, "a", beat_both);
-    at_a.register("new", "N");
-    wait_until_agreed(&[&at_a, &b.client()], |list| list.len() == 3);
+    wait_until_registered(&at_a, "new");
+    wait_until_agreed(&[&at_a, &at_b], |list| list.len() == 3);
     let events = from_a.all_until_now();
     assert!(events.iter().all(|event| event.topic != "expire"), "{events:?}");
 }
@@ -129,18 +139,28 @@ fn what_was_heard_while_etcd_was_away_is_told_however_long_the_ids() {
         at_b.get(&id(SERVICES - 1))["service"]["last_heartbeat"]
             == at_a.get(&id(SERVICES - 1))["service"]["last_heartbeat"]
     });
-    at_a.register("new", "N");
+    wait_until_registered(&at_a, "new");
+}
+
+/// Stops the registry, and ends the connections over which it could hear later what happens
+/// meanwhile.
+#[track_caller]
+fn stop_hearing(registry: &Registry, etcd: &mut Etcd) {
+    registry.signal("STOP");
+    etcd.kill_member(0);
+    etcd.start_member(0);
+    etcd.wait_until_well(0);
 }
 
 #[test]
 fn a_registry_that_was_away_during_a_compaction_misses_no_event() {
-    let (etcd, a, b) = pair();
+    let (mut etcd, a, b) = pair();
     let (at_a, at_b) = (a.client(), b.client());
     let mut from_b = b.subscriber();
 
-    b.signal("STOP");
+    stop_hearing(&b, &mut etcd);
     for number in 0..30 {
-        at_a.register(&format!("s{number}"), "");
+        wait_until_registered(&at_a, &format!("s{number}"));
     }
     etcd.compact();
     b.signal("CONT");
@@ -153,6 +173,32 @@ fn a_registry_that_was_away_during_a_compaction_misses_no_event() {
 }
 
 #[test]
+fn a_registry_that_was_away_for_longer_than_etcd_remembers_takes_the_list_anew_and_numbers_jump() {
+    let (mut etcd, a, b) = pair();
+    let (at_a, at_b) = (a.client(), b.client());
+    let mut from_b = b.subscriber();
+    let seq = |events: Vec<Event>| whole_number(&events[0].body["seq"]);
+    let before = seq(from_b.all_with_probes_until_now());
+
+    stop_hearing(&b, &mut etcd);
+    for number in 0..30 {
+        wait_until_registered(&at_a, &format!("s{number}"));
+    }
+    // As thousands of transactions would do.
+    etcd.administer(&["del", "/service-registry/feed/log/", "--prefix"]);
+    etcd.compact();
+    b.signal("CONT");
+
+    wait_until_agreed(&[&at_a, &at_b], |list| list.len() == 30);
+    b.wait_for_line("the list is taken anew, with 30 services");
+    wait_until_registered(&at_b, "behind");
+    let after = seq(from_b.all_until_now());
+    assert!(after > before + 30, "{before}, {after}");
+    wait_until_agreed(&[&at_a, &at_b], |list| list.len() == 31);
+    assert_eq!(at_a.health()["epoch"], at_b.health()["epoch"]);
+}
+
+#[test]
 fn any_member_of_three_may_die() {
     let mut etcd = Etcd::start(3);
     let (a, b) = (etcd.registry("a"), etcd.registry("b"));
@@ -161,9 +207,7 @@ fn any_member_of_three_may_die() {
     for number in 0..3 {
         etcd.kill_member(number);
         let id = format!("s{number}");
-        wait_until("it registers", || {
-            at_a.request(&registration(&id, ""))["success"] == Value::Bool(true)
-        });
+        wait_until_registered(&at_a, &id);
         wait_until_agreed(&[&at_a, &at_b], |list| list.len() == number + 1);
         etcd.start_member(number);
         etcd.wait_until_well(number);
