@@ -1,6 +1,6 @@
 //! What becomes of registries when etcd loses what it kept, and goes on as another one.
 
-use super::{in_contact, pair, wait_until, wait_until_agreed};
+use super::{in_contact, pair, wait_until, wait_until_agreed, wait_until_registered};
 
 #[test]
 fn a_list_that_was_deleted_is_empty_everywhere_and_begins_anew() {
@@ -15,7 +15,7 @@ fn a_list_that_was_deleted_is_empty_everywhere_and_begins_anew() {
     etcd.delete_all();
 
     wait_until_agreed(&[&at_a, &at_b], <[_]>::is_empty);
-    at_a.register("new", "");
+    wait_until_registered(&at_a, "new");
     wait_until_agreed(&[&at_a, &at_b], |list| list.len() == 1);
     assert_ne!(at_a.health()["epoch"], epoch);
     assert_eq!(at_a.health()["epoch"], at_b.health()["epoch"]);
@@ -36,7 +36,7 @@ fn an_etcd_that_is_set_up_anew_has_an_empty_list_which_all_take_over() {
 
     wait_until_agreed(&[&at_a, &at_b], <[_]>::is_empty);
     wait_until("they are in contact", || in_contact(&at_a) && in_contact(&at_b));
-    at_b.register("new", "");
+    wait_until_registered(&at_b, "new");
     wait_until_agreed(&[&at_a, &at_b], |list| list.len() == 1);
     assert_eq!(at_a.health()["epoch"], at_b.health()["epoch"]);
 }

@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use serde_json::json;
+
+use super::wait_until;
 use crate::support::{
     Etcd, EtcdProxy, Finished, Launch, Passage, assert_success, short_lived, singleton,
 };
@@ -65,6 +68,8 @@ fn etcd_that_is_used_or_not_empty_is_left_alone() {
 
     let registry = etcd.registry("a");
     registry.client().register("old", "OLD");
+    // It tells others that it is there a moment after it serves.
+    wait_until("it is there", || registry.client().info()["cluster"]["registries"] == json!(["a"]));
     let in_use = on_etcd(&etcd, &launch, &["import", FILE, "--force"]);
     in_use.assert_code(1);
     assert!(in_use.stderr.contains("these registries use it: a"), "{}", in_use.stderr);
@@ -72,19 +77,23 @@ fn etcd_that_is_used_or_not_empty_is_left_alone() {
     assert!(fs::read_to_string(launch.path("live.jsonl")).unwrap().contains("\"id\":\"old\""));
 
     registry.stop();
-    let not_empty = on_etcd(&etcd, &launch, &["import", FILE]);
-    not_empty.assert_code(1);
-    assert!(not_empty.stderr.contains("(services: 1, policies: 0)"), "{}", not_empty.stderr);
+    // Where it could not say goodbye, etcd forgets it some seconds later.
+    wait_until("only what is in etcd is in the way", || {
+        let not_empty = on_etcd(&etcd, &launch, &["import", FILE]);
+        not_empty.assert_code(1);
+        not_empty.stderr.contains("(services: 1, policies: 0)")
+    });
     on_etcd(&etcd, &launch, &["import", FILE, "--force"]).assert_code(0);
     on_etcd(&etcd, &launch, &["export", "again.jsonl"]).assert_code(0);
     let (given, kept) = (launch.path(FILE), launch.path("again.jsonl"));
     assert_eq!(fs::read(kept).unwrap(), fs::read(given).unwrap());
 }
 
-/// The settings of what reaches `etcd` through `proxy`.
+/// The settings of what reaches `etcd` through `proxy`, and asks again as late as it may.
 fn through(proxy: &EtcdProxy, etcd: &Etcd) -> String {
     let mut settings = etcd.settings("a");
     settings["endpoints"] = [proxy.url()].into();
+    settings["request_timeout"] = 2.into();
     settings.to_string()
 }
 

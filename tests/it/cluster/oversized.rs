@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::wait_until_agreed;
+use super::{wait_until, wait_until_agreed};
 use crate::support::{Client, Etcd, registration, short_lived};
 
 /// More than etcd takes changes in one transaction.
@@ -65,6 +65,9 @@ fn a_registration_that_makes_more_changes_than_etcd_takes_is_refused_and_no_othe
     let only = registration("only", "T");
     // Until all that others may have heard is known; whoever asks before takes some of them out.
     thread::sleep(Duration::from_secs(6));
+    wait_until("it has heard itself since", || {
+        client.info()["cluster"]["heard_seconds_ago"].as_f64().is_some_and(|ago| ago < 1.0)
+    });
     let answer = ask_among_others(&client, &only);
 
     assert_eq!(answer["code"], "storage_failed", "{answer}");

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{in_contact, wait_until, wait_until_agreed};
+use super::{
+    assert_outlives_its_member, in_contact, wait_until, wait_until_agreed, wait_until_registered,
+};
 use crate::support::{Etcd, Registry};
 
 /// For how long etcd knows a token that nobody shows, in seconds.
@@ -59,22 +61,15 @@ fn a_token_that_has_run_out_is_followed_by_another_and_nobody_is_refused() {
     // What changes any user makes all tokens old.
     etcd.administer(&["user", "add", "another:another"]);
     client.register("with-the-third", "");
-    assert!(in_contact(&client));
+    wait_until("it is in contact", || in_contact(&client));
 }
 
 #[test]
 fn tokens_that_a_member_forgot_with_its_end_are_followed_by_others() {
-    let mut etcd = etcd_with_passwords();
+    let etcd = etcd_with_passwords();
     let a = start(&etcd, "a");
-    let client = a.client();
-    client.register("before", "");
 
-    etcd.kill_member(0);
-    wait_until("the contact is lost", || !in_contact(&client));
-    etcd.start_member(0);
-
-    wait_until("it is back", || in_contact(&client));
-    client.register("behind", "");
+    assert_outlives_its_member(etcd, &a);
 }
 
 #[test]
@@ -94,7 +89,7 @@ fn a_registry_whose_user_is_taken_away_is_out_of_contact_and_tells_why() {
         etcd.administer(&command.split(' ').collect::<Vec<_>>());
     }
     wait_until("it is back", || in_contact(&client));
-    client.register("behind", "");
+    wait_until_registered(&client, "behind");
 }
 
 #[test]

@@ -150,12 +150,12 @@ fn a_service_that_beats_at_one_is_alive_at_the_other_and_expires_once() {
     let (_etcd, a, b) = pair();
     let (at_a, at_b) = (a.client(), b.client());
     let (mut from_a, mut from_b) = (a.subscriber(), b.subscriber());
-    assert_eq!(at_a.request(&short_lived("brief", "T", 2))["success"], true);
+    assert_eq!(at_a.request(&short_lived("brief", "T", 6))["success"], true);
     wait_until_agreed(&[&at_a, &at_b], |list| list.len() == 1);
 
     // It moves to the other registry, and is heard there for longer than its ttl.
     let heart = b.heartbeat_client();
-    for _ in 0..12 {
+    for _ in 0..20 {
         assert_eq!(heart.renew("brief")["success"], true);
         assert_eq!(settled(&at_a.list())[0].1, "passing");
         assert_eq!(settled(&at_b.list())[0].1, "passing");
@@ -179,7 +179,7 @@ fn a_type_is_given_to_another_when_all_know_that_its_holder_is_silent() {
     let (_etcd, a, b) = pair();
     let (at_a, at_b) = (a.client(), b.client());
     let mut from_b = b.subscriber();
-    assert_eq!(at_a.request(&short_lived("silent", "T", 1))["success"], true);
+    assert_eq!(at_a.request(&short_lived("silent", "T", 3))["success"], true);
     assert_eq!(at_a.request(&registration("other", "T"))["code"], "duplicate_service_type");
 
     wait_until("it is given", || {
@@ -195,25 +195,37 @@ fn a_type_is_given_to_another_when_all_know_that_its_holder_is_silent() {
 #[test]
 fn a_service_that_moves_at_the_last_moment_is_not_expired() {
     const SERVICES: usize = 6;
+    const TTL: u32 = 2;
+    let ttl = Duration::from_secs(TTL.into());
     let (_etcd, a, b) = pair();
     let (at_a, heart) = (a.client(), b.heartbeat_client());
     let id = |number: usize| format!("s{number}");
     let renew = |number| heart.renew(&id(number))["success"] == Value::Bool(true);
     let mut from_a = a.subscriber();
+    let mut in_time = Vec::new();
     for number in 0..SERVICES {
         let started = Instant::now();
-        assert_eq!(at_a.request(&short_lived(&id(number), "", 2))["success"], true);
+        assert_eq!(at_a.request(&short_lived(&id(number), "", TTL))["success"], true);
         wait_until("it is known there", || b.client().get(&id(number))["success"] == true);
 
-        thread::sleep(Duration::from_millis(1_900).saturating_sub(started.elapsed()));
-        assert!(renew(number));
+        thread::sleep((ttl - Duration::from_millis(100)).saturating_sub(started.elapsed()));
+        let beaten = Instant::now();
+        let is_registered = renew(number);
+        // Where the machine stood still meanwhile, it was too late.
+        assert!(is_registered || started.elapsed() > ttl);
         thread::sleep(Duration::from_millis(1_200));
 
-        assert!(renew(number), "who was told that it is registered stays that");
-        assert_eq!(at_a.deregister(&id(number))["success"], true);
+        let is_still_registered = renew(number);
+        if is_registered && beaten.elapsed() < ttl {
+            assert!(is_still_registered, "who was told that it is registered stays that");
+            in_time.push(id(number));
+        }
+        at_a.deregister(&id(number));
     }
     let events = from_a.all_until_now();
-    assert!(events.iter().all(|event| event.topic != "expire"), "{events:?}");
+    let expired = events.iter().map(Event::about).filter(|(topic, _)| *topic == "expire");
+    let wrong: Vec<_> = expired.filter(|(_, id)| in_time.iter().any(|it| it == id)).collect();
+    assert!(wrong.is_empty(), "{wrong:?} of {in_time:?}");
 }
 
 fn seq(event: &Event) -> u64 {

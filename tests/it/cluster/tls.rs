@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{in_contact, wait_until, wait_until_agreed};
+use super::{assert_outlives_its_member, wait_until, wait_until_agreed};
 use crate::support::{Authority, Etcd};
 
 /// The settings of a registry called `name`, as `authority` has certified it.
@@ -38,17 +38,10 @@ fn registries_that_show_a_certificate_share_a_list_with_each_other() {
 #[test]
 fn a_member_that_comes_back_is_known_by_its_certificate_again() {
     let authority = Authority::new();
-    let mut etcd = Etcd::behind_tls(&authority);
+    let etcd = Etcd::behind_tls(&authority);
     let a = Etcd::launch_with(&settings(&etcd, "a", &authority)).start();
-    let client = a.client();
-    client.register("before", "");
 
-    etcd.kill_member(0);
-    wait_until("the contact is lost", || !in_contact(&client));
-    etcd.start_member(0);
-
-    wait_until("it is back", || in_contact(&client));
-    client.register("behind", "");
+    assert_outlives_its_member(etcd, &a);
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn an_etcd_that_does_not_answer_is_no_reason_to_end_the_registry() {
         manager.waits_for("WATCHDOG=1");
     }
     assert!(!registry.log().contains("no work is done"), "{}", registry.log());
-    assert!(registry.log().contains("out of contact"), "{}", registry.log());
+    registry.wait_for_line("out of contact");
     etcd.signal_all("CONT");
     registry.stop();
 }
