@@ -107,6 +107,8 @@ fn pass_on(from: &zmq::Socket, to: &zmq::Socket, shared: &Shared, mut random: Rn
             continue;
         }
         let frames = from.recv_multipart(0).unwrap();
+        // As the registry does, so that whoever has just subscribed is among the subscribers.
+        to.get_events().unwrap();
         if random.u8(..100) < shared.loss.load(Ordering::SeqCst) {
             shared.lost.fetch_add(1, Ordering::SeqCst);
         } else {
