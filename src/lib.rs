@@ -24,8 +24,8 @@
 //!
 //! To read the code, follow a request: [`server`] has a file for each thread; [`protocol`] turns
 //! frames into requests and outcomes into replies; [`registry`] has the rules, pure; [`backend`]
-//! keeps what was decided. [`clock`], [`json`] and [`service`] are what all of them speak of.
-//! Imports run one way: clock and json, service, registry, then protocol and backend, then server;
+//! keeps what was decided. [`clock`], [`json`], [`limits`], [`access`] and [`service`] are what all
+//! of them speak of. Imports run one way: those, registry, then protocol and backend, then server;
 //! [`client`] knows nothing of the server.
 
 #![deny(missing_docs)]
@@ -38,6 +38,7 @@ pub mod clock;
 pub mod config;
 pub mod curve;
 pub mod json;
+mod key;
 pub mod limits;
 mod mailbox;
 pub mod protocol;

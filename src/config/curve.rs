@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::access::{AmbiguousClient, KnownClient, KnownKeys};
-use crate::curve::InvalidKey;
+use crate::key::InvalidKey;
 
 /// The word for no keys.
 const OFF: &str = "off";

@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::access::{AllowList, Denial, KnownKeys, Origin, Rights, Terminate};
 use crate::config::Config;
-use crate::curve::PublicKey;
+use crate::key::PublicKey;
 use crate::protocol::request::{Read, Request};
 
 use super::asker::Asker;

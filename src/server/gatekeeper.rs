@@ -15,7 +15,7 @@ use zmq::{Context, DONTWAIT, POLLIN, PollItem, Socket, SocketType};
 
 use crate::access::{Refusals, RefusedPeers};
 use crate::clock::Clock;
-use crate::curve::PublicKey;
+use crate::key::PublicKey;
 use crate::limits::Limit;
 use crate::mailbox::{Mailbox, Post};
 
