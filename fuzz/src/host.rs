@@ -14,7 +14,7 @@ use service_registry::protocol::event::encode_event;
 use service_registry::protocol::fault::{Failure, RequestFault};
 use service_registry::protocol::reply;
 use service_registry::protocol::request::{
-    Question, Read, Request, Write, read_heartbeat, read_request,
+    Question, Read, Renewal, Request, Write, read_heartbeat, read_request,
 };
 use service_registry::protocol::request_id::RequestId;
 use service_registry::registry::{Change, Entry, Health, Outcome, Plan, Planned, Registry};
@@ -82,7 +82,7 @@ impl Host {
     pub(crate) fn take_heartbeat(&mut self, frames: &[&[u8]]) {
         let Message { body, .. } = open_heartbeat(frames);
         if let Some((request_id, renewal)) = question(body, read_heartbeat) {
-            let answer = self.answer(&renewal);
+            let answer = self.answer(&Read::Renew(renewal));
             self.check_answer(answer, request_id.as_ref());
         }
     }
@@ -248,7 +248,7 @@ impl Host {
         let (registry, now) = (&self.registry, self.now);
         let sequence = registry.sequence();
         match read {
-            Read::Renew { service_id } => {
+            Read::Renew(Renewal { service_id }) => {
                 let is_renewed = registry.renew(service_id, now);
                 assert_eq!(is_renewed, registry.get(service_id).is_some());
                 if is_renewed {

@@ -49,11 +49,8 @@ pub enum Request {
 /// lease in memory and is stored later, with others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Read {
-    /// The service with this id was heard.
-    Renew {
-        /// The id.
-        service_id: String,
-    },
+    /// A service was heard.
+    Renew(Renewal),
     /// The service with this id.
     Get {
         /// The id.
@@ -73,6 +70,13 @@ pub enum Read {
     Health,
     /// What the registry is and holds.
     Info,
+}
+
+/// That a service was heard: a request by the name of `renew`, or a heartbeat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renewal {
+    /// The id of the service.
+    pub service_id: String,
 }
 
 /// A request that must be stored before it is answered.
@@ -107,7 +111,7 @@ impl Read {
     #[must_use]
     pub const fn action(&self) -> Action {
         match self {
-            Self::Renew { .. } => Action::Renew,
+            Self::Renew(_) => Action::Renew,
             Self::Get { .. } => Action::Get,
             Self::List { .. } => Action::List,
             Self::Discover { .. } => Action::Discover,
@@ -170,9 +174,9 @@ pub fn read_request(body: &[u8]) -> Question<Request> {
     read_question(body, |action, object| read_action(action?, object))
 }
 
-/// Reads the body of a message on the heartbeat socket: a renewal, whether it says so or not.
+/// Reads the body of a message on the heartbeat socket, whether it says that it renews or not.
 #[must_use]
-pub fn read_heartbeat(body: &[u8]) -> Question<Read> {
+pub fn read_heartbeat(body: &[u8]) -> Question<Renewal> {
     read_question(body, |_, object| read_renewal(object))
 }
 
@@ -230,7 +234,7 @@ fn read_action(action: Action, object: &Object<'_>) -> Result<Request, RequestFa
         }
         Action::Renew => {
             let service_id = fields.non_empty_text("service_id")?.into_owned();
-            Ok(Request::Read(Read::Renew { service_id }))
+            Ok(Request::Read(Read::Renew(Renewal { service_id })))
         }
         Action::Get => {
             let service_id = fields.non_empty_text("service_id")?.into_owned();
@@ -251,13 +255,13 @@ fn read_action(action: Action, object: &Object<'_>) -> Result<Request, RequestFa
     }
 }
 
-fn read_renewal(object: &Object<'_>) -> Result<Read, RequestFault> {
+fn read_renewal(object: &Object<'_>) -> Result<Renewal, RequestFault> {
     let fields = Fields::of_request(object);
     if let Some(unknown) = fields.optional_text("action")?.filter(|action| action != "renew") {
         return Err(unknown_action(&unknown, HEARTBEAT_ACTIONS));
     }
     let service_id = fields.non_empty_text("service_id")?.into_owned();
-    Ok(Read::Renew { service_id })
+    Ok(Renewal { service_id })
 }
 
 fn unknown_action(action: &str, known: &'static [Action]) -> RequestFault {
@@ -433,7 +437,7 @@ mod tests {
 
     #[test]
     fn a_heartbeat_needs_no_action_but_tolerates_no_other() {
-        let renewal = Read::Renew { service_id: "a".to_owned() };
+        let renewal = Renewal { service_id: "a".to_owned() };
 
         assert_eq!(read_heartbeat(br#"{"service_id": "a"}"#).request, Ok(renewal.clone()));
         assert_eq!(

@@ -1,11 +1,11 @@
-//! The answer to a request that stores nothing: from memory, by whichever thread is asked.
+//! Answers, and who gives those to requests that store nothing.
 
 use std::sync::Arc;
 
 use crate::clock::Now;
 use crate::protocol::fault::{Failure, RequestFault};
 use crate::protocol::reply::{self, About, Ports};
-use crate::protocol::request::Read;
+use crate::protocol::request::{Read, Renewal};
 
 use super::doors::Doors;
 use super::refusals::Refused;
@@ -40,54 +40,71 @@ impl From<&RequestFault> for Answer {
     }
 }
 
-/// The answer to `read`, from the `shared` registry as it stands `now`.
-pub(super) fn answer(
-    shared: &SharedRegistry,
-    now: Now,
-    ports: &Ports,
-    doors: &Doors,
-    statistics: &Statistics,
-    read: Read,
-) -> Answer {
-    let body = match read {
-        Read::Renew { service_id } => {
-            if !shared.read().renew(&service_id, now) {
-                return Answer::from(&Failure::NothingToRenew);
+/// Answers requests that store nothing, from memory, in whichever thread takes them.
+#[derive(Debug, Clone)]
+pub(super) struct Reader {
+    pub(super) registry: SharedRegistry,
+    pub(super) ports: Ports,
+    pub(super) doors: Doors,
+    pub(super) statistics: Statistics,
+}
+
+impl Reader {
+    /// The answer to `read`, as things stand `now`.
+    pub(super) fn answer(&self, read: Read, now: Now) -> Answer {
+        match read {
+            Read::Renew(renewal) => self.renew(&renewal, now),
+            Read::Get { service_id } => match self.registry.read().get(&service_id) {
+                Some(entry) => Answer::carried_out(reply::service(entry, now.listening)),
+                None => Answer::from(&Failure::ServiceNotFound),
+            },
+            Read::List { service_type } => self.list(service_type.as_deref(), now),
+            Read::Discover { service_type } => {
+                match self.registry.read().discover(&service_type, fastrand::u64(..), now) {
+                    Some(entry) => Answer::carried_out(reply::service(entry, now.listening)),
+                    None => Answer::from(&Failure::NoHealthyService { service_type }),
+                }
             }
-            reply::renewed(shared.in_contact(now.listening))
+            Read::Health => self.health(now),
+            Read::Info => self.info(now),
         }
-        Read::Get { service_id } => match shared.read().get(&service_id) {
-            Some(entry) => reply::service(entry, now.listening),
-            None => return Answer::from(&Failure::ServiceNotFound),
-        },
-        Read::List { service_type } => {
-            let (entries, sequence) = shared.list(service_type.as_deref());
-            let entries = entries.iter().map(Arc::as_ref);
-            reply::list(entries, &sequence, now.listening, shared.in_contact(now.listening))
+    }
+
+    /// The answer to `renewal`, which comes as a request or as a heartbeat.
+    pub(super) fn renew(&self, renewal: &Renewal, now: Now) -> Answer {
+        if self.registry.read().renew(&renewal.service_id, now) {
+            Answer::carried_out(reply::renewed(self.registry.in_contact(now.listening)))
+        } else {
+            Answer::from(&Failure::NothingToRenew)
         }
-        Read::Discover { service_type } => {
-            match shared.read().discover(&service_type, fastrand::u64(..), now) {
-                Some(entry) => reply::service(entry, now.listening),
-                None => return Answer::from(&Failure::NoHealthyService { service_type }),
-            }
-        }
-        Read::Health => {
-            let contact = shared.in_contact(now.listening);
-            let trouble = shared.trouble(now.listening);
-            reply::health(shared.read().sequence(), now.wall, contact, trouble.as_deref())
-        }
-        Read::Info => {
-            let about = About {
-                ports,
-                enforce_unique_service_types: shared.read().enforces_unique_service_types(),
-                refused_connections: doors.refused_connections(),
-                counts: &statistics.counts(),
-                cluster: shared.contact().map(|contact| contact.tell(now)),
-                trouble: shared.trouble(now.listening),
-            };
-            let (entries, sequence) = shared.list(None);
-            reply::info(&about, entries.iter().map(Arc::as_ref), &sequence, now.listening)
-        }
-    };
-    Answer::carried_out(body)
+    }
+
+    fn list(&self, service_type: Option<&str>, now: Now) -> Answer {
+        let (entries, sequence) = self.registry.list(service_type);
+        let entries = entries.iter().map(Arc::as_ref);
+        let contact = self.registry.in_contact(now.listening);
+        Answer::carried_out(reply::list(entries, &sequence, now.listening, contact))
+    }
+
+    fn health(&self, now: Now) -> Answer {
+        let contact = self.registry.in_contact(now.listening);
+        let trouble = self.registry.trouble(now.listening);
+        let registry = self.registry.read();
+        let body = reply::health(registry.sequence(), now.wall, contact, trouble.as_deref());
+        Answer::carried_out(body)
+    }
+
+    fn info(&self, now: Now) -> Answer {
+        let about = About {
+            ports: &self.ports,
+            enforce_unique_service_types: self.registry.read().enforces_unique_service_types(),
+            refused_connections: self.doors.refused_connections(),
+            counts: &self.statistics.counts(),
+            cluster: self.registry.contact().map(|contact| contact.tell(now)),
+            trouble: self.registry.trouble(now.listening),
+        };
+        let (entries, sequence) = self.registry.list(None);
+        let entries = entries.iter().map(Arc::as_ref);
+        Answer::carried_out(reply::info(&about, entries, &sequence, now.listening))
+    }
 }

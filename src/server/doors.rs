@@ -211,7 +211,7 @@ impl Doors {
 /// What it takes to ask for this, where there are keys.
 fn needed(request: &Request) -> Rights {
     match request {
-        Request::Read(Read::Renew { .. }) | Request::Write(_) => Rights::Register,
+        Request::Read(Read::Renew(_)) | Request::Write(_) => Rights::Register,
         Request::Read(_) => Rights::Read,
         Request::Backup(_) | Request::Terminate => Rights::Admin,
     }
@@ -222,7 +222,7 @@ mod tests {
     use super::*;
     use crate::access::{KnownClient, Ownership};
     use crate::config::Curve;
-    use crate::protocol::request::{Backup, Write};
+    use crate::protocol::request::{Backup, Renewal, Write};
     use crate::service::ServiceId;
 
     /// A peer whose key nobody knows.
@@ -325,7 +325,7 @@ mod tests {
     fn a_key_opens_what_its_owner_may_do_and_no_more() {
         let doors = doors_with_keys(Terminate::Loopback);
         let backup = Request::Backup(Backup { destination: "/b.db".into(), force: false });
-        let renewal = Request::Read(Read::Renew { service_id: "dev".to_owned() });
+        let renewal = Request::Read(Read::Renew(Renewal { service_id: "dev".to_owned() }));
         for (request, needed) in [
             (Request::Read(Read::Health), Rights::Read),
             (Request::Read(Read::List { service_type: None }), Rights::Read),

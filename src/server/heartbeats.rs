@@ -17,14 +17,12 @@ use crate::limits::{Limit, Limits};
 use crate::mailbox::{Mailbox, Post};
 use crate::protocol::envelope::{Message, open_heartbeat};
 use crate::protocol::fault::{Failure as RequestFailure, RequestFault};
-use crate::protocol::reply::Ports;
-use crate::protocol::request::{Question, Read, read_heartbeat};
+use crate::protocol::request::{Question, Renewal, read_heartbeat};
 
-use super::answer::{Answer, answer};
+use super::answer::{Answer, Reader};
 use super::doors::{Doors, Peer};
 use super::heard::Heard;
 use super::messages::{Caller, Job, Reply, Stop};
-use super::shared::SharedRegistry;
 use super::sockets::{MessageSize, Received, receive, send};
 use super::statistics::{Asked, Statistics};
 use super::thread::Failure;
@@ -38,9 +36,8 @@ const LAST_HEARTBEATS_MAX: usize = 10_000;
 pub(super) struct Heartbeats {
     pub(super) socket: Socket,
     pub(super) mailbox: Mailbox<Stop>,
-    pub(super) registry: SharedRegistry,
+    pub(super) reader: Reader,
     pub(super) clock: Clock,
-    pub(super) ports: Ports,
     pub(super) doors: Doors,
     pub(super) limits: Limits,
     pub(super) heard: Heard,
@@ -86,10 +83,10 @@ impl Heartbeats {
     }
 
     fn take_heartbeat(&self, received: &mut Received, now: Now) -> Result<(), Failure> {
-        let (caller, request) = read(received.frames(), received.size(), &self.limits);
-        let answer = match request {
+        let (caller, renewal) = read(received.frames(), received.size(), &self.limits);
+        let answer = match renewal {
             Ok(renewal) => match self.doors.judge_heartbeat(received) {
-                Ok(()) => self.answer(renewal, now),
+                Ok(()) => self.reader.renew(&renewal, now),
                 Err(denial) => Answer::from(&RequestFailure::NotAllowed(denial)),
             },
             Err(fault) => {
@@ -107,11 +104,6 @@ impl Heartbeats {
         }
     }
 
-    fn answer(&self, renewal: Read, now: Now) -> Answer {
-        let Self { registry, ports, doors, statistics, .. } = self;
-        answer(registry, now, ports, doors, statistics, renewal)
-    }
-
     fn send<'a>(&self, frames: impl Iterator<Item = &'a [u8]>) -> Result<(), Failure> {
         self.statistics.count_delivery(send(&self.socket, frames)?);
         Ok(())
@@ -122,10 +114,10 @@ fn read<Frame: Deref<Target = [u8]>>(
     frames: &[Frame],
     size: MessageSize,
     limits: &Limits,
-) -> (Caller, Result<Read, RequestFault>) {
+) -> (Caller, Result<Renewal, RequestFault>) {
     let Message { client, envelope, body } = open_heartbeat(frames);
     let size_fault = size.check(limits).err().map(RequestFault::Exceeded);
-    let Question { request_id, request, .. } =
+    let Question { request_id, request: renewal, .. } =
         Question::of_message(body, size_fault, read_heartbeat);
-    (Caller { client: client.to_vec(), envelope, request_id }, request)
+    (Caller { client: client.to_vec(), envelope, request_id }, renewal)
 }

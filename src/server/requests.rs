@@ -18,17 +18,16 @@ use crate::limits::{Limit, Limits};
 use crate::mailbox::{Mailbox, Post};
 use crate::protocol::envelope::{Message, open_request};
 use crate::protocol::fault::{Failure as RequestFailure, RequestFault};
-use crate::protocol::reply::{self, Ports};
+use crate::protocol::reply;
 use crate::protocol::request::{Question, Read, Request, read_request};
 
 use super::StopHandle;
-use super::answer::{Answer, answer};
+use super::answer::{Answer, Reader};
 use super::doors::{Doors, Peer};
 use super::heard::Heard;
 use super::lanes::Lanes;
 use super::memory::Memory;
 use super::messages::{Caller, Job, Reply, Task, ToRequests};
-use super::shared::SharedRegistry;
 use super::sockets::{MessageSize, Received, receive, send};
 use super::statistics::{Asked, Statistics};
 use super::thread::Failure;
@@ -43,9 +42,8 @@ pub(super) struct Requests {
     pub(super) socket: Socket,
     pub(super) mailbox: Mailbox<ToRequests>,
     pub(super) jobs: Sender<Job>,
-    pub(super) registry: SharedRegistry,
+    pub(super) reader: Reader,
     pub(super) clock: Clock,
-    pub(super) ports: Ports,
     pub(super) doors: Doors,
     pub(super) stop: StopHandle,
     pub(super) lanes: Lanes,
@@ -191,7 +189,7 @@ impl Requests {
             Request::Read(read) if busy => self.hand_over(caller, Task::Read(read), bytes, peer),
             Request::Terminate if busy => self.hand_over(caller, Task::Terminate, bytes, peer),
             Request::Read(read) => {
-                let answer = self.answer(read, now);
+                let answer = self.reader.answer(read, now);
                 self.statistics.count(asked, answer.refused, None);
                 self.send(Reply::new(caller, answer.body))
             }
@@ -202,11 +200,6 @@ impl Requests {
                 self.send(Reply::last(caller, body))
             }
         }
-    }
-
-    fn answer(&self, read: Read, now: Now) -> Answer {
-        let Self { registry, ports, doors, statistics, .. } = self;
-        answer(registry, now, ports, doors, statistics, read)
     }
 
     fn hand_over(
@@ -300,27 +293,34 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::mailbox::mailbox;
+    use crate::protocol::reply::Ports;
     use crate::registry::{Epoch, Registry};
     use crate::server::memory::ProcessMemory;
+    use crate::server::shared::SharedRegistry;
     use crate::server::vitals::Watch;
 
     fn thread() -> (Requests, Receiver<Job>) {
         let (jobs, taken) = bounded(1);
         let (stop, _) = bounded(1);
+        let reader = Reader {
+            registry: SharedRegistry::new(Registry::new(Epoch::new("tested"), true), None),
+            ports: Ports { requests: 1, events: 2, heartbeats: 3 },
+            doors: Doors::new(&Config::default()),
+            statistics: Statistics::default(),
+        };
         let requests = Requests {
             socket: Context::new().socket(SocketType::ROUTER).unwrap(),
             mailbox: mailbox(1).unwrap().1,
             jobs,
-            registry: SharedRegistry::new(Registry::new(Epoch::new("tested"), true), None),
+            doors: reader.doors.clone(),
             clock: Clock::start(),
-            ports: Ports { requests: 1, events: 2, heartbeats: 3 },
-            doors: Doors::new(&Config::default()),
             stop: StopHandle(stop),
             lanes: Lanes::new(Limits::default()),
             limits: Limits::default(),
             heard: Heard::default(),
             memory: Memory::new(Limits::default(), ProcessMemory::open()),
-            statistics: Statistics::default(),
+            statistics: reader.statistics.clone(),
+            reader,
             pulse: Watch::default().over_clockwork("tested"),
         };
         (requests, taken)

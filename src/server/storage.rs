@@ -26,13 +26,12 @@ use crate::mailbox::Postbox;
 use crate::protocol::action::Action;
 use crate::protocol::event::{EventFrames, encode_event};
 use crate::protocol::fault::Failure as RequestFailure;
-use crate::protocol::reply::{self, Ports};
-use crate::protocol::request::{Backup, Read};
+use crate::protocol::reply;
+use crate::protocol::request::Backup;
 use crate::registry::{Change, Event, Plan};
 
-use super::answer::{Answer, answer};
+use super::answer::{Answer, Reader};
 use super::asker::Asker;
-use super::doors::Doors;
 use super::journal;
 use super::messages::{Caller, CleanUp, Job, Reply, ToRequests};
 use super::shared::SharedRegistry;
@@ -69,9 +68,8 @@ const REPLY_BYTES_PER_TURN: usize = 1 << 20;
 pub(super) struct Storage {
     pub(super) keeper: Keeper,
     pub(super) registry: SharedRegistry,
+    pub(super) reader: Reader,
     pub(super) clock: Clock,
-    pub(super) ports: Ports,
-    pub(super) doors: Doors,
     pub(super) jobs: Receiver<Job>,
     /// What other registries do, where some share the list.
     pub(super) news: Receiver<Vec<News>>,
@@ -291,7 +289,7 @@ impl Storage {
                 self.apply(planned.changes, step.asker.as_ref(), events);
                 outcome_answer(planned.outcome)
             }
-            Work::Read(read) => self.answer(read),
+            Work::Read(read) => self.reader.answer(read, self.clock.now()),
             Work::Backup(backup) => self.back_up(&backup, step.asker.as_ref()),
             Work::Terminate => return self.goodbye(step),
         };
@@ -308,16 +306,11 @@ impl Storage {
             Work::Deregistration(..) => {
                 Answer::from(&RequestFailure::DeregistrationNotStored { reason })
             }
-            Work::Read(read) => self.answer(read),
+            Work::Read(read) => self.reader.answer(read, self.clock.now()),
             Work::Backup(backup) => self.back_up(&backup, step.asker.as_ref()),
             Work::Terminate => return self.goodbye(step),
         };
         self.reply(step.caller, step.action, &step.stopwatch, answer)
-    }
-
-    fn answer(&self, read: Read) -> Answer {
-        let Self { registry, clock, ports, doors, statistics, .. } = self;
-        answer(registry, clock.now(), ports, doors, statistics, read)
     }
 
     fn back_up(&mut self, backup: &Backup, asker: Option<&Asker>) -> Answer {

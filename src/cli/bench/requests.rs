@@ -177,7 +177,7 @@ fn write_digits(place: &mut [u8], mut number: u32) {
 #[cfg(test)]
 mod tests {
     use service_registry::access::Origin;
-    use service_registry::protocol::request::{Read, Request, Write};
+    use service_registry::protocol::request::{Read, Renewal, Request, Write};
     use service_registry::protocol::request::{read_heartbeat, read_request};
     use service_registry::service::Registration;
 
@@ -220,9 +220,12 @@ mod tests {
         assert_eq!(request(Action::Discover, 17), Request::Read(discover));
         let get = Read::Get { service_id: service_id.clone() };
         assert_eq!(request(Action::Get, 17), Request::Read(get));
-        let renew = Read::Renew { service_id };
-        assert_eq!(request(Action::Renew, 17), Request::Read(renew.clone()));
-        assert_eq!(read_heartbeat(requests().body(Action::Heartbeat, 17)).request, Ok(renew));
+        let renewal = Renewal { service_id };
+        assert_eq!(
+            read_heartbeat(requests().body(Action::Heartbeat, 17)).request,
+            Ok(renewal.clone())
+        );
+        assert_eq!(request(Action::Renew, 17), Request::Read(Read::Renew(renewal)));
         let deregister = Write::Deregister { service_id: id, from: Origin::default() };
         assert_eq!(request(Action::Deregister, 17), Request::Write(deregister));
     }

@@ -15,6 +15,7 @@ use crate::protocol::event::EventFrames;
 use crate::protocol::reply::Ports;
 
 use super::super::StopHandle;
+use super::super::answer::Reader;
 use super::super::contact::Contact;
 use super::super::descriptors::{Connections, DescriptorWatch};
 use super::super::doors::Doors;
@@ -157,6 +158,15 @@ struct Queues {
 }
 
 impl Wiring {
+    fn reader(&self) -> Reader {
+        Reader {
+            registry: self.registry.clone(),
+            ports: self.ports,
+            doors: self.doors.clone(),
+            statistics: self.statistics.clone(),
+        }
+    }
+
     fn gatekeeper(
         &mut self,
         socket: zmq::Socket,
@@ -205,9 +215,8 @@ impl Wiring {
             news: keeper.news(),
             keeper,
             registry: self.registry.clone(),
+            reader: self.reader(),
             clock: self.clock.clone(),
-            ports: self.ports,
-            doors: self.doors.clone(),
             jobs: queues.jobs,
             clean_up: queues.clean_up,
             replies: queues.replies,
@@ -228,9 +237,8 @@ impl Wiring {
         Heartbeats {
             socket: bound.socket,
             mailbox,
-            registry: self.registry.clone(),
+            reader: self.reader(),
             clock: self.clock.clone(),
-            ports: self.ports,
             doors: self.doors.clone(),
             keeps_storage,
             limits: self.limits,
@@ -251,9 +259,8 @@ impl Wiring {
             socket: bound.socket,
             mailbox,
             jobs,
-            registry: self.registry.clone(),
+            reader: self.reader(),
             clock: self.clock.clone(),
-            ports: self.ports,
             doors: self.doors.clone(),
             stop,
             lanes: Lanes::new(self.limits),
