@@ -15,7 +15,7 @@ mod refused_peers;
 pub use allow_list::{AllowList, InvalidAllowList};
 pub use known_keys::{AmbiguousClient, KnownClient, KnownKeys, Rights};
 pub use network::{InvalidNetwork, Network};
-pub use refused_peers::{Refusals, RefusedPeers};
+pub use refused_peers::{PeerReport, RefusedPeers};
 
 /// Who may stop the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

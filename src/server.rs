@@ -5,29 +5,28 @@
 //! `messages`; `pipeline` starts and stops them. This file is what a program that embeds a registry
 //! sees of it.
 
-use std::io;
 use std::net::SocketAddr;
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
-use thiserror::Error;
 use zmq::{Context, SocketType};
 
 use crate::access::{AllowList, KnownKeys};
-use crate::backend::shared::Shared;
-use crate::backend::{Backend, BackendError, MemoryBackend, SqliteBackend, SqliteError, etcd};
-use crate::config::{BackendKind, BindAddress, Config, InvalidConfig};
-use crate::curve::{self, KeyFileError, KeyPair, NoCurve};
+use crate::backend::shared::SharedStore;
+use crate::backend::{Backend, MemoryBackend, SqliteBackend, etcd};
+use crate::config::{BackendKind, BindAddress, Config};
+use crate::curve::{self, KeyPair};
 
 mod answer;
 mod asker;
 mod contact;
 mod descriptors;
 mod doors;
+mod error;
 mod events;
 mod follower;
 mod gatekeeper;
 mod guard;
-mod heard;
+mod handed_over;
 mod heartbeats;
 mod herald;
 mod http;
@@ -55,6 +54,7 @@ mod vitals;
 mod waiting;
 
 pub use descriptors::raise_descriptor_limit;
+pub use error::{ServerError, StartError};
 pub use sockets::SocketError;
 pub use vitals::Vitals;
 
@@ -62,51 +62,6 @@ use doors::Doors;
 use loading::Loaded;
 use pipeline::{Parts, Pipeline};
 use sockets::{bind, probe_all, resolve};
-use thread::Ended;
-
-/// Why a server could not be started.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The settings make no server.
-    #[error("the settings cannot be used")]
-    Config(#[from] InvalidConfig),
-    /// Keys are asked for, and libzmq cannot encrypt.
-    #[error("`curve` is set, but {0}")]
-    NoCurve(NoCurve),
-    /// The file with the server's keys cannot be used.
-    #[error(transparent)]
-    KeyFile(#[from] KeyFileError),
-    /// The database could not be opened.
-    #[error(transparent)]
-    Database(#[from] SqliteError),
-    /// The cluster cannot be reached as the settings say.
-    #[error("cannot use etcd")]
-    Cluster(#[source] BackendError),
-    /// The backend could not tell what it holds.
-    #[error("cannot load the registered services")]
-    Load(#[source] BackendError),
-    /// A socket could not be opened.
-    #[error(transparent)]
-    Socket(#[from] SocketError),
-    /// The operating system refused a thread or a pipe.
-    #[error("cannot start the server's threads; the limits on processes or open files are too low")]
-    Resources(#[from] io::Error),
-}
-
-/// Why a server that was running ended.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum ServerError {
-    /// One of its threads could not go on, so the server stopped rather than live on without it.
-    #[error("the {thread} thread failed: {reason}")]
-    ThreadFailed {
-        /// The thread's name.
-        thread: &'static str,
-        /// Why.
-        reason: String,
-    },
-}
 
 /// Where a server listens, with resolved ports.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -232,7 +187,10 @@ impl Server {
     ///
     /// # Errors
     /// [`StartError`]; then nothing is left running.
-    pub fn start_with_shared_backend(config: Config, shared: Shared) -> Result<Self, StartError> {
+    pub fn start_with_shared_backend(
+        config: Config,
+        shared: SharedStore,
+    ) -> Result<Self, StartError> {
         config.validate()?;
         let keys = own_keys(&config)?;
         let loaded = Loaded::shared(&config, shared).map_err(StartError::Load)?;
@@ -361,13 +319,6 @@ impl Server {
     pub fn stop(self) -> Result<(), ServerError> {
         self.stop_handle.stop();
         self.wait()
-    }
-}
-
-impl From<Ended> for ServerError {
-    fn from(Ended { thread, result }: Ended) -> Self {
-        let unasked = || "it ended although nobody asked it to".to_owned();
-        Self::ThreadFailed { thread, reason: result.err().unwrap_or_else(unasked) }
     }
 }
 

@@ -11,7 +11,7 @@ use service_registry::backend::Record;
 use service_registry::clock::{ListeningTime, Now, WallTime};
 use service_registry::protocol::envelope::{Message, open_heartbeat, open_request};
 use service_registry::protocol::event::encode_event;
-use service_registry::protocol::fault::{Failure, RequestFault};
+use service_registry::protocol::fault::{RequestFailure, RequestFault};
 use service_registry::protocol::reply;
 use service_registry::protocol::request::{
     Question, Read, Renewal, Request, Write, read_heartbeat, read_request,
@@ -135,8 +135,8 @@ impl Host {
             for (job, _) in steps {
                 let reason = "the disk is full \"\u{0}\"".to_owned();
                 let failure = match job.write {
-                    Write::Register(_) => Failure::RegistrationNotStored { reason },
-                    Write::Deregister { .. } => Failure::DeregistrationNotStored { reason },
+                    Write::Register(_) => RequestFailure::RegistrationNotStored { reason },
+                    Write::Deregister { .. } => RequestFailure::DeregistrationNotStored { reason },
                 };
                 self.check_answer(failure.body(), job.request_id.as_ref());
             }
@@ -205,7 +205,7 @@ impl Host {
                 assert!(self.registry.get(service_id.as_str()).is_none());
                 reply::deregistered()
             }
-            (_, Outcome::Refused(refusal)) => Failure::Refused(refusal).body(),
+            (_, Outcome::Refused(refusal)) => RequestFailure::Refused(refusal).body(),
             (write, outcome) => panic!("{outcome:?} is no answer to {write:?}"),
         };
         self.check_answer(answer, job.request_id.as_ref());
@@ -254,12 +254,12 @@ impl Host {
                 if is_renewed {
                     reply::renewed(true.into())
                 } else {
-                    Failure::NothingToRenew.body()
+                    RequestFailure::NothingToRenew.body()
                 }
             }
             Read::Get { service_id } => match registry.get(service_id) {
                 Some(entry) => reply::service(entry, now.listening),
-                None => Failure::ServiceNotFound.body(),
+                None => RequestFailure::ServiceNotFound.body(),
             },
             Read::List { service_type } => {
                 let entries = registry.list(service_type.as_deref()).map(Arc::as_ref);
@@ -268,7 +268,8 @@ impl Host {
             Read::Discover { service_type } => {
                 match registry.discover(service_type, self.random, now) {
                     Some(entry) => reply::service(entry, now.listening),
-                    None => Failure::NoHealthyService { service_type: service_type.clone() }.body(),
+                    None => RequestFailure::NoHealthyService { service_type: service_type.clone() }
+                        .body(),
                 }
             }
             // What `info` counts is the server's.

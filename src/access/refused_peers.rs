@@ -17,13 +17,13 @@ const ADDRESSES_MAX: usize = 16;
 /// Refused peers: counted and named, but told at most once a minute.
 #[derive(Debug, Default)]
 pub struct RefusedPeers {
-    since_report: Refusals,
+    since_report: PeerReport,
     reported: Option<ListeningTime>,
 }
 
 /// How often whom, since the last report.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Refusals {
+pub struct PeerReport {
     by_address: BTreeMap<IpAddr, u64>,
     /// Those whose address found no room, or is not known.
     others: u64,
@@ -32,7 +32,7 @@ pub struct Refusals {
 impl RefusedPeers {
     /// Notes that somebody at `address` was refused.
     pub fn note(&mut self, address: Option<IpAddr>) {
-        let Refusals { by_address, others } = &mut self.since_report;
+        let PeerReport { by_address, others } = &mut self.since_report;
         let has_room = by_address.len() < ADDRESSES_MAX;
         match address.map(|address| address.to_canonical()) {
             Some(address) if has_room || by_address.contains_key(&address) => {
@@ -53,7 +53,7 @@ impl RefusedPeers {
     }
 
     /// What is to be reported now, if anything.
-    pub fn report(&mut self, now: ListeningTime) -> Option<Refusals> {
+    pub fn report(&mut self, now: ListeningTime) -> Option<PeerReport> {
         let is_due = self.due_in(now).is_some_and(|wait| wait.is_zero());
         is_due.then(|| {
             self.reported = Some(now);
@@ -62,13 +62,13 @@ impl RefusedPeers {
     }
 
     /// What was not reported yet, due or not.
-    pub fn rest(&mut self) -> Option<Refusals> {
+    pub fn rest(&mut self) -> Option<PeerReport> {
         let rest = std::mem::take(&mut self.since_report);
         (rest.count() > 0).then_some(rest)
     }
 }
 
-impl Refusals {
+impl PeerReport {
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -76,7 +76,7 @@ impl Refusals {
     }
 }
 
-impl fmt::Display for Refusals {
+impl fmt::Display for PeerReport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.count();
         let connections = if count == 1 { "connection" } else { "connections" };

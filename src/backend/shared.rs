@@ -74,7 +74,7 @@ pub enum Missed {
 
 /// Where a transaction stands, seen from a registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum TransactionPlace {
     /// It is part of what the registry has.
     Known,
     /// It is the one to apply next.
@@ -175,7 +175,7 @@ pub trait SharedBackend: Send {
     fn lives(&mut self) -> Result<Lives, BackendError>;
 
     /// Where `transaction` stands. One that is next counts as applied from then on.
-    fn follow(&mut self, transaction: &Transaction) -> Place;
+    fn follow(&mut self, transaction: &Transaction) -> TransactionPlace;
 
     /// Whether a store that stands there is the one that is known, without anything more.
     fn knows_all_of(&self, standing: &Standing) -> bool;
@@ -228,7 +228,7 @@ pub trait Herald: Send {
 }
 
 /// A store that several registries share, in its three halves.
-pub struct Shared {
+pub struct SharedStore {
     /// What this registry is called among them.
     pub name: Box<str>,
     /// Keeps the list.

@@ -73,7 +73,7 @@ pub enum RequestFault {
 
 /// Why a request was not carried out, although nothing is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
+pub enum RequestFailure {
     /// No service has the id that `get` asked for.
     ServiceNotFound,
     /// No service has the id that `renew` asked for.
@@ -183,7 +183,7 @@ impl RequestFault {
     }
 }
 
-impl Failure {
+impl RequestFailure {
     /// Its code.
     #[must_use]
     pub const fn code(&self) -> Code {

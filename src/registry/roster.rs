@@ -25,12 +25,12 @@ impl Position {
 /// See the module's page.
 #[derive(Debug, Clone)]
 pub(super) struct Roster<T> {
-    places: VecDeque<Place<T>>,
+    slots: VecDeque<Slot<T>>,
     occupied: usize,
 }
 
 #[derive(Debug, Clone)]
-struct Place<T> {
+struct Slot<T> {
     position: Position,
     /// None is a gap.
     member: Option<T>,
@@ -39,7 +39,7 @@ struct Place<T> {
 impl<T> Default for Roster<T> {
     fn default() -> Self {
         // Most types have one service, and there are as many types.
-        Self { places: VecDeque::with_capacity(1), occupied: 0 }
+        Self { slots: VecDeque::with_capacity(1), occupied: 0 }
     }
 }
 
@@ -58,28 +58,28 @@ impl<T> Roster<T> {
 
     /// The members in the order of their positions.
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> + Clone {
-        self.places.iter().filter_map(|place| place.member.as_ref())
+        self.slots.iter().filter_map(|slot| slot.member.as_ref())
     }
 
     /// The member at `position`, if there is one.
     #[must_use]
     pub(super) fn get(&self, position: Position) -> Option<&T> {
-        let place = self.places.get(self.index(position))?;
-        if place.position == position { place.member.as_ref() } else { None }
+        let slot = self.slots.get(self.index(position))?;
+        if slot.position == position { slot.member.as_ref() } else { None }
     }
 
     /// Puts `member` at `position`, in the place of the one that was there. Constant time behind
     /// the last position, which is where all but re-registrations go.
     pub(super) fn put(&mut self, position: Position, member: T) {
         let index = self.index(position);
-        match self.places.get_mut(index) {
-            Some(place) if place.position == position => {
-                if place.member.replace(member).is_none() {
+        match self.slots.get_mut(index) {
+            Some(slot) if slot.position == position => {
+                if slot.member.replace(member).is_none() {
                     self.occupied += 1;
                 }
             }
             _ => {
-                self.places.insert(index, Place { position, member: Some(member) });
+                self.slots.insert(index, Slot { position, member: Some(member) });
                 self.occupied += 1;
             }
         }
@@ -88,8 +88,8 @@ impl<T> Roster<T> {
     /// Takes out the member at `position`, if there is one.
     pub(super) fn remove(&mut self, position: Position) -> Option<T> {
         let index = self.index(position);
-        let place = self.places.get_mut(index).filter(|place| place.position == position)?;
-        let member = place.member.take()?;
+        let slot = self.slots.get_mut(index).filter(|slot| slot.position == position)?;
+        let member = slot.member.take()?;
         self.occupied -= 1;
         self.close_gaps();
         Some(member)
@@ -101,9 +101,9 @@ impl<T> Roster<T> {
     pub(super) fn pick(&self, pick: u64, accept: impl Fn(&T) -> bool) -> Option<&T> {
         const TRIES: u64 = 16;
 
-        // At least half of the places are occupied, so a few tries find an occupied one.
+        // At least half of the slots are occupied, so a few tries find an occupied one.
         for index in (0..TRIES).filter_map(|attempt| self.place_for(mix(pick, attempt))) {
-            match &self.places.get(index)?.member {
+            match &self.slots.get(index)?.member {
                 Some(member) if accept(member) => return Some(member),
                 _ => {}
             }
@@ -115,24 +115,24 @@ impl<T> Roster<T> {
     }
 
     fn place_for(&self, number: u64) -> Option<usize> {
-        let places = u64::try_from(self.places.len()).ok()?;
-        usize::try_from(number.checked_rem(places)?).ok()
+        let slots = u64::try_from(self.slots.len()).ok()?;
+        usize::try_from(number.checked_rem(slots)?).ok()
     }
 
     fn index(&self, position: Position) -> usize {
-        match self.places.back() {
-            Some(last) if last.position < position => self.places.len(),
-            _ => self.places.partition_point(|place| place.position < position),
+        match self.slots.back() {
+            Some(last) if last.position < position => self.slots.len(),
+            _ => self.slots.partition_point(|slot| slot.position < position),
         }
     }
 
     fn close_gaps(&mut self) {
-        while self.places.front().is_some_and(|place| place.member.is_none()) {
-            self.places.pop_front();
+        while self.slots.front().is_some_and(|slot| slot.member.is_none()) {
+            self.slots.pop_front();
         }
-        if self.places.len() > 2 * self.occupied {
-            self.places.retain(|place| place.member.is_some());
-            self.places.shrink_to(2 * self.occupied);
+        if self.slots.len() > 2 * self.occupied {
+            self.slots.retain(|slot| slot.member.is_some());
+            self.slots.shrink_to(2 * self.occupied);
         }
     }
 }
@@ -188,7 +188,7 @@ mod tests {
 
         for position in 1..1_000 {
             roster.remove(Position(position));
-            assert!(roster.places.len() <= 2 * roster.len());
+            assert!(roster.slots.len() <= 2 * roster.len());
         }
 
         assert_eq!(members(&roster), [0]);

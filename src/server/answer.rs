@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::Now;
-use crate::protocol::fault::{Failure, RequestFault};
+use crate::protocol::fault::{RequestFailure, RequestFault};
 use crate::protocol::reply::{self, About, Ports};
 use crate::protocol::request::{Read, Renewal};
 
@@ -28,8 +28,8 @@ impl Answer {
     }
 }
 
-impl From<&Failure> for Answer {
-    fn from(failure: &Failure) -> Self {
+impl From<&RequestFailure> for Answer {
+    fn from(failure: &RequestFailure) -> Self {
         Self { body: failure.body(), refused: Some(failure.into()) }
     }
 }
@@ -56,13 +56,13 @@ impl Reader {
             Read::Renew(renewal) => self.renew(&renewal, now),
             Read::Get { service_id } => match self.registry.read().get(&service_id) {
                 Some(entry) => Answer::carried_out(reply::service(entry, now.listening)),
-                None => Answer::from(&Failure::ServiceNotFound),
+                None => Answer::from(&RequestFailure::ServiceNotFound),
             },
             Read::List { service_type } => self.list(service_type.as_deref(), now),
             Read::Discover { service_type } => {
                 match self.registry.read().discover(&service_type, fastrand::u64(..), now) {
                     Some(entry) => Answer::carried_out(reply::service(entry, now.listening)),
-                    None => Answer::from(&Failure::NoHealthyService { service_type }),
+                    None => Answer::from(&RequestFailure::NoHealthyService { service_type }),
                 }
             }
             Read::Health => self.health(now),
@@ -75,7 +75,7 @@ impl Reader {
         if self.registry.read().renew(&renewal.service_id, now) {
             Answer::carried_out(reply::renewed(self.registry.in_contact(now.listening)))
         } else {
-            Answer::from(&Failure::NothingToRenew)
+            Answer::from(&RequestFailure::NothingToRenew)
         }
     }
 

@@ -55,15 +55,6 @@ pub(super) enum NoContact {
     Behind(String),
 }
 
-/// What a beat that came back means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Heard {
-    /// All is as it was.
-    Still,
-    /// The contact is there again after it was lost for this long.
-    Again(Duration),
-}
-
 /// See the module's page. Clones tell of the same registry.
 #[derive(Debug, Clone)]
 pub(super) struct Contact(Arc<Mutex<State>>);
@@ -102,22 +93,23 @@ impl Contact {
         })))
     }
 
-    /// Notes that the beat came back which was `given` then.
-    pub(super) fn note_beat(&self, given: (ListeningTime, u64), now: Now) -> Heard {
+    /// Notes that the beat came back which was `given` then. For how long the contact was lost,
+    /// where it is there again with this.
+    pub(super) fn note_beat(&self, given: (ListeningTime, u64), now: Now) -> Option<Duration> {
         let mut state = self.state();
         let silent = now.listening.since(state.last.0);
         state.last = state.last.max(given);
         // One that was long on its way proves nothing of now.
         if now.listening.since(given.0) > AGE_MAX {
-            return Heard::Still;
+            return None;
         }
         state.trouble = None;
         state.is_loss_told &= state.behind.is_some();
         if silent <= AGE_MAX {
-            return Heard::Still;
+            return None;
         }
         state.settled = now.listening.plus(SETTLING);
-        Heard::Again(silent)
+        Some(silent)
     }
 
     /// Notes what went wrong when etcd was asked, for those who wonder why it is not heard.
@@ -260,7 +252,7 @@ mod tests {
     #[test]
     fn the_contact_is_lost_when_no_beat_comes_back_and_settles_when_one_does() {
         let contact = Contact::new("a", at(0));
-        assert_eq!(contact.note_beat(given(500), at(510)), Heard::Still);
+        assert_eq!(contact.note_beat(given(500), at(510)), None);
         assert_eq!(contact.check(at(3_500).listening), Ok(()));
 
         contact.note_trouble("no route".to_owned());
@@ -272,7 +264,7 @@ mod tests {
         assert_eq!(contact.check(at(4_001).listening), Err(NoContact::Lost { silent, reason }));
 
         let out = Duration::from_millis(9_600);
-        assert_eq!(contact.note_beat(given(10_000), at(10_100)), Heard::Again(out));
+        assert_eq!(contact.note_beat(given(10_000), at(10_100)), Some(out));
         assert_eq!(contact.check(at(11_000).listening), Err(NoContact::Settling));
         contact.note_beat(given(11_500), at(11_600));
         assert_eq!(contact.check(at(11_600).listening), Ok(()));
@@ -308,7 +300,7 @@ mod tests {
     fn an_old_beat_that_comes_in_late_is_no_contact() {
         let contact = Contact::new("a", at(0));
 
-        assert_eq!(contact.note_beat(given(1_000), at(10_000)), Heard::Still);
+        assert_eq!(contact.note_beat(given(1_000), at(10_000)), None);
 
         assert!(contact.check(at(10_000).listening).is_err());
     }

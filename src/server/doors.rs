@@ -30,10 +30,10 @@ pub(super) trait Peer {
 
 /// See the module's page. Clones are the same doors.
 #[derive(Debug, Clone)]
-pub(super) struct Doors(Arc<Rules>);
+pub(super) struct Doors(Arc<State>);
 
 #[derive(Debug)]
-struct Rules {
+struct State {
     allow: RwLock<AllowList>,
     /// Whether there are connections that were made under other rules.
     changed: AtomicBool,
@@ -42,20 +42,20 @@ struct Rules {
     terminate: Terminate,
     refused_connections: AtomicU64,
     /// What the guard has not heard of yet.
-    change: Mutex<Change>,
+    change: Mutex<AccessChange>,
     news: (Sender<()>, Receiver<()>),
 }
 
 /// How the rules have changed: connections that were made before may have to end.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Change {
+pub(super) struct AccessChange {
     /// Other networks may connect.
     pub(super) networks: bool,
     /// A key was taken away.
     pub(super) keys: bool,
 }
 
-impl Change {
+impl AccessChange {
     /// Notes another change behind this one.
     pub(super) const fn add(&mut self, Self { networks, keys }: Self) {
         self.networks |= networks;
@@ -65,7 +65,7 @@ impl Change {
 
 impl Doors {
     pub(super) fn new(config: &Config) -> Self {
-        Self(Arc::new(Rules {
+        Self(Arc::new(State {
             allow: RwLock::new(config.allow.clone()),
             changed: AtomicBool::new(false),
             keys: config.curve.as_ref().map(|curve| RwLock::new(curve.clients.clone())),
@@ -166,11 +166,11 @@ impl Doors {
     }
 
     /// What has changed since this was asked last.
-    pub(super) fn take_change(&self) -> Change {
+    pub(super) fn take_change(&self) -> AccessChange {
         std::mem::take(&mut self.0.change.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn change(&self, note: impl FnOnce(&mut Change)) {
+    fn change(&self, note: impl FnOnce(&mut AccessChange)) {
         note(&mut self.0.change.lock().unwrap_or_else(PoisonError::into_inner));
         self.tell_guard();
     }

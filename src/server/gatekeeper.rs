@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use zmq::{Context, DONTWAIT, POLLIN, PollItem, Socket, SocketType};
 
-use crate::access::{Refusals, RefusedPeers};
+use crate::access::{PeerReport, RefusedPeers};
 use crate::clock::Clock;
 use crate::key::PublicKey;
 use crate::limits::Limit;
@@ -200,7 +200,7 @@ impl Gatekeeper {
     }
 }
 
-fn log_refusals(refusals: Option<&Refusals>, reason: &str) {
+fn log_refusals(refusals: Option<&PeerReport>, reason: &str) {
     if let Some(refusals) = refusals {
         log::warn!("refused {refusals}: {reason}");
     }

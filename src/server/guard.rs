@@ -15,13 +15,13 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, after, never, select};
 use nix::errno::Errno;
 
-use crate::access::{Refusals, RefusedPeers};
+use crate::access::{PeerReport, RefusedPeers};
 use crate::clock::{Clock, ListeningTime};
 use crate::limits::{Limit, Limits};
 use crate::protocol::reply::Ports;
 
-use super::doors::{Change, Doors};
-use super::heard::Heard;
+use super::doors::{AccessChange, Doors};
+use super::handed_over::HandedOver;
 use super::memory::{Measure, ProcessMemory};
 use super::own_sockets::{OwnSockets, inode};
 use super::sock_diag::{Inode, SockDiag, TcpConnection};
@@ -56,7 +56,7 @@ const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 pub(super) struct Guard {
     pub(super) ports: Ports,
     pub(super) doors: Doors,
-    pub(super) heard: Heard,
+    pub(super) handed_over: HandedOver,
     pub(super) limits: Limits,
     pub(super) memory: ProcessMemory,
     pub(super) statistics: Statistics,
@@ -67,14 +67,14 @@ pub(super) struct Guard {
 }
 
 /// The guard at work, with what it has seen.
-struct Watch {
+struct Patrol {
     guard: Guard,
     kernel: SockDiag,
     sockets: OwnSockets,
     suspects: Suspects,
     closed: RefusedPeers,
     /// For which nobody was sent away yet.
-    change: Change,
+    change: AccessChange,
     /// When a look in vain was told of.
     warned: Option<ListeningTime>,
     /// How many looks found enough memory, one after the other.
@@ -97,20 +97,20 @@ impl Guard {
             (Err(error), _) | (_, Err(error)) => return self.stand_by(error),
         };
         let message_bytes = self.limits.get(Limit::MessageBytes);
-        let mut watch = Watch {
+        let mut patrol = Patrol {
             guard: self,
             kernel,
             sockets,
             suspects: Suspects::new(message_bytes.saturating_mul(MESSAGES_UNHEARD_MAX)),
             closed: RefusedPeers::default(),
-            change: Change::default(),
+            change: AccessChange::default(),
             warned: None,
             calm_looks: 0,
             last_asked: None,
         };
-        watch.run();
-        watch.guard.heard.want(false);
-        log_closed(watch.closed.rest().as_ref());
+        patrol.run();
+        patrol.guard.handed_over.want(false);
+        log_closed(patrol.closed.rest().as_ref());
         Ok(())
     }
 
@@ -141,8 +141,8 @@ impl Guard {
         }
     }
 
-    fn tell_who_stays(change: Change) {
-        if change != Change::default() {
+    fn tell_who_stays(change: AccessChange) {
+        if change != AccessChange::default() {
             log::warn!(
                 "subscriptions of those who may not connect any more go on: the system does not \
                  list its connections; restart the registry to end them"
@@ -156,7 +156,7 @@ impl Guard {
     }
 }
 
-impl Watch {
+impl Patrol {
     /// Until the server stops.
     fn run(&mut self) {
         let (news, sleep) = (self.guard.doors.news(), never());
@@ -215,8 +215,8 @@ impl Watch {
     fn rest(&mut self, free: u64) -> Result<Option<Duration>, Errno> {
         if self.calm_looks == 0 {
             self.last_asked = None;
-            self.guard.heard.want(false);
-            self.guard.heard.take();
+            self.guard.handed_over.want(false);
+            self.guard.handed_over.take();
             self.suspects.clear();
         }
         self.calm_looks += 1;
@@ -241,11 +241,11 @@ impl Watch {
 
     /// Closes connections of those who fill the memory, if it is needed; false where nobody can.
     fn suspect(&mut self, need: Need, now: ListeningTime) -> Result<bool, Errno> {
-        self.guard.heard.want(true);
+        self.guard.handed_over.want(true);
         // First what was taken, then what was read: what is read in between is taken the next time.
-        let heard: HashMap<Inode, u64> = self
+        let handed_over: HashMap<Inode, u64> = self
             .guard
-            .heard
+            .handed_over
             .take()
             .into_iter()
             .filter_map(|(descriptor, bytes)| Some((inode(descriptor)?, bytes)))
@@ -255,7 +255,7 @@ impl Watch {
         let readings: Vec<Reading> = connections
             .iter()
             .map(|&connection| {
-                let handed_over = heard.get(&connection.inode).copied().unwrap_or_default();
+                let handed_over = handed_over.get(&connection.inode).copied().unwrap_or_default();
                 Reading { connection, handed_over }
             })
             .collect();
@@ -273,7 +273,7 @@ impl Watch {
     /// made again by those who may.
     fn send_away(&mut self) -> Result<(), Errno> {
         let change = self.change;
-        if change == Change::default() {
+        if change == AccessChange::default() {
             return Ok(());
         }
         let mut connections = self.connections()?;
@@ -283,7 +283,7 @@ impl Watch {
                 || (change.keys && connection.local_port == ports.events)
         });
         self.sockets.end(&connections)?;
-        self.change = Change::default();
+        self.change = AccessChange::default();
         Ok(())
     }
 
@@ -325,7 +325,7 @@ fn wait(free: u64) -> Duration {
     Duration::from_millis(free / 2 / BYTES_PER_MILLISECOND).clamp(WAIT_MIN, WAIT_MAX)
 }
 
-fn log_closed(closed: Option<&Refusals>) {
+fn log_closed(closed: Option<&PeerReport>) {
     if let Some(closed) = closed {
         log::warn!(
             "closed {closed}: they filled the memory with what never ended, or was never read"

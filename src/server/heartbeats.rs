@@ -16,12 +16,12 @@ use crate::clock::{Clock, Now};
 use crate::limits::{Limit, Limits};
 use crate::mailbox::{Mailbox, Post};
 use crate::protocol::envelope::{Message, open_heartbeat};
-use crate::protocol::fault::{Failure as RequestFailure, RequestFault};
+use crate::protocol::fault::{RequestFailure, RequestFault};
 use crate::protocol::request::{Question, Renewal, read_heartbeat};
 
 use super::answer::{Answer, Reader};
 use super::doors::{Doors, Peer};
-use super::heard::Heard;
+use super::handed_over::HandedOver;
 use super::messages::{Caller, Job, Reply, Stop};
 use super::sockets::{MessageSize, Received, receive, send};
 use super::statistics::{Asked, Statistics};
@@ -40,7 +40,7 @@ pub(super) struct Heartbeats {
     pub(super) clock: Clock,
     pub(super) doors: Doors,
     pub(super) limits: Limits,
-    pub(super) heard: Heard,
+    pub(super) handed_over: HandedOver,
     pub(super) statistics: Statistics,
     pub(super) pulse: Pulse,
     /// Held, but never sent to: the storage thread ends when the last holder has let go, so that
@@ -75,7 +75,7 @@ impl Heartbeats {
             if !receive(&self.socket, &mut received)? {
                 return Ok(Left::Nothing);
             }
-            self.heard.note(&mut received);
+            self.handed_over.note(&mut received);
             self.take_heartbeat(&mut received, laps.now())?;
             self.statistics.count_answer_time(Asked::Heartbeat, laps.lap());
         }

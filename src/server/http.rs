@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use zmq::{POLLIN, POLLOUT, PollEvents, PollItem};
 
-use crate::access::{Refusals, RefusedPeers};
+use crate::access::{PeerReport, RefusedPeers};
 use crate::clock::{Clock, ListeningTime};
 use crate::limits::{Limit, Limits};
 use crate::mailbox::{Mailbox, Post};
@@ -242,7 +242,7 @@ fn is_the_peers(error: ErrorKind) -> bool {
     )
 }
 
-fn log_refusals(refusals: Option<&Refusals>) {
+fn log_refusals(refusals: Option<&PeerReport>) {
     if let Some(refusals) = refusals {
         log::warn!("refused {refusals}: they are not in `allow`");
     }

@@ -6,7 +6,7 @@ use crossbeam_channel::bounded;
 use uuid::Uuid;
 
 use crate::access::Ownership;
-use crate::backend::shared::{Picture, Shared};
+use crate::backend::shared::{Picture, SharedStore};
 use crate::backend::{Backend, BackendError, StoredService};
 use crate::clock::{Clock, Now};
 use crate::config::Config;
@@ -59,8 +59,8 @@ impl Loaded {
     }
 
     /// What several registries share.
-    pub(super) fn shared(config: &Config, shared: Shared) -> Result<Self, BackendError> {
-        let Shared { name, mut backend, mut follower, herald } = shared;
+    pub(super) fn shared(config: &Config, shared: SharedStore) -> Result<Self, BackendError> {
+        let SharedStore { name, mut backend, mut follower, herald } = shared;
         let picture = backend.load()?;
         follower.begin_behind(picture.revision);
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::clock::ListeningTime;
 use crate::limits::Limit;
 use crate::protocol::code::Code;
-use crate::protocol::fault::{Failure, RequestFault};
+use crate::protocol::fault::{RequestFailure, RequestFault};
 
 /// How long the log says nothing of refusals behind a line about them.
 const REPORT_INTERVAL: Duration = Duration::from_secs(60);
@@ -45,8 +45,8 @@ impl From<&RequestFault> for Refused {
     }
 }
 
-impl From<&Failure> for Refused {
-    fn from(failure: &Failure) -> Self {
+impl From<&RequestFailure> for Refused {
+    fn from(failure: &RequestFailure) -> Self {
         Self { code: failure.code(), limit: failure.limit() }
     }
 }

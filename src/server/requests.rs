@@ -17,14 +17,14 @@ use crate::clock::{Clock, Now, Stopwatch};
 use crate::limits::{Limit, Limits};
 use crate::mailbox::{Mailbox, Post};
 use crate::protocol::envelope::{Message, open_request};
-use crate::protocol::fault::{Failure as RequestFailure, RequestFault};
+use crate::protocol::fault::{RequestFailure, RequestFault};
 use crate::protocol::reply;
 use crate::protocol::request::{Question, Read, Request, read_request};
 
 use super::StopHandle;
 use super::answer::{Answer, Reader};
 use super::doors::{Doors, Peer};
-use super::heard::Heard;
+use super::handed_over::HandedOver;
 use super::lanes::Lanes;
 use super::memory::Memory;
 use super::messages::{Caller, Job, Reply, Task, ToRequests};
@@ -48,7 +48,7 @@ pub(super) struct Requests {
     pub(super) stop: StopHandle,
     pub(super) lanes: Lanes,
     pub(super) limits: Limits,
-    pub(super) heard: Heard,
+    pub(super) handed_over: HandedOver,
     pub(super) memory: Memory,
     pub(super) statistics: Statistics,
     pub(super) pulse: Pulse,
@@ -140,7 +140,7 @@ impl Requests {
             bytes += received.size().bytes;
             let taken = read(received.frames(), received.size(), &self.limits);
             let (asked, awaited) = (taken.asked, self.lanes.awaited());
-            self.heard.note(&mut received);
+            self.handed_over.note(&mut received);
             self.take_request(taken, laps.now(), &mut received)?;
             let duration = laps.lap();
             // What was handed over is answered by the storage thread, which measures it as well.
@@ -297,7 +297,7 @@ mod tests {
     use crate::registry::{Epoch, Registry};
     use crate::server::memory::ProcessMemory;
     use crate::server::shared::SharedRegistry;
-    use crate::server::vitals::Watch;
+    use crate::server::vitals::Watchdog;
 
     fn thread() -> (Requests, Receiver<Job>) {
         let (jobs, taken) = bounded(1);
@@ -317,11 +317,11 @@ mod tests {
             stop: StopHandle(stop),
             lanes: Lanes::new(Limits::default()),
             limits: Limits::default(),
-            heard: Heard::default(),
+            handed_over: HandedOver::default(),
             memory: Memory::new(Limits::default(), ProcessMemory::open()),
             statistics: reader.statistics.clone(),
             reader,
-            pulse: Watch::default().over_clockwork("tested"),
+            pulse: Watchdog::default().over_clockwork("tested"),
         };
         (requests, taken)
     }

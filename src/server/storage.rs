@@ -25,7 +25,7 @@ use crate::clock::{Clock, Now, Stopwatch};
 use crate::mailbox::Postbox;
 use crate::protocol::action::Action;
 use crate::protocol::event::{EventFrames, encode_event};
-use crate::protocol::fault::Failure as RequestFailure;
+use crate::protocol::fault::RequestFailure;
 use crate::protocol::reply;
 use crate::protocol::request::Backup;
 use crate::registry::{Change, Event, Plan};

@@ -62,7 +62,7 @@ pub(super) struct Pulse {
 
 /// Collects the threads that are watched.
 #[derive(Debug, Default)]
-pub(super) struct Watch {
+pub(super) struct Watchdog {
     asked: Arc<AtomicU64>,
     watched: Vec<Watched>,
 }
@@ -115,7 +115,7 @@ impl Vitals {
     }
 }
 
-impl Watch {
+impl Watchdog {
     /// Watches a thread that polls the mailbox of `bell`.
     pub(super) fn over_mailbox(&mut self, name: &'static str, bell: Bell) -> Pulse {
         self.over(name, Waking::Bell(bell), never())
@@ -190,17 +190,17 @@ mod tests {
     use crate::mailbox::mailbox;
     use crate::registry::{Epoch, Registry};
 
-    fn vitals(watch: Watch) -> Vitals {
+    fn vitals(watchdog: Watchdog) -> Vitals {
         let registry = Registry::new(Epoch::new("tested"), true);
-        watch.vitals(SharedRegistry::new(registry, None), Doors::new(&Config::default()))
+        watchdog.vitals(SharedRegistry::new(registry, None), Doors::new(&Config::default()))
     }
 
     #[test]
     fn a_thread_is_silent_until_it_has_looked_at_its_work_again() {
-        let mut watch = Watch::default();
-        let timer = watch.over_clockwork(TIMER);
-        let storage = watch.over_channels(STORAGE);
-        let vitals = vitals(watch);
+        let mut watchdog = Watchdog::default();
+        let timer = watchdog.over_clockwork(TIMER);
+        let storage = watchdog.over_channels(STORAGE);
+        let vitals = vitals(watchdog);
         assert!(vitals.silent().is_empty(), "nobody was asked");
 
         vitals.ask();
@@ -217,10 +217,10 @@ mod tests {
     #[test]
     fn asking_wakes_who_may_be_idle_and_waits_for_nobody() {
         let (postbox, mut messages) = mailbox::<()>(1).unwrap();
-        let mut watch = Watch::default();
-        let requests = watch.over_mailbox(REQUESTS, postbox.bell());
-        let storage = watch.over_channels(STORAGE);
-        let vitals = vitals(watch);
+        let mut watchdog = Watchdog::default();
+        let requests = watchdog.over_mailbox(REQUESTS, postbox.bell());
+        let storage = watchdog.over_channels(STORAGE);
+        let vitals = vitals(watchdog);
 
         vitals.ask();
         vitals.ask();

@@ -1,6 +1,6 @@
 //! The same as `etcd/cluster.rs`, in a program that was built without it: all of it is refused.
 
-use crate::backend::shared::Shared;
+use crate::backend::shared::SharedStore;
 use crate::backend::{BackendError, Contents, Existing, ImportError};
 use crate::clock::WallTime;
 
@@ -10,7 +10,7 @@ use super::{EtcdSettings, Member};
 ///
 /// # Errors
 /// [`BackendError`], always.
-pub fn open(_settings: &EtcdSettings, _name: &str) -> Result<Shared, BackendError> {
+pub fn open(_settings: &EtcdSettings, _name: &str) -> Result<SharedStore, BackendError> {
     Err(absent())
 }
 

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::backend::shared::Shared;
+use crate::backend::shared::SharedStore;
 use crate::backend::{BackendError, Contents, Existing, ImportError};
 use crate::clock::WallTime;
 
@@ -18,12 +18,12 @@ use super::store::Store;
 /// # Errors
 /// [`BackendError`], where a file that `settings` name cannot be used. Etcd itself is not asked
 /// yet.
-pub fn open(settings: &EtcdSettings, name: &str) -> Result<Shared, BackendError> {
+pub fn open(settings: &EtcdSettings, name: &str) -> Result<SharedStore, BackendError> {
     let keys = Keys::new(&settings.prefix);
     let instance: Box<str> = Uuid::new_v4().to_string().into();
     let feeds = Feeds::open(settings, keys.clone(), name.into(), instance.clone())?;
     let gateway = Gateway::open(settings, None)?;
-    Ok(Shared {
+    Ok(SharedStore {
         name: name.into(),
         backend: Box::new(store(settings, name)?),
         follower: Box::new(feeds),

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use crate::backend::BackendError;
 use crate::backend::shared::{
-    Lives, Missed, Picture, Place, Proposal, SharedBackend, SignOfLife, Standing, Transaction,
+    Lives, Missed, Picture, Proposal, SharedBackend, SignOfLife, Standing, Transaction,
+    TransactionPlace,
 };
 use crate::clock::WallTime;
 use crate::registry::{Change, Fact};
@@ -258,14 +259,14 @@ impl SharedBackend for Store {
         Ok(Lives { heard, registries: self.load_registries(revision)? })
     }
 
-    fn follow(&mut self, transaction: &Transaction) -> Place {
+    fn follow(&mut self, transaction: &Transaction) -> TransactionPlace {
         let is_other = *transaction.epoch.as_str() != *self.head.epoch;
         if !is_other && transaction.number <= self.head.entry {
-            return Place::Known;
+            return TransactionPlace::Known;
         }
         let is_next = transaction.number == self.head.entry + 1;
         if is_other || !is_next || transaction.behind != self.head.nonce {
-            return Place::Beyond;
+            return TransactionPlace::Beyond;
         }
         let head = HeadRecord {
             nonce: transaction.mark.clone(),
@@ -274,7 +275,7 @@ impl SharedBackend for Store {
             ..self.head.clone()
         };
         self.advance(head, Number(transaction.revision), &transaction.facts);
-        Place::Next
+        TransactionPlace::Next
     }
 
     fn knows_all_of(&self, standing: &Standing) -> bool {
@@ -421,12 +422,12 @@ mod tests {
             facts: Vec::new(),
         };
 
-        assert_eq!(store.follow(&transaction("e", 3, "m")), Place::Known);
-        assert_eq!(store.follow(&transaction("another", 3, "m")), Place::Beyond);
-        assert_eq!(store.follow(&transaction("another", 4, "n")), Place::Beyond);
-        assert_eq!(store.follow(&transaction("e", 4, "another")), Place::Beyond);
-        assert_eq!(store.follow(&transaction("e", 4, "n")), Place::Next);
-        assert_eq!(store.follow(&transaction("e", 5, "o")), Place::Next);
+        assert_eq!(store.follow(&transaction("e", 3, "m")), TransactionPlace::Known);
+        assert_eq!(store.follow(&transaction("another", 3, "m")), TransactionPlace::Beyond);
+        assert_eq!(store.follow(&transaction("another", 4, "n")), TransactionPlace::Beyond);
+        assert_eq!(store.follow(&transaction("e", 4, "another")), TransactionPlace::Beyond);
+        assert_eq!(store.follow(&transaction("e", 4, "n")), TransactionPlace::Next);
+        assert_eq!(store.follow(&transaction("e", 5, "o")), TransactionPlace::Next);
     }
 
     #[test]

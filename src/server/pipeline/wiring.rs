@@ -23,7 +23,7 @@ use super::super::events::Events;
 use super::super::follower::Following;
 use super::super::gatekeeper::Gatekeeper;
 use super::super::guard::Guard;
-use super::super::heard::Heard;
+use super::super::handed_over::HandedOver;
 use super::super::heartbeats::Heartbeats;
 use super::super::herald::Heralding;
 use super::super::http::{Http, Pages};
@@ -42,7 +42,7 @@ use super::super::storage::{Outage, Storage};
 use super::super::timer::Timer;
 use super::super::vitals::{
     EVENTS, FOLLOWER, GATEKEEPER, GUARD, HEARTBEATS, HERALD, REQUESTS, STORAGE, TIMER, Vitals,
-    Watch,
+    Watchdog,
 };
 use super::{Controls, Parts};
 
@@ -80,10 +80,10 @@ struct Wiring {
     ports: Ports,
     doors: Doors,
     limits: Limits,
-    heard: Heard,
+    handed_over: HandedOver,
     statistics: Statistics,
     recent: RecentEvents,
-    watch: Watch,
+    watchdog: Watchdog,
 }
 
 impl Threads {
@@ -97,10 +97,10 @@ impl Threads {
             ports,
             doors: parts.doors,
             limits: parts.limits,
-            heard: Heard::default(),
+            handed_over: HandedOver::default(),
             statistics: Statistics::default(),
             recent: RecentEvents::new(parts.http.is_some()),
-            watch: Watch::default(),
+            watchdog: Watchdog::default(),
         };
         // Bounded by the lanes of the request thread. A channel that is bounded itself would take
         // the memory of all the jobs that it has room for at once.
@@ -145,7 +145,7 @@ impl Threads {
             herald,
             keeps_gatekeeper,
         };
-        Ok((threads, controls, wiring.watch.vitals(wiring.registry, wiring.doors)))
+        Ok((threads, controls, wiring.watchdog.vitals(wiring.registry, wiring.doors)))
     }
 }
 
@@ -180,7 +180,7 @@ impl Wiring {
             Connections::new(&self.limits),
             self.statistics.clone(),
             self.clock.clone(),
-            self.watch.over_mailbox(GATEKEEPER, bell),
+            self.watchdog.over_mailbox(GATEKEEPER, bell),
         )
     }
 
@@ -188,12 +188,12 @@ impl Wiring {
         Guard {
             ports: self.ports,
             doors: self.doors.clone(),
-            heard: self.heard.clone(),
+            handed_over: self.handed_over.clone(),
             limits: self.limits,
             memory: ProcessMemory::open(),
             statistics: self.statistics.clone(),
             clock: self.clock.clone(),
-            pulse: self.watch.over_channels(GUARD),
+            pulse: self.watchdog.over_channels(GUARD),
             stop,
         }
     }
@@ -204,12 +204,12 @@ impl Wiring {
             events,
             recent: self.recent.clone(),
             statistics: self.statistics.clone(),
-            pulse: self.watch.over_channels(EVENTS),
+            pulse: self.watchdog.over_channels(EVENTS),
         }
     }
 
     fn storage(&mut self, mut keeper: Keeper, queues: Queues) -> Storage {
-        let pulse = self.watch.over_channels(STORAGE);
+        let pulse = self.watchdog.over_channels(STORAGE);
         keeper.show_life(pulse.sign());
         Storage {
             news: keeper.news(),
@@ -242,9 +242,9 @@ impl Wiring {
             doors: self.doors.clone(),
             keeps_storage,
             limits: self.limits,
-            heard: self.heard.clone(),
+            handed_over: self.handed_over.clone(),
             statistics: self.statistics.clone(),
-            pulse: self.watch.over_mailbox(HEARTBEATS, bell),
+            pulse: self.watchdog.over_mailbox(HEARTBEATS, bell),
         }
     }
 
@@ -265,10 +265,10 @@ impl Wiring {
             stop,
             lanes: Lanes::new(self.limits),
             limits: self.limits,
-            heard: self.heard.clone(),
+            handed_over: self.handed_over.clone(),
             memory: Memory::new(self.limits, ProcessMemory::open()),
             statistics: self.statistics.clone(),
-            pulse: self.watch.over_mailbox(REQUESTS, bell),
+            pulse: self.watchdog.over_mailbox(REQUESTS, bell),
         }
     }
 
@@ -285,7 +285,7 @@ impl Wiring {
             stop,
             statistics: self.statistics.clone(),
             descriptors: DescriptorWatch::default(),
-            pulse: self.watch.over_clockwork(TIMER),
+            pulse: self.watchdog.over_clockwork(TIMER),
         }
     }
 
@@ -319,7 +319,7 @@ impl Wiring {
             news,
             contact: contact.clone(),
             stop: stop.clone(),
-            pulse: self.watch.over_clockwork(FOLLOWER),
+            pulse: self.watchdog.over_clockwork(FOLLOWER),
         };
         let heralding = Heralding {
             herald,
@@ -327,7 +327,7 @@ impl Wiring {
             clock: self.clock.clone(),
             contact,
             stop,
-            pulse: self.watch.over_clockwork(HERALD),
+            pulse: self.watchdog.over_clockwork(HERALD),
         };
         Some((following, heralding))
     }

@@ -3,11 +3,10 @@
 use std::collections::VecDeque;
 
 use crate::backend::BackendError;
-use crate::backend::shared::{Beat, Missed, News, Place, Standing, Transaction};
+use crate::backend::shared::{Beat, Missed, News, Standing, Transaction, TransactionPlace};
 use crate::clock::Now;
 use crate::registry::{Event, Fact, Home};
 
-use super::super::contact::Heard;
 use super::super::messages::Job;
 use super::keeper::Keeper;
 use super::step::Step;
@@ -78,7 +77,7 @@ impl Storage {
         let Keeper::Shared(sharing) = &mut self.keeper else { return };
         let home = sharing.homes.home(&transaction.by);
         match sharing.backend.follow(&transaction) {
-            Place::Known => {
+            TransactionPlace::Known => {
                 let registry = self.registry.read();
                 for fact in &transaction.facts {
                     if let Fact::Registered { service, .. } = fact {
@@ -86,11 +85,11 @@ impl Storage {
                     }
                 }
             }
-            Place::Next => {
+            TransactionPlace::Next => {
                 sharing.contact.note_number(transaction.number);
                 self.accept(transaction, home);
             }
-            Place::Beyond => self.catch_up(),
+            TransactionPlace::Beyond => self.catch_up(),
         }
     }
 
@@ -117,9 +116,9 @@ impl Storage {
             }
         }
         let Some(given) = beat.own else { return };
-        let heard = sharing.contact.note_beat(given, now);
+        let lost = sharing.contact.note_beat(given, now);
         let registry = self.registry.read();
-        if let Heard::Again(silent) = heard {
+        if let Some(silent) = lost {
             registry.keep_all(now.listening);
             log::warn!("etcd is heard again, after {:.1} s", silent.as_secs_f64());
         }
@@ -133,7 +132,7 @@ impl Storage {
             );
         }
         drop(registry);
-        if matches!(heard, Heard::Again(_)) {
+        if lost.is_some() {
             // It may be another etcd, or one that was set back.
             self.catch_up();
         }

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::clock::Stopwatch;
 use crate::protocol::action::Action;
-use crate::protocol::fault::Failure as RequestFailure;
+use crate::protocol::fault::RequestFailure;
 use crate::protocol::reply;
 use crate::protocol::request::{Backup, Read, Write};
 use crate::registry::{Change, Outcome, Plan, Planned, Registry};

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::json;
 use service_registry::backend::BackendError;
 use service_registry::backend::shared::{
-    Beat, Follower, Herald, Lives, Missed, News, Picture, Place, Proposal, Shared, SharedBackend,
-    Standing, Transaction,
+    Beat, Follower, Herald, Lives, Missed, News, Picture, Proposal, SharedBackend, SharedStore,
+    Standing, Transaction, TransactionPlace,
 };
 use service_registry::clock::{Now, WallTime};
 use service_registry::json::Json;
@@ -52,10 +52,10 @@ impl SharedBackend for Rival {
         Ok(Lives { heard: Vec::new(), registries: Vec::new() })
     }
 
-    fn follow(&mut self, transaction: &Transaction) -> Place {
+    fn follow(&mut self, transaction: &Transaction) -> TransactionPlace {
         assert_eq!(transaction.number, self.number + 1);
         self.number += 1;
-        Place::Next
+        TransactionPlace::Next
     }
 
     fn knows_all_of(&self, _standing: &Standing) -> bool {
@@ -119,7 +119,7 @@ impl Sharing {
 #[track_caller]
 fn start(first: impl FnMut() -> Option<Vec<Fact>> + Send + 'static) -> Sharing {
     let (out, back) = channel();
-    let shared = Shared {
+    let shared = SharedStore {
         name: "own".into(),
         backend: Box::new(Rival { number: 0, first: Box::new(first) }),
         follower: Box::new(Back(back)),

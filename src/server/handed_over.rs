@@ -1,4 +1,4 @@
-//! What the threads have taken from each connection, while the guard wants to know.
+//! What ZeroMQ has handed over to the threads from each connection, while the guard wants to know.
 
 use std::collections::HashMap;
 use std::os::fd::RawFd;
@@ -10,18 +10,18 @@ use super::sockets::Received;
 /// What ZeroMQ puts before a frame, at the most.
 const FRAME_HEADER: usize = 9;
 
-/// See the module's page. Clones are the same.
+/// How many bytes came over each connection since somebody looked last. Clones count together.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Heard(Arc<Shared>);
+pub(super) struct HandedOver(Arc<Counted>);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct Counted {
     is_wanted: AtomicBool,
     /// By the descriptor of the connection.
     bytes: Mutex<HashMap<RawFd, u64>>,
 }
 
-impl Heard {
+impl HandedOver {
     /// Notes a message that was taken from its socket. To find out where it came from takes its
     /// time, so it is done only while somebody wants to know.
     pub(super) fn note(&self, received: &mut Received) {
