@@ -1,4 +1,4 @@
-//! Keys for CURVE: how they are made, the files they are kept in, and whether there is CURVE at all.
+//! Keys for CURVE: how they are made and kept, and whether there is CURVE at all.
 //!
 //! CURVE (RFC 26) is ZeroMQ's own encryption, by which both ends of a connection know each other
 //! by their public keys. The server and the client set it up with what is here. What a key is, is

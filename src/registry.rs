@@ -41,7 +41,7 @@ use index::Index;
 use policies::Policies;
 use unsaved::Unsaved;
 
-/// All registered services. See the module's page.
+/// All registered services, with the rules by which they change.
 #[derive(Debug)]
 pub struct Registry {
     enforce_unique_service_types: bool,

@@ -27,7 +27,7 @@ use crate::kept::Kept;
 /// How many leases are looked at, and heartbeats stored, in one turn.
 const CLEANUP_PER_TURN: usize = 3;
 
-/// See the module's page.
+/// A registry that inputs drive, and what it must hold.
 pub(crate) struct Host {
     unique: bool,
     ownership: Ownership,

@@ -6,7 +6,7 @@ use crate::service::{ServiceId, TypePolicy};
 
 use super::{BackendError, Record, SqliteError, StoredService};
 
-/// See the module's page.
+/// The services and policies of a registry, as one value.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Contents {
     /// The services, in the order of registration.

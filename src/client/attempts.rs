@@ -14,7 +14,7 @@ use super::registration::Registration;
 /// new ones in vain forgets the oldest.
 const REMEMBERED_MAX: usize = 64;
 
-/// The registrations of one client. See the module's page.
+/// The registrations of one client that have not succeeded yet.
 #[derive(Debug, Default)]
 pub(super) struct Attempts(Mutex<Vec<Remembered>>);
 

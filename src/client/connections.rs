@@ -19,7 +19,7 @@ use super::thread::Stop;
 /// once; the connections of the others are closed after their answers.
 const IDLE_MAX: usize = 4;
 
-/// See the module's page.
+/// A connection for each thread that asks, kept for the next one that does.
 pub(super) struct Connections {
     settings: ClientSettings,
     open: fn(&ClientSettings, Place) -> Connection,

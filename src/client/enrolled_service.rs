@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use super::heartbeat::{Enrolment, Heartbeat, Monitor, Turn, Upkeep, lock};
 use super::registration::Registration;
 
-/// See the module's page. Dropping it ends the heartbeats.
+/// A service that is registered, as long as its heartbeats are to go on. Dropping it ends the
+/// heartbeats.
 pub(super) struct EnrolledService {
     service_id: String,
     enrolment: Arc<Mutex<Enrolment>>,

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::endpoints::{Endpoint, RegistryEndpoints};
 
-/// See the module's page. Never empty. Clones share what is learned of the registries.
+/// The registries of one client, in the order in which it asks them. Never empty. Clones share what
+/// is learned of the registries.
 #[derive(Debug, Clone)]
 pub(crate) struct Registries {
     all: Arc<[RegistryEndpoints]>,

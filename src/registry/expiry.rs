@@ -13,7 +13,7 @@ use crate::clock::ListeningTime;
 use super::entry::Entry;
 use super::roster::Position;
 
-/// See the module's page.
+/// All services, by the time at which to look at their leases.
 #[derive(Debug, Default)]
 pub(super) struct Expiry {
     queue: BTreeMap<(ListeningTime, Position), Arc<Entry>>,

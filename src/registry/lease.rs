@@ -32,7 +32,7 @@ pub enum Health {
     Critical,
 }
 
-/// See the module's page.
+/// Until when one service counts as alive.
 #[derive(Debug)]
 pub struct Lease {
     ttl: Ttl,

@@ -72,7 +72,7 @@ pub struct Planned {
     pub outcome: Outcome,
 }
 
-/// See the module's page.
+/// The changes that the requests of one batch will make.
 #[derive(Debug)]
 #[must_use]
 pub struct Plan {

@@ -13,7 +13,7 @@ use crate::service::{ServiceId, TypePolicy};
 /// never come back once their program is gone, so the oldest must make room in the end.
 pub const POLICIES_MAX: usize = 100_000;
 
-/// See the module's page.
+/// What each id said last about sharing its type, the oldest word first to go.
 #[derive(Debug, Default)]
 pub(super) struct Policies {
     by_id: HashMap<ServiceId, (u64, TypePolicy)>,

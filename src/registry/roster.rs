@@ -22,7 +22,7 @@ impl Position {
     }
 }
 
-/// See the module's page.
+/// Members in the order of their positions.
 #[derive(Debug, Clone)]
 pub(super) struct Roster<T> {
     slots: VecDeque<Slot<T>>,

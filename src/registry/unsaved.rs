@@ -11,7 +11,7 @@ use super::index::Index;
 use super::lock;
 use super::roster::Position;
 
-/// See the module's page.
+/// The positions of the services whose last heartbeat is not stored yet.
 #[derive(Debug, Default)]
 pub(super) struct Unsaved(Mutex<Vec<Position>>);
 

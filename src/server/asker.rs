@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-/// See the module's page.
+/// From where somebody asked, and with whose key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Asker {
     /// From where they asked.

@@ -55,7 +55,8 @@ pub(super) enum NoContact {
     Behind(String),
 }
 
-/// See the module's page. Clones tell of the same registry.
+/// What is known of the way from this registry to the others and back. Clones tell of the same
+/// registry.
 #[derive(Debug, Clone)]
 pub(super) struct Contact(Arc<Mutex<State>>);
 

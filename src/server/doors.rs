@@ -28,7 +28,7 @@ pub(super) trait Peer {
     fn key(&mut self) -> Option<PublicKey>;
 }
 
-/// See the module's page. Clones are the same doors.
+/// Judges connections and messages by the rules as they stand. Clones are the same doors.
 #[derive(Debug, Clone)]
 pub(super) struct Doors(Arc<State>);
 

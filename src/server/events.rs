@@ -14,7 +14,7 @@ use super::statistics::Statistics;
 use super::thread::Failure;
 use super::vitals::Pulse;
 
-/// See the module's page.
+/// Publishes events: the event thread, ready to run.
 pub(super) struct Events {
     pub(super) socket: Socket,
     pub(super) events: Receiver<Vec<EventFrames>>,

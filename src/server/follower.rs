@@ -21,7 +21,7 @@ const RETRY: Duration = Duration::from_millis(200);
 const REPLACED: &str = "another registry was started under the name of this one; give each of them \
                         its own with `name` under `etcd` in registry.yaml";
 
-/// See the module's page.
+/// Hears what other registries do: the follower thread, ready to run.
 pub(super) struct Following {
     pub(super) follower: Box<dyn Follower>,
     pub(super) news: Sender<Vec<News>>,

@@ -38,7 +38,7 @@ pub(super) const DOMAIN: &str = "service-registry";
 /// How many questions are answered before the mailbox is looked at again.
 const QUESTIONS_PER_TURN: usize = 256;
 
-/// See the module's page.
+/// Answers ZeroMQ whether a connection may be made: the gatekeeper thread, ready to run.
 pub(super) struct Gatekeeper {
     socket: Socket,
     sockets: Mailbox<Infallible>,

@@ -52,7 +52,7 @@ const MESSAGES_UNHEARD_MAX: u64 = 8;
 /// How long the log says nothing of a look in vain behind another one.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
-/// See the module's page.
+/// Ends connections that must not stay: the guard thread, ready to run.
 pub(super) struct Guard {
     pub(super) ports: Ports,
     pub(super) doors: Doors,

@@ -32,7 +32,7 @@ use super::waiting::{Left, Waiting};
 /// How many heartbeats that had arrived before the server was stopped are still taken.
 const LAST_HEARTBEATS_MAX: usize = 10_000;
 
-/// See the module's page.
+/// Answers heartbeats: the heartbeat thread, ready to run.
 pub(super) struct Heartbeats {
     pub(super) socket: Socket,
     pub(super) mailbox: Mailbox<Stop>,

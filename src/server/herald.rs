@@ -29,7 +29,7 @@ const ID_BYTES_PER_BEAT: usize = 256 * 1_024;
 /// How many beats there are to a look at the store itself: every 3 s.
 const BEATS_PER_LOOK: u64 = 6;
 
-/// See the module's page.
+/// Tells the other registries what this one hears: the herald thread, ready to run.
 pub(super) struct Heralding {
     pub(super) herald: Box<dyn Herald>,
     pub(super) registry: SharedRegistry,

@@ -48,7 +48,7 @@ const ACCEPTS_PER_TURN: usize = 8;
 /// descriptors or memory: it would refuse the next one just as fast.
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_secs(1);
 
-/// See the module's page.
+/// Serves the page and the metrics: the HTTP thread, ready to run.
 pub(super) struct Http {
     listener: TcpListener,
     mailbox: Mailbox<Stop>,

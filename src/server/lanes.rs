@@ -11,7 +11,7 @@ use crate::protocol::fault::Overload;
 
 use super::messages::Reply;
 
-/// See the module's page.
+/// The lanes of all clients with a request on its way to the storage thread.
 #[derive(Debug)]
 pub(super) struct Lanes {
     lanes: HashMap<Identity, Lane>,

@@ -24,7 +24,7 @@ const MEASURED_EVERY: usize = 1 << 20;
 /// How long what a client was sent is remembered: at the least, and twice as long at the most.
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// See the module's page.
+/// Decides whether a client may be sent one more large reply.
 #[derive(Debug)]
 pub(super) struct Memory<Gauge = ProcessMemory> {
     limits: Limits,

@@ -27,7 +27,7 @@ const DESCRIPTORS: &str = "/proc/self/fd";
 /// How much that was not read yet is thrown away in a step.
 const DISCARDED_AT_ONCE: usize = 1 << 20;
 
-/// See the module's page.
+/// The open descriptors of this process, among which its sockets are looked up.
 #[derive(Debug)]
 pub(super) struct OwnSockets {
     descriptors: Dir,

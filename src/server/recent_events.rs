@@ -14,7 +14,7 @@ const EVENTS_MAX: usize = 200;
 /// How many bytes of them are kept, unless the last one alone has more: metadata can be large.
 const BYTES_MAX: usize = 1 << 20;
 
-/// See the module's page. Clones share the same events.
+/// A ring of the last events; none, where nobody can look. Clones share the same events.
 #[derive(Debug, Clone)]
 pub(super) struct RecentEvents(Option<Arc<Mutex<Ring>>>);
 

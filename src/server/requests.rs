@@ -37,7 +37,7 @@ use super::waiting::{Left, Waiting};
 /// How many requests that had arrived before the server was stopped are still taken.
 const LAST_REQUESTS_MAX: usize = 10_000;
 
-/// See the module's page.
+/// Answers requests, or hands them to the storage thread: the request thread, ready to run.
 pub(super) struct Requests {
     pub(super) socket: Socket,
     pub(super) mailbox: Mailbox<ToRequests>,

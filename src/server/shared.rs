@@ -9,7 +9,7 @@ use crate::registry::{Entry, Registry, Sequence};
 use super::contact::Contact;
 use super::storage_health::StorageHealth;
 
-/// See the module's page. Clones share the same registry.
+/// A registry behind its lock, with what is known of its store. Clones share the same registry.
 #[derive(Debug, Clone)]
 pub(super) struct SharedRegistry {
     registry: Arc<RwLock<Registry>>,

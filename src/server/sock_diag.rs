@@ -48,7 +48,7 @@ pub(super) struct TcpConnection {
     pub(super) unsent: u64,
 }
 
-/// See the module's page.
+/// A netlink socket on which the kernel tells of the TCP connections of this host.
 #[derive(Debug)]
 pub(super) struct SockDiag {
     socket: OwnedFd,

@@ -60,7 +60,7 @@ pub(super) enum Asked {
     Unreadable,
 }
 
-/// See the module's page. Clones count together.
+/// The counters of a server. Clones count together.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Statistics(Arc<Counters>);
 

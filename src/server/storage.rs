@@ -64,7 +64,7 @@ const CLEANUP_PER_TURN: usize = 4_096;
 /// thousand lists, each of which is as long as everything that is registered.
 const REPLY_BYTES_PER_TURN: usize = 1 << 20;
 
-/// See the module's page.
+/// Stores what changes, and makes it true: the storage thread, ready to run.
 pub(super) struct Storage {
     pub(super) keeper: Keeper,
     pub(super) registry: SharedRegistry,

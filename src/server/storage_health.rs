@@ -26,7 +26,8 @@ pub(super) enum Trouble {
     CannotStore,
 }
 
-/// See the module's page. Clones tell of the same thread.
+/// Since when the storage thread is busy, and since when it stores nothing. Clones tell of the same
+/// thread.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StorageHealth(Arc<State>);
 

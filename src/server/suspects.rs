@@ -41,7 +41,7 @@ pub(super) struct Reading {
     pub(super) handed_over: u64,
 }
 
-/// See the module's page.
+/// The accounts of all connections, by which those to close are found.
 #[derive(Debug)]
 pub(super) struct Suspects {
     accounts: HashMap<Inode, Account>,

@@ -22,7 +22,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// From how long a pause on it is worth a warning. Shorter ones happen on every busy host.
 const WORTH_A_WARNING: Duration = Duration::from_secs(2);
 
-/// See the module's page.
+/// Moves listening time on, and calls for cleanup: the timer thread, ready to run.
 pub(super) struct Timer {
     pub(super) clock: Clock,
     pub(super) cleanup_interval: Duration,

@@ -27,7 +27,7 @@ pub(super) enum Left {
     Unknown,
 }
 
-/// See the module's page.
+/// Where a thread waits until its socket or its mailbox has something.
 pub(super) struct Waiting {
     poll: Poll,
     events: Events,

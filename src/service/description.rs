@@ -29,7 +29,7 @@ const TAGS: &str = r#""tags":"#;
 /// How long all of these are, with a port and a ttl.
 const FRAME_BYTES: usize = 70;
 
-/// See the module's page.
+/// The parts of a service, in the text that clients are shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Description {
     json: Box<str>,

@@ -8,7 +8,7 @@ use crate::limits::{Exceeded, Limit, Limits};
 
 use super::{Description, Parts, Service, ServiceId, TypePolicy};
 
-/// See the module's page.
+/// The wish of a client to have a service registered, read and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registration {
     /// The id that the client wants; without one the registry makes one from the name.

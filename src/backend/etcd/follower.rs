@@ -30,7 +30,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(3);
 /// The longest line that is read.
 const LINE_MAX: u64 = 256 * 1024 * 1024;
 
-/// See the module's page.
+/// A watch on `feed/` in etcd, and what makes news of its answers.
 pub(super) struct Feeds {
     gateway: Gateway,
     settings: EtcdSettings,

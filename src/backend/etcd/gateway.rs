@@ -58,7 +58,7 @@ pub(super) enum CallError {
     TooLarge(String),
 }
 
-/// See the module's page.
+/// A way to ask the members of etcd, of which one is asked at a time.
 pub(super) struct Gateway {
     agent: Agent,
     endpoints: Vec<String>,

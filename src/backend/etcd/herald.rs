@@ -19,7 +19,7 @@ const PRESENCE_TTL: u64 = 10;
 /// How many beats there are to a renewal of that lease.
 const BEATS_PER_RENEWAL: u64 = 4;
 
-/// See the module's page.
+/// Keeps this registry present in etcd, and writes its beats there.
 pub(super) struct Crier {
     pub(super) gateway: Gateway,
     pub(super) keys: Keys,

@@ -20,7 +20,7 @@ pub(super) const LOG_LENGTH: u64 = 4_096;
 /// heartbeats per ttl, of up to six minutes, is found in one of them by a registry that starts.
 pub(super) const HEARD_LENGTH: u64 = 256;
 
-/// See the module's page.
+/// Makes the keys of one list, whose names all begin with the same prefix.
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
     prefix: String,

@@ -11,7 +11,7 @@ use crate::service::ServiceId;
 /// How many places a transaction has, which is more than etcd takes changes in one.
 const PER_TRANSACTION: u64 = 1_024;
 
-/// See the module's page.
+/// The places of all services in the order of registration.
 #[derive(Debug, Default)]
 pub(super) struct Orders(HashMap<ServiceId, u64>);
 

@@ -26,7 +26,7 @@ const MISSED_MAX: u64 = 64;
 /// What etcd takes in one transaction unless it is told otherwise, but for the head and the log.
 pub(super) const CHANGES_MAX: usize = 126;
 
-/// See the module's page.
+/// The list in etcd, as far as this registry has followed it.
 pub(super) struct Store {
     pub(super) gateway: Gateway,
     pub(super) keys: Keys,

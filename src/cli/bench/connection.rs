@@ -61,7 +61,8 @@ pub(super) struct Answer<T> {
     pub(super) refusal: Option<Value>,
 }
 
-/// See the module's page. `T` is what is noted with each request.
+/// A socket of one client, and the requests on it that wait for their replies. `T` is what is noted
+/// with each request.
 pub(super) struct Connection<T> {
     socket: Socket,
     target: Target,

@@ -42,7 +42,7 @@ pub(super) struct Client {
     pub(super) passings: u32,
 }
 
-/// See the module's page.
+/// The clients of a load, and the lines over which they ask.
 pub(super) struct Fleet {
     pub(super) clients: Vec<Client>,
     pub(super) lines: Vec<Line>,

@@ -11,7 +11,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Moves to the beginning of the line and clears it.
 const CLEAR: &str = "\r\x1b[K";
 
-/// See the module's page. Dropping it clears the line.
+/// The line on the terminal that tells how far a load is. Dropping it clears the line.
 pub(super) struct Progress {
     is_seen: bool,
     shown: Option<Instant>,

@@ -28,7 +28,7 @@ use super::requests::{ID_PREFIX, Requests};
 /// deregisters them.
 const TTL_MARGIN: u64 = 3_600;
 
-/// See the module's page.
+/// One run of `bench`, on one registry.
 pub(super) struct Run<'a> {
     bench: &'a Bench,
     /// What tells its services from those of another run.

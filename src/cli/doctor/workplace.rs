@@ -16,7 +16,7 @@ use crate::cli::configuration::Source;
 /// The unit of the package.
 const UNIT: &str = "service-registry.service";
 
-/// See the module's page.
+/// Where the files of the registry are, and who writes them, as far as it can be seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Workplace {
     /// Where relative paths begin, where that can be seen.

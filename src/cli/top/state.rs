@@ -20,7 +20,7 @@ const PAGE: usize = 10;
 /// How long a filter can be: as long as the narrowest screen shows.
 const FILTER_LENGTH_MAX: usize = 40;
 
-/// See the module's page.
+/// All that the screen of `top` depends on.
 pub(super) struct State {
     registry: String,
     services: BTreeMap<String, Entry>,

@@ -52,7 +52,7 @@ pub(super) const WAITING_MAX: usize = 65_536;
 /// How many replies are taken from one connection before the others are looked at.
 const REPLIES_PER_TURN: usize = 256;
 
-/// See the module's page.
+/// Carries the requests of all futures: the I/O thread, ready to run.
 pub(super) struct IoThread {
     orders: Mailbox<Order>,
     settings: ClientSettings,

@@ -10,8 +10,8 @@ use super::super::registries::Place;
 use super::exchange::Exchange;
 use super::question::Question;
 
-/// See the module's page. Dropping it closes the socket without linger: what it still holds for a
-/// registry that is not there goes with it.
+/// A connection to one registry, with what is asked over it. Dropping it closes the socket without
+/// linger: what it still holds for a registry that is not there goes with it.
 pub(super) struct Link {
     pub(super) socket: Socket,
     pub(super) exchange: Exchange<Question>,

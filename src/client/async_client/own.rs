@@ -16,7 +16,7 @@ use super::super::registration::Registration;
 /// The number of a call. Later ones have greater numbers.
 pub(super) type Call = u64;
 
-/// See the module's page.
+/// What the calls about a client's own service have come to.
 #[derive(Default)]
 pub(super) struct Own {
     service: Option<EnrolledService>,

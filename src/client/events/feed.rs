@@ -15,7 +15,8 @@ use crate::client::thread::Stop;
 
 use super::socket::{EventSocket, Heard};
 
-/// See the module's page. With one registry, it waits for that to be back.
+/// Where the events of one registry at a time come from. With one registry, it waits for that to be
+/// back.
 pub(super) struct Feed {
     settings: ClientSettings,
     place: Place,

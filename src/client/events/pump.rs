@@ -29,7 +29,7 @@ const FOREVER: Duration = Duration::from_secs(3_600);
 #[derive(Debug)]
 pub(super) struct Wanted(Vec<EventKind>);
 
-/// See the module's page.
+/// Passes events on to a subscriber: the thread of its subscription, ready to run.
 pub(super) struct Pump {
     feed: Feed,
     wanted: Wanted,

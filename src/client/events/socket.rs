@@ -26,7 +26,7 @@ const EVENTS_WAITING_MAX: i32 = 10_000;
 const PING_INTERVAL: i32 = 2_000;
 const PING_TIMEOUT: i32 = 6_000;
 
-/// See the module's page.
+/// A subscription to one registry, which knows whether it is connected.
 pub(in crate::client) struct EventSocket {
     events: zmq::Socket,
     monitor: zmq::Socket,

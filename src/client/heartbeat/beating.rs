@@ -19,7 +19,7 @@ use super::rhythm::Rhythm;
 use super::telling::Told;
 use super::{Enrolment, HeartbeatState, ReRegistration, Turn, Upkeep, lock};
 
-/// See the module's page.
+/// Sends the heartbeats of one service: its thread, ready to run.
 pub(super) struct Beating {
     upkeep: Upkeep,
     enrolment: Arc<Mutex<Enrolment>>,

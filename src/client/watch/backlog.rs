@@ -13,7 +13,7 @@ use super::change::Change;
 /// How many changes may wait before they are merged.
 const CHANGES_WAITING_MAX: usize = 4_096;
 
-/// See the module's page.
+/// The changes that wait to be told to one watcher.
 #[derive(Debug)]
 pub(super) struct Backlog {
     waiting: VecDeque<Change>,

@@ -67,7 +67,7 @@ pub(super) enum Next {
 /// For how long a registry that is in contact with those that share its list may be behind another.
 const BEHIND_MAX: Duration = Duration::from_secs(10);
 
-/// See the module's page.
+/// Decides what a watch does next: which question to ask, and what has changed.
 #[derive(Debug)]
 pub(super) struct Follower {
     picture: Picture,

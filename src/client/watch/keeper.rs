@@ -28,7 +28,7 @@ const CUT_OFF_PAUSE: Duration = Duration::from_secs(10);
 /// How many events are taken before the time is looked at again.
 const EVENTS_PER_TURN: usize = 1_000;
 
-/// See the module's page.
+/// Follows a registry for a watch: its thread, ready to run.
 pub(super) struct Keeper {
     settings: ClientSettings,
     registry: Followed,

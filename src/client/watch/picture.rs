@@ -13,7 +13,7 @@ use crate::client::service::{Health, Sequence, Service, ServiceList};
 
 use super::change::{Change, Removal};
 
-/// See the module's page.
+/// The services of a registry, and behind which of its events they stood so.
 #[derive(Debug, Default)]
 pub(super) struct Picture {
     /// The type that is watched; None for all services.

@@ -16,7 +16,7 @@ const LARGE: usize = 256 * 1_024;
 /// at most four.
 const LARGE_AGE_MAX: Duration = Duration::from_secs(5);
 
-/// See the module's page.
+/// A body that was made for somebody, and may be what the next one gets.
 #[derive(Debug, Default)]
 pub(super) enum Cached {
     #[default]

@@ -22,7 +22,7 @@ const LEAVING_MAX: Duration = Duration::from_secs(1);
 /// it. Closing at once would take from the peer the answer that it has not read yet.
 const LEFT_OVER_MAX: usize = 64 * 1_024;
 
-/// See the module's page.
+/// A peer of the HTTP port, from its request to the end of its answer.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use nix::unistd::gethostname;
 
-/// See the module's page.
+/// Says which names in a request are meant for this host.
 #[derive(Debug)]
 pub(super) struct Names {
     /// What this host is called, as far as it can say so.

@@ -21,7 +21,7 @@ use super::response::{Response, Status};
 
 const PATHS: &str = "there is /, /metrics, /health, /api/services and /api/events\n";
 
-/// See the module's page.
+/// Makes the answer to what an HTTP request asks for.
 #[derive(Debug)]
 pub(in crate::server) struct Pages {
     registry: SharedRegistry,

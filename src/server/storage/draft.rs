@@ -10,7 +10,7 @@ use super::CLEANUP_PER_TURN;
 use super::keeper::{Batch, Keeper};
 use super::step::Step;
 
-/// See the module's page.
+/// The changes of one transaction, and the steps that asked for them.
 pub(super) struct Draft {
     plan: Plan,
     pub(super) cleanup: Vec<Change>,

@@ -25,7 +25,7 @@ pub(in super::super) struct Batch {
     pub(in super::super) bytes: usize,
 }
 
-/// See the module's page.
+/// Where the storage thread commits changes.
 pub(in super::super) enum Keeper {
     /// This registry alone decides.
     Own(Box<dyn Backend>),

@@ -13,7 +13,7 @@ use super::super::answer::Answer;
 use super::super::asker::Asker;
 use super::super::messages::{Caller, Job, Task};
 
-/// See the module's page.
+/// One job with what was planned for it.
 pub(super) struct Step {
     pub(super) caller: Caller,
     pub(super) action: Action,

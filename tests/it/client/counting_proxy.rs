@@ -13,7 +13,7 @@ use crate::support::{Endpoints, ReservedPort, wait_until};
 /// The length of what a client's identity ends with: a dash and a UUID.
 const UNIQUE_LENGTH: usize = 37;
 
-/// See the module's page. Dropping it closes it.
+/// A door for requests and heartbeats that counts them. Dropping it closes it.
 pub(crate) struct CountingProxy {
     /// Where the requests and heartbeats of clients come in. Nobody else does while it is closed.
     doors: Arc<[ReservedPort; 2]>,

@@ -10,7 +10,7 @@ use service_registry::client::{
 
 use crate::support::{DEADLINE, wait_until};
 
-/// See the module's page.
+/// A client with one service, which is told what becomes of its heartbeats.
 pub(crate) struct Device {
     /// By which a proxy tells them apart.
     pub(crate) client_id: String,

@@ -19,7 +19,7 @@ use crate::support::{DEADLINE, Endpoints, Process, port_of};
 /// Between two looks at the screen.
 const GLANCE: Duration = Duration::from_millis(20);
 
-/// See the module's page.
+/// A program on a full screen, and what it shows there.
 pub(super) struct Screen {
     terminal: Terminal,
     name: String,

@@ -23,7 +23,7 @@ const IN_A_SESSION: &str = "exec setsid --ctty \"$@\" < \"$0\"";
 pub(super) const ON_THE_SCREEN: &str =
     "exec < \"$0\" && stty rows 24 cols 80 && exec setsid --ctty \"$@\" > \"$0\"";
 
-/// See the module's page. Dropping it closes it.
+/// The end of a pseudo terminal at which the person sits. Dropping it closes it.
 pub(crate) struct Terminal(pub(super) PtyMaster);
 
 impl Terminal {

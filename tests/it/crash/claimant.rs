@@ -16,7 +16,7 @@ const NAME: &str = "claimant";
 const TYPES: u64 = 40;
 const TTL: Duration = Duration::from_secs(1);
 
-/// See the module's page.
+/// A client that claims types for services which it lets expire.
 pub(super) struct Claimant {
     chance: fastrand::Rng,
     claims: u64,

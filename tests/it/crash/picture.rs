@@ -20,7 +20,7 @@ const LONGEST_FILLER: u64 = 3_000;
 /// What the ids of all writers begin with.
 const WRITERS: &str = "writer-";
 
-/// See the module's page.
+/// The services and policies that a registry should hold, or does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Picture {
     services: Vec<(String, u64)>,

@@ -17,7 +17,7 @@ const PATIENCE_MILLISECONDS: i64 = 20;
 /// How many requests are on their way at once, at the most.
 const WINDOW_MAX: usize = 16;
 
-/// See the module's page.
+/// A client that changes services of its own, and remembers what it was told of them.
 pub(super) struct Writer {
     prefix: String,
     services: u64,

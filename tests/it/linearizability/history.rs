@@ -32,7 +32,7 @@ pub(super) struct Asked {
     pub(super) operation: Operation,
 }
 
-/// See the module's page.
+/// The questions and answers of concurrent clients, in the order in which they came.
 #[derive(Debug, Clone, Default)]
 pub(super) struct History {
     steps: Vec<(Line, Step)>,

@@ -27,7 +27,7 @@ struct State {
     by: Option<Question>,
 }
 
-/// See the module's page.
+/// What the list held behind each event, in the order of events.
 pub(super) struct OneOrder {
     states: Vec<State>,
 }

@@ -50,7 +50,7 @@ pub(super) struct Operation {
 /// All services in the order of registration.
 pub(super) type Services = Vec<(Id, Type, Version)>;
 
-/// See the module's page.
+/// The registry that answers one request at a time.
 pub(super) struct OneAtATime;
 
 impl Question {

@@ -27,7 +27,7 @@ pub(super) struct RealPlan {
     changes: Vec<Change>,
 }
 
-/// See the module's page.
+/// A registry and its backend, asked as the model is.
 pub(super) struct Real {
     enforce: bool,
     ownership: Ownership,

@@ -27,7 +27,8 @@ extendedKeyUsage = clientAuth
 
 const KEY: &[&str] = &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
 
-/// See the module's page. Dropping it removes all that it made.
+/// The keys and certificates of one authority, in a folder of their own. Dropping it removes all
+/// that it made.
 pub(crate) struct Authority(TempDir);
 
 impl Authority {

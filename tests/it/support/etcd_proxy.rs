@@ -37,7 +37,7 @@ impl Passage {
     }
 }
 
-/// See the module's page.
+/// A door in front of a member of etcd, which can lose what passes.
 pub(crate) struct EtcdProxy {
     port: u16,
     passages: Arc<Mutex<VecDeque<Passage>>>,

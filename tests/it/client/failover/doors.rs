@@ -7,7 +7,8 @@ use service_registry::client::RegistryEndpoints;
 use super::super::counting_proxy::CountingProxy;
 use crate::support::{Endpoints, EventProxy};
 
-/// See the module's page. Dropped, it is to its clients as if its registry had gone.
+/// A door to a registry, for requests and for events. Dropped, it is to its clients as if its
+/// registry had gone.
 pub(super) struct Door {
     questions: CountingProxy,
     events: EventProxy,
