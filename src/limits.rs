@@ -7,63 +7,10 @@ use std::fmt;
 use std::time::Duration;
 
 mod invalid;
+mod limit;
 
 pub use invalid::{InvalidLimit, InvalidLimits};
-
-/// Something that is bounded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
-    /// The size of a message.
-    MessageBytes,
-    /// The frames of a message.
-    Frames,
-    /// The services.
-    Services,
-    /// What all services say of themselves.
-    RegistryBytes,
-    /// What a service says of itself.
-    ServiceBytes,
-    /// The tags of a service.
-    Tags,
-    /// The length of an id, a name, a host, a type or a tag.
-    NameBytes,
-    /// The shortest time to live.
-    TtlMin,
-    /// The longest time to live.
-    TtlMax,
-    /// The requests that wait to be stored.
-    Jobs,
-    /// The size of all requests that wait to be stored, as they came.
-    JobBytes,
-    /// The requests of a client that wait to be read.
-    MessagesPerClient,
-    /// The replies, or events, that wait for a client that does not read.
-    RepliesPerClient,
-    /// The refusals that wait behind replies for which their client waits.
-    RefusalsPerClient,
-    /// The large replies to a client in ten seconds while memory is short.
-    LargeReplyBytes,
-    /// The requests that are taken in a turn.
-    RequestsPerTurn,
-    /// The bytes of requests that are taken in a turn.
-    BytesPerTurn,
-    /// The connections.
-    Connections,
-    /// The connections that wait to be accepted.
-    ConnectionsWaiting,
-    /// How long a peer takes to say who it is.
-    HandshakeSeconds,
-    /// How long a peer gives no sign of life.
-    SilenceSeconds,
-    /// The memory of the process.
-    MemoryBytes,
-    /// The connections to the HTTP port.
-    HttpConnections,
-    /// How long an HTTP request takes to arrive.
-    HttpRequestSeconds,
-    /// How long an answer over HTTP takes to leave.
-    HttpAnswerSeconds,
-}
+pub use limit::Limit;
 
 /// A value for each [`Limit`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,133 +23,6 @@ pub struct Exceeded {
     pub limit: Limit,
     /// What it allows.
     pub allowed: u64,
-}
-
-impl Limit {
-    /// All of them, in the order in which they are documented.
-    pub const ALL: [Self; 25] = [
-        Self::MessageBytes,
-        Self::Frames,
-        Self::Services,
-        Self::RegistryBytes,
-        Self::ServiceBytes,
-        Self::Tags,
-        Self::NameBytes,
-        Self::TtlMin,
-        Self::TtlMax,
-        Self::Jobs,
-        Self::JobBytes,
-        Self::MessagesPerClient,
-        Self::RepliesPerClient,
-        Self::RefusalsPerClient,
-        Self::LargeReplyBytes,
-        Self::RequestsPerTurn,
-        Self::BytesPerTurn,
-        Self::Connections,
-        Self::ConnectionsWaiting,
-        Self::HandshakeSeconds,
-        Self::SilenceSeconds,
-        Self::MemoryBytes,
-        Self::HttpConnections,
-        Self::HttpRequestSeconds,
-        Self::HttpAnswerSeconds,
-    ];
-
-    /// Its name, in settings and in refusals.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::MessageBytes => "message_bytes",
-            Self::Frames => "frames",
-            Self::Services => "services",
-            Self::RegistryBytes => "registry_bytes",
-            Self::ServiceBytes => "service_bytes",
-            Self::Tags => "tags",
-            Self::NameBytes => "name_bytes",
-            Self::TtlMin => "ttl_min",
-            Self::TtlMax => "ttl_max",
-            Self::Jobs => "jobs",
-            Self::JobBytes => "job_bytes",
-            Self::MessagesPerClient => "messages_per_client",
-            Self::RepliesPerClient => "replies_per_client",
-            Self::RefusalsPerClient => "refusals_per_client",
-            Self::LargeReplyBytes => "large_reply_bytes",
-            Self::RequestsPerTurn => "requests_per_turn",
-            Self::BytesPerTurn => "bytes_per_turn",
-            Self::Connections => "connections",
-            Self::ConnectionsWaiting => "connections_waiting",
-            Self::HandshakeSeconds => "handshake_seconds",
-            Self::SilenceSeconds => "silence_seconds",
-            Self::MemoryBytes => "memory_bytes",
-            Self::HttpConnections => "http_connections",
-            Self::HttpRequestSeconds => "http_request_seconds",
-            Self::HttpAnswerSeconds => "http_answer_seconds",
-        }
-    }
-
-    /// The limit of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|limit| limit.name() == name)
-    }
-
-    /// What it is where nobody says otherwise. `registry.yaml` has the reasons.
-    #[must_use]
-    pub const fn default_value(self) -> u64 {
-        match self {
-            Self::MessageBytes => 128 << 10,
-            Self::Frames => 16,
-            Self::Services => 100_000,
-            Self::RegistryBytes => 64 << 20,
-            Self::ServiceBytes => 64 << 10,
-            Self::Tags => 64,
-            Self::NameBytes => 512,
-            Self::TtlMin => 1,
-            Self::TtlMax => u32::MAX as u64,
-            Self::Jobs => 16_384,
-            Self::JobBytes => 16 << 20,
-            Self::MessagesPerClient => 256,
-            Self::RepliesPerClient => 16_384,
-            Self::RefusalsPerClient => 1_024,
-            Self::LargeReplyBytes => 8 << 20,
-            Self::RequestsPerTurn => 256,
-            Self::BytesPerTurn => 1 << 20,
-            Self::Connections => 16_384,
-            Self::ConnectionsWaiting => 8_192,
-            Self::HandshakeSeconds => 10,
-            Self::SilenceSeconds => 60,
-            Self::MemoryBytes => 192 << 20,
-            Self::HttpConnections => 64,
-            Self::HttpRequestSeconds => 5,
-            Self::HttpAnswerSeconds => 15,
-        }
-    }
-
-    /// The smallest and the largest value that it can have.
-    #[must_use]
-    pub const fn range(self) -> (u64, u64) {
-        match self {
-            Self::MessageBytes | Self::ServiceBytes => (1 << 10, 16 << 20),
-            Self::Frames => (3, 1_024),
-            Self::Services | Self::Jobs | Self::Connections => (1, 1_000_000),
-            Self::RegistryBytes | Self::JobBytes | Self::LargeReplyBytes | Self::BytesPerTurn => {
-                (1 << 10, 1 << 40)
-            }
-            Self::Tags | Self::RequestsPerTurn => (1, 65_536),
-            Self::NameBytes => (64, 65_536),
-            Self::TtlMin | Self::TtlMax => (1, u32::MAX as u64),
-            Self::MessagesPerClient | Self::RepliesPerClient | Self::RefusalsPerClient => {
-                (1, 1_000_000)
-            }
-            Self::ConnectionsWaiting => (1, 65_535),
-            Self::HandshakeSeconds | Self::HttpRequestSeconds | Self::HttpAnswerSeconds => {
-                (1, 3_600)
-            }
-            Self::SilenceSeconds => (2, 86_400),
-            Self::HttpConnections => (1, 4_096),
-            Self::MemoryBytes => (32 << 20, 1 << 40),
-        }
-    }
 }
 
 impl Default for Limits {
@@ -309,40 +129,7 @@ impl Limits {
 
 impl fmt::Display for Exceeded {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { limit, allowed } = self;
-        let (before, behind) = match limit {
-            Limit::MessageBytes => ("A message has at most", "bytes"),
-            Limit::Frames => ("A message has at most", "frames"),
-            Limit::Services => ("There are at most", "services"),
-            Limit::RegistryBytes => ("All services together have at most", "bytes"),
-            Limit::ServiceBytes => ("The service_info of a service has at most", "bytes"),
-            Limit::Tags => ("A service has at most", "tags"),
-            Limit::NameBytes => {
-                ("An id, a name, a host, a type and a tag have at most", "bytes each")
-            }
-            Limit::TtlMin => ("A ttl is at least", "seconds"),
-            Limit::TtlMax => ("A ttl is at most", "seconds"),
-            Limit::Jobs => ("At most", "requests wait to be stored"),
-            Limit::JobBytes => ("At most", "bytes of requests wait to be stored"),
-            Limit::MessagesPerClient => ("At most", "messages of a client wait to be read"),
-            Limit::RepliesPerClient => ("At most", "replies wait for a client to read them"),
-            Limit::RefusalsPerClient => ("At most", "refusals wait for a client behind replies"),
-            Limit::LargeReplyBytes => (
-                "A client gets at most",
-                "bytes of large replies in ten seconds while memory is short",
-            ),
-            Limit::RequestsPerTurn => ("At most", "requests are taken in a turn"),
-            Limit::BytesPerTurn => ("At most", "bytes of requests are taken in a turn"),
-            Limit::Connections => ("There are at most", "connections"),
-            Limit::ConnectionsWaiting => ("At most", "connections wait to be accepted"),
-            Limit::HandshakeSeconds => ("A peer says who it is within", "seconds"),
-            Limit::SilenceSeconds => ("A peer gives a sign of life within", "seconds"),
-            Limit::MemoryBytes => ("The registry takes at most", "bytes of memory"),
-            Limit::HttpConnections => ("There are at most", "HTTP connections"),
-            Limit::HttpRequestSeconds => ("An HTTP request arrives within", "seconds"),
-            Limit::HttpAnswerSeconds => ("An HTTP answer leaves within", "seconds"),
-        };
-        write!(formatter, "{before} {allowed} {behind}")
+        formatter.write_str(&self.limit.sentence(self.allowed))
     }
 }
 
@@ -358,6 +145,8 @@ mod tests {
             assert_eq!(limit as usize, number);
             assert_eq!(Limit::named(limit.name()), Some(limit));
             assert!((least..=most).contains(&limit.default_value()), "{limit:?}");
+            let exceeded = Exceeded { limit, allowed: 7_654_321 }.to_string();
+            assert_eq!(exceeded.matches("7654321").count(), 1, "{exceeded}");
         }
     }
 

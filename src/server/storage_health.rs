@@ -26,8 +26,8 @@ pub(super) enum Trouble {
     CannotStore,
 }
 
-/// Since when the storage thread is busy, and since when it stores nothing. Clones tell of the same
-/// thread.
+/// Since when the storage thread is busy, and whether it could store its last changes. Clones tell
+/// of the same thread.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StorageHealth(Arc<State>);
 
