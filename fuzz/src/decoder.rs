@@ -48,7 +48,7 @@ fn check_envelope(envelope: Envelope, client: &[u8]) {
 
 /// A refusal can be told, with the id of what is refused.
 fn check_refusal(fault: &RequestFault, request_id: Option<&RequestId>) {
-    let mut body = fault.body();
+    let mut body = fault.reply().body();
     if let Some(request_id) = request_id {
         request_id.echo(&mut body);
     }

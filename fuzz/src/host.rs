@@ -138,7 +138,7 @@ impl Host {
                     Write::Register(_) => RequestFailure::RegistrationNotStored { reason },
                     Write::Deregister { .. } => RequestFailure::DeregistrationNotStored { reason },
                 };
-                self.check_answer(failure.body(), job.request_id.as_ref());
+                self.check_answer(failure.reply().body(), job.request_id.as_ref());
             }
             assert!(self.holds(&before), "what was not stored never was");
         }
@@ -205,7 +205,7 @@ impl Host {
                 assert!(self.registry.get(service_id.as_str()).is_none());
                 reply::deregistered()
             }
-            (_, Outcome::Refused(refusal)) => RequestFailure::Refused(refusal).body(),
+            (_, Outcome::Refused(refusal)) => RequestFailure::Refused(refusal).reply().body(),
             (write, outcome) => panic!("{outcome:?} is no answer to {write:?}"),
         };
         self.check_answer(answer, job.request_id.as_ref());
@@ -254,12 +254,12 @@ impl Host {
                 if is_renewed {
                     reply::renewed(true.into())
                 } else {
-                    RequestFailure::NothingToRenew.body()
+                    RequestFailure::NothingToRenew.reply().body()
                 }
             }
             Read::Get { service_id } => match registry.get(service_id) {
                 Some(entry) => reply::service(entry, now.listening),
-                None => RequestFailure::ServiceNotFound.body(),
+                None => RequestFailure::ServiceNotFound.reply().body(),
             },
             Read::List { service_type } => {
                 let entries = registry.list(service_type.as_deref()).map(Arc::as_ref);
@@ -269,6 +269,7 @@ impl Host {
                 match registry.discover(service_type, self.random, now) {
                     Some(entry) => reply::service(entry, now.listening),
                     None => RequestFailure::NoHealthyService { service_type: service_type.clone() }
+                        .reply()
                         .body(),
                 }
             }

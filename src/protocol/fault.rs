@@ -4,18 +4,17 @@
 //! Where the Python registry has a text for an error, it stands in `error`, to the letter; its
 //! clients show it and some compare it. `code` is ours, for programs: it never changes.
 
-use serde::Serialize;
 use thiserror::Error;
 
 use crate::access::Denial;
-use crate::limits::{Exceeded, Limit};
+use crate::limits::Exceeded;
 use crate::registry::Refusal;
 
 use super::action::Action;
 use super::code::Code;
-use super::reply::encode;
+use super::error_reply::ErrorReply;
 
-const OVERLOADED: &str = "The registry is overloaded";
+const NOT_ALLOWED: &str = "Not allowed";
 const NOT_REGISTERED: &str = "Failed to register service";
 const NOT_DEREGISTERED: &str = "Service not found or could not be deregistered";
 
@@ -123,189 +122,103 @@ pub struct Overload {
     pub all: usize,
 }
 
-#[derive(Serialize)]
-struct FailureBody<'a> {
-    success: bool,
-    error: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    service_type: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    existing_service_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    limit: Option<&'a str>,
-    code: &'a str,
-}
-
 impl RequestFault {
-    /// Its code.
+    /// What the client is told.
     #[must_use]
-    pub const fn code(&self) -> Code {
+    pub fn reply(&self) -> ErrorReply<'_> {
+        let reply = |code| ErrorReply::new(code, self.to_string());
         match self {
-            Self::MalformedMessage(_) => Code::MalformedMessage,
-            Self::InvalidJson => Code::InvalidJson,
-            Self::NotAnObject { .. } => Code::NotAnObject,
-            Self::MissingField { .. } => Code::MissingField,
-            Self::UnknownAction { .. } => Code::UnknownAction,
-            Self::InvalidField { .. } => Code::InvalidField,
-            Self::ContradictoryPolicy => Code::InvalidServiceTypePolicy,
-            Self::Exceeded(_) => Code::LimitExceeded,
-        }
-    }
-
-    /// The limit that is exceeded, if it is one.
-    #[must_use]
-    pub const fn limit(&self) -> Option<Limit> {
-        match self {
-            Self::Exceeded(exceeded) => Some(exceeded.limit),
-            _ => None,
-        }
-    }
-
-    /// The body of the reply.
-    #[must_use]
-    pub fn body(&self) -> Vec<u8> {
-        let message = match self {
-            Self::UnknownAction { known, .. } => Some(known_actions(known)),
-            Self::ContradictoryPolicy => {
-                let message = "singleton and allow_duplicate_service_type cannot both be true.";
-                Some(message.to_owned())
+            Self::MalformedMessage(_) => reply(Code::MalformedMessage),
+            Self::InvalidJson => reply(Code::InvalidJson),
+            Self::NotAnObject { .. } => reply(Code::NotAnObject),
+            Self::MissingField { .. } => reply(Code::MissingField),
+            Self::UnknownAction { known, .. } => {
+                reply(Code::UnknownAction).with_message(known_actions(known))
             }
-            Self::Exceeded(exceeded) => Some(limit_message(exceeded)),
-            _ => None,
-        };
-        encode(&FailureBody {
-            message: message.as_deref(),
-            limit: self.limit().map(Limit::name),
-            ..failure(self.code(), &self.to_string())
-        })
+            Self::InvalidField { .. } => reply(Code::InvalidField),
+            Self::ContradictoryPolicy => reply(Code::InvalidServiceTypePolicy)
+                .with_message("singleton and allow_duplicate_service_type cannot both be true."),
+            Self::Exceeded(exceeded) => limit_exceeded(*exceeded),
+        }
     }
 }
 
 impl RequestFailure {
-    /// Its code.
+    /// What the client is told.
     #[must_use]
-    pub const fn code(&self) -> Code {
+    pub fn reply(&self) -> ErrorReply<'_> {
         match self {
-            Self::ServiceNotFound
-            | Self::NothingToRenew
-            | Self::Refused(Refusal::NotRegistered) => Code::ServiceNotFound,
-            Self::NoHealthyService { .. } => Code::NoHealthyService,
-            Self::Refused(Refusal::NotOwner { .. }) => Code::NotOwner,
-            Self::Refused(Refusal::DuplicateServiceType { .. }) => Code::DuplicateServiceType,
-            Self::RegistrationNotStored { .. } | Self::DeregistrationNotStored { .. } => {
-                Code::StorageFailed
+            Self::ServiceNotFound => ErrorReply::new(Code::ServiceNotFound, "Service not found"),
+            Self::NothingToRenew => {
+                let error = "Service not found or could not be renewed";
+                ErrorReply::new(Code::ServiceNotFound, error)
             }
-            Self::NotBackedUp { .. } => Code::BackupFailed,
-            Self::NotOnThisHost | Self::NotAllowed(_) => Code::NotAllowed,
-            Self::Exceeded(_) | Self::Refused(Refusal::Exceeded(_)) => Code::LimitExceeded,
-            Self::Overloaded(_) | Self::ShortOfMemory(_) => Code::Overloaded,
-        }
-    }
-
-    /// The limit that was reached, if it was one.
-    #[must_use]
-    pub const fn limit(&self) -> Option<Limit> {
-        match self {
-            Self::Exceeded(exceeded)
-            | Self::Refused(Refusal::Exceeded(exceeded))
-            | Self::ShortOfMemory(exceeded) => Some(exceeded.limit),
-            Self::Overloaded(overload) => Some(overload.exceeded.limit),
-            _ => None,
-        }
-    }
-
-    /// The body of the reply.
-    #[must_use]
-    pub fn body(&self) -> Vec<u8> {
-        let code = self.code();
-        let body = match self {
-            Self::ServiceNotFound => failure(code, "Service not found"),
-            Self::NothingToRenew => failure(code, "Service not found or could not be renewed"),
             Self::NoHealthyService { service_type } => {
                 let error = format!("No healthy service of type {service_type} found");
-                return encode(&failure(code, &error));
+                ErrorReply::new(Code::NoHealthyService, error)
             }
-            Self::Refused(refusal) => return refused(refusal, code),
+            Self::Refused(refusal) => refused(refusal),
             Self::RegistrationNotStored { reason } => {
-                FailureBody { message: Some(reason), ..failure(code, NOT_REGISTERED) }
+                ErrorReply::new(Code::StorageFailed, NOT_REGISTERED).with_message(reason)
             }
             Self::DeregistrationNotStored { reason } => {
-                FailureBody { message: Some(reason), ..failure(code, NOT_DEREGISTERED) }
+                ErrorReply::new(Code::StorageFailed, NOT_DEREGISTERED).with_message(reason)
             }
-            Self::NotBackedUp { reason } => FailureBody {
-                message: Some(reason),
-                ..failure(code, "Failed to back up the registry")
-            },
-            Self::NotOnThisHost => {
-                let message = "A backup is a file on the registry's host, so only programs there \
-                    may ask for it.";
-                FailureBody { message: Some(message), ..failure(code, "Not allowed") }
+            Self::NotBackedUp { reason } => {
+                let error = "Failed to back up the registry";
+                ErrorReply::new(Code::BackupFailed, error).with_message(reason)
             }
+            Self::NotOnThisHost => ErrorReply::new(Code::NotAllowed, NOT_ALLOWED).with_message(
+                "A backup is a file on the registry's host, so only programs there may ask for it.",
+            ),
             Self::NotAllowed(denial) => {
-                let body = failure(code, "Not allowed");
-                return encode(&FailureBody { message: Some(&denial.to_string()), ..body });
+                ErrorReply::new(Code::NotAllowed, NOT_ALLOWED).with_message(denial.to_string())
             }
-            Self::Exceeded(exceeded) => return RequestFault::Exceeded(*exceeded).body(),
-            Self::Overloaded(overload) => return overload.body(code),
-            Self::ShortOfMemory(exceeded) => {
-                let message = format!(
-                    "Too much waits for clients that do not read. {} Try again.",
-                    limit_message(exceeded)
-                );
-                return encode(&FailureBody {
-                    message: Some(&message),
-                    limit: Some(exceeded.limit.name()),
-                    ..failure(code, OVERLOADED)
-                });
-            }
-        };
-        encode(&body)
+            Self::Exceeded(exceeded) => limit_exceeded(*exceeded),
+            Self::Overloaded(Overload { exceeded, own, all }) => overloaded(*exceeded)
+                .with_message(format!(
+                    "{} {own} of what waits is yours, {all} is everybody's, and nobody may have \
+                     more than is left for the others. Try again.",
+                    limit_message(*exceeded)
+                )),
+            Self::ShortOfMemory(exceeded) => overloaded(*exceeded).with_message(format!(
+                "Too much waits for clients that do not read. {} Try again.",
+                limit_message(*exceeded)
+            )),
+        }
     }
 }
 
-impl Overload {
-    fn body(&self, code: Code) -> Vec<u8> {
-        let Self { exceeded, own, all } = self;
-        let message = format!(
-            "{} {own} of what waits is yours, {all} is everybody's, and nobody may have more than \
-             is left for the others. Try again.",
-            limit_message(exceeded)
-        );
-        encode(&FailureBody {
-            message: Some(&message),
-            limit: Some(exceeded.limit.name()),
-            ..failure(code, OVERLOADED)
-        })
-    }
-}
-
-/// The body of a reply that says why the rules of the registry refuse something.
-fn refused(refusal: &Refusal, code: Code) -> Vec<u8> {
+/// That the rules of the registry refuse something.
+fn refused(refusal: &Refusal) -> ErrorReply<'_> {
     match refusal {
-        Refusal::NotRegistered => encode(&failure(code, NOT_DEREGISTERED)),
+        Refusal::NotRegistered => ErrorReply::new(Code::ServiceNotFound, NOT_DEREGISTERED),
         Refusal::NotOwner { owner } => {
-            let message = format!(
+            ErrorReply::new(Code::NotOwner, NOT_ALLOWED).with_message(format!(
                 "The service is alive and was registered from {owner}; only from there can it be \
                  deregistered or replaced."
-            );
-            let body = failure(code, "Not allowed");
-            encode(&FailureBody { message: Some(&message), ..body })
+            ))
         }
         Refusal::DuplicateServiceType { service_type, existing } => {
-            let message = format!(
-                "Service type '{service_type}' is already registered by service_id '{existing}'."
-            );
-            encode(&FailureBody {
-                message: Some(&message),
-                service_type: Some(service_type.as_str()),
-                existing_service_id: Some(existing.as_str()),
-                ..failure(code, "duplicate_service_type")
-            })
+            ErrorReply::new(Code::DuplicateServiceType, "duplicate_service_type")
+                .with_holder(service_type.as_str(), existing.as_str())
+                .with_message(format!(
+                    "Service type '{service_type}' is already registered by service_id \
+                     '{existing}'."
+                ))
         }
-        Refusal::Exceeded(exceeded) => RequestFault::Exceeded(*exceeded).body(),
+        Refusal::Exceeded(exceeded) => limit_exceeded(*exceeded),
     }
+}
+
+fn limit_exceeded(exceeded: Exceeded) -> ErrorReply<'static> {
+    ErrorReply::new(Code::LimitExceeded, RequestFault::Exceeded(exceeded).to_string())
+        .with_message(limit_message(exceeded))
+        .with_limit(exceeded.limit)
+}
+
+fn overloaded(exceeded: Exceeded) -> ErrorReply<'static> {
+    ErrorReply::new(Code::Overloaded, "The registry is overloaded").with_limit(exceeded.limit)
 }
 
 fn known_actions(known: &[Action]) -> String {
@@ -318,20 +231,8 @@ fn known_actions(known: &[Action]) -> String {
     }
 }
 
-fn limit_message(exceeded: &Exceeded) -> String {
+fn limit_message(exceeded: Exceeded) -> String {
     format!("{exceeded} (see {} among the limits in registry.yaml).", exceeded.limit.name())
-}
-
-const fn failure(code: Code, error: &str) -> FailureBody<'_> {
-    FailureBody {
-        success: false,
-        error,
-        message: None,
-        service_type: None,
-        existing_service_id: None,
-        limit: None,
-        code: code.as_str(),
-    }
 }
 
 fn within(object: &Option<&'static str>) -> String {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::Now;
+use crate::protocol::error_reply::ErrorReply;
 use crate::protocol::fault::{RequestFailure, RequestFault};
 use crate::protocol::reply::{self, About, Ports};
 use crate::protocol::request::{Read, Renewal};
@@ -30,13 +31,19 @@ impl Answer {
 
 impl From<&RequestFailure> for Answer {
     fn from(failure: &RequestFailure) -> Self {
-        Self { body: failure.body(), refused: Some(failure.into()) }
+        failure.reply().into()
     }
 }
 
 impl From<&RequestFault> for Answer {
     fn from(fault: &RequestFault) -> Self {
-        Self { body: fault.body(), refused: Some(fault.into()) }
+        fault.reply().into()
+    }
+}
+
+impl From<ErrorReply<'_>> for Answer {
+    fn from(reply: ErrorReply<'_>) -> Self {
+        Self { body: reply.body(), refused: Some((&reply).into()) }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::clock::ListeningTime;
 use crate::limits::Limit;
 use crate::protocol::code::Code;
-use crate::protocol::fault::{RequestFailure, RequestFault};
+use crate::protocol::error_reply::ErrorReply;
 
 /// How long the log says nothing of refusals behind a line about them.
 const REPORT_INTERVAL: Duration = Duration::from_secs(60);
@@ -39,15 +39,9 @@ pub(super) struct Report {
     worst: Option<(IpAddr, u64)>,
 }
 
-impl From<&RequestFault> for Refused {
-    fn from(fault: &RequestFault) -> Self {
-        Self { code: fault.code(), limit: fault.limit() }
-    }
-}
-
-impl From<&RequestFailure> for Refused {
-    fn from(failure: &RequestFailure) -> Self {
-        Self { code: failure.code(), limit: failure.limit() }
+impl From<&ErrorReply<'_>> for Refused {
+    fn from(reply: &ErrorReply<'_>) -> Self {
+        Self { code: reply.code(), limit: reply.limit() }
     }
 }
 

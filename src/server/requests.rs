@@ -248,7 +248,8 @@ impl Requests {
         let now = || self.clock.now().listening;
         if let Err(exceeded) = self.memory.admit(&reply.caller.client, reply.body.len(), now) {
             self.statistics.count_exceeded(exceeded.limit, None);
-            reply = Reply::new(reply.caller, RequestFailure::ShortOfMemory(exceeded).body());
+            reply =
+                Reply::new(reply.caller, RequestFailure::ShortOfMemory(exceeded).reply().body());
         }
         let Caller { client, envelope, .. } = &reply.caller;
         if let Some(frames) = envelope.seal(client, &reply.body) {
