@@ -177,6 +177,9 @@ impl Service {
 }
 
 #[cfg(test)]
+pub(crate) mod samples;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -144,7 +144,7 @@ mod tests {
     use super::*;
     use crate::json::Json;
     use crate::registry::{Epoch, EventKind, Health, Plan};
-    use crate::service::{Parts, ServiceId, Ttl};
+    use crate::service::{Parts, ServiceId, Ttl, samples};
 
     const OTHER: Home = Home::elsewhere(0);
 
@@ -158,8 +158,7 @@ mod tests {
 
     fn registered(id: &str) -> Fact {
         let parts = Parts { ttl: Ttl::from_seconds(10).unwrap(), ..Parts::new("name", "host", 1) };
-        let id = ServiceId::new(id).unwrap();
-        let service = Service { id, description: parts.into(), owner: None };
+        let service = samples::service(id, parts);
         Fact::Registered { service, service_info: Json::empty_object() }
     }
 

@@ -87,7 +87,7 @@ mod tests {
 
     use super::*;
     use crate::clock::{Now, WallTime};
-    use crate::service::{Parts, Service, ServiceId, Ttl};
+    use crate::service::{Parts, Ttl, samples};
 
     fn at(seconds: u64) -> Now {
         Now {
@@ -99,8 +99,7 @@ mod tests {
 
     fn entry(position: Position, ttl: u64) -> Arc<Entry> {
         let parts = Parts { ttl: Ttl::from_seconds(ttl).unwrap(), ..Parts::new("name", "host", 1) };
-        let id = ServiceId::new(&format!("{position:?}")).unwrap();
-        let service = Service { id, description: parts.into(), owner: None };
+        let service = samples::service(&format!("{position:?}"), parts);
         Arc::new(Entry::new(service, position, at(0)))
     }
 

@@ -13,6 +13,7 @@ use crate::backend::{Record, StoredService};
 use crate::clock::ListeningTime;
 use crate::json::Json;
 use crate::limits::{Exceeded, Limit};
+use crate::service::samples::registration;
 use crate::service::{
     Metadata, Parts, Registration, ServiceId, ServiceType, Tags, Ttl, TypePolicy,
 };
@@ -128,16 +129,12 @@ fn ids(registry: &Registry, service_type: Option<&str>) -> Vec<String> {
 }
 
 fn service(id: &str, service_type: &str) -> Registration {
-    described(id, parts(id, service_type))
+    registration(id, parts(id, service_type))
 }
 
 fn parts<'a>(id: &'a str, service_type: &'a str) -> Parts<'a> {
     let service_type = Some(service_type).filter(|name| !name.is_empty()).map(Cow::from);
     Parts { service_type, ..Parts::new(id, "127.0.0.1", 6110) }
-}
-
-fn described(id: &str, parts: Parts<'_>) -> Registration {
-    Registration::new(Some(service_id(id)), parts, Json::empty_object())
 }
 
 fn with_policy(policy: TypePolicy, registration: Registration) -> Registration {
@@ -159,7 +156,7 @@ fn duplicate(service_type: &str, existing: &str) -> Outcome {
 fn a_service_is_found_by_id_type_and_tag_until_it_deregisters() {
     let mut lab = Lab::new();
 
-    lab.register(described("a", Parts { tags: Tags::from_texts(["lab"]), ..parts("a", "A") }));
+    lab.register(registration("a", Parts { tags: Tags::from_texts(["lab"]), ..parts("a", "A") }));
     assert_eq!(lab.ids(), ["a"]);
     assert_eq!(lab.discovered("A"), Some("a".to_owned()));
     assert_eq!(ids(&lab.registry, Some("lab")), ["a"]);
@@ -180,7 +177,7 @@ fn registering_again_replaces_the_entry_in_its_place_and_is_told_again() {
         lab.register(service(id, id));
     }
 
-    lab.register(described("b", Parts { port: 9, ..parts("b", "other") }));
+    lab.register(registration("b", Parts { port: 9, ..parts("b", "other") }));
 
     assert_eq!(lab.ids(), ["a", "b", "c"]);
     assert_eq!(lab.registry.get("b").unwrap().service.description.port(), 9);
@@ -195,7 +192,7 @@ fn registering_again_and_again_keeps_one_place_among_those_that_may_expire() {
 
     for seconds in 1..100 {
         let ttl = Ttl::from_seconds(seconds).unwrap();
-        lab.register(described("a", Parts { ttl, ..Parts::new("a", "127.0.0.1", 1) }));
+        lab.register(registration("a", Parts { ttl, ..Parts::new("a", "127.0.0.1", 1) }));
     }
 
     let end = lab.elapse(1_000).now().listening;
@@ -275,7 +272,7 @@ fn one_living_service_per_type_unless_duplicates_are_allowed() {
     assert_eq!(lab.register(service("one", "U")), registered("one"));
     let metadata = Metadata::from_json(r#"{"type": "U"}"#).unwrap();
     let only_in_metadata = Parts { metadata, ..Parts::new("three", "127.0.0.1", 1) };
-    assert_eq!(lab.register(described("three", only_in_metadata)), duplicate("U", "one"));
+    assert_eq!(lab.register(registration("three", only_in_metadata)), duplicate("U", "one"));
     let allowed = with_policy(TypePolicy::AllowDuplicates, service("four", "U"));
     assert_eq!(lab.register(allowed), registered("four"));
     assert_eq!(lab.register(service("five", "")), registered("five"));
@@ -479,7 +476,7 @@ fn an_expiry_says_for_how_long_and_whether_the_registry_stood_still_meanwhile() 
     lab.elapse(5);
     lab.register(service("after", "A"));
     let ttl = Ttl::from_seconds(60).unwrap();
-    lab.register(described("during", Parts { ttl, ..parts("during", "B") }));
+    lab.register(registration("during", Parts { ttl, ..parts("during", "B") }));
     lab.elapse(31).pause();
     lab.clean_up();
     lab.elapse(30).clean_up();
@@ -633,7 +630,7 @@ fn replaying_what_was_stored_gives_the_same_registry() {
                 plan.save_heartbeats(&lab.registry, 100).0
             }
             _ => {
-                let again = described(&id, Parts { port: 1, ..parts(&id, "T") });
+                let again = registration(&id, Parts { port: 1, ..parts(&id, "T") });
                 plan.register(&lab.registry, again, Uuid::nil()).changes
             }
         };

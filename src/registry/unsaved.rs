@@ -73,9 +73,8 @@ mod tests {
 
     use crate::access::Origin;
     use crate::clock::{ListeningTime, Now, WallTime};
-    use crate::json::Json;
     use crate::registry::{Change, Epoch, Plan, Registry};
-    use crate::service::{Parts, Registration, ServiceId};
+    use crate::service::{Parts, ServiceId, samples};
 
     const NOW: Now = Now {
         wall: WallTime::from_unix_seconds(1_000),
@@ -88,8 +87,7 @@ mod tests {
     }
 
     fn register(registry: &mut Registry, id: &ServiceId) {
-        let parts = Parts::new("name", "host", 1);
-        let registration = Registration::new(Some(id.clone()), parts, Json::empty_object());
+        let registration = samples::registration(id.as_str(), Parts::new("name", "host", 1));
         let planned = Plan::new(registry, NOW).register(registry, registration, Uuid::nil());
         apply(registry, planned.changes);
     }

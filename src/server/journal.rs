@@ -87,9 +87,8 @@ mod tests {
 
     use super::*;
     use crate::clock::{Now, WallTime};
-    use crate::json::Json;
     use crate::registry::{Change, Epoch, Plan, Registry};
-    use crate::service::{Parts, Registration, ServiceId};
+    use crate::service::{Parts, Registration, samples};
 
     fn at(milliseconds: u64) -> Now {
         Now {
@@ -100,8 +99,7 @@ mod tests {
     }
 
     fn service(id: &str, host: &str) -> Registration {
-        let id = ServiceId::new(id).unwrap();
-        Registration::new(Some(id), Parts::new("name", host, 6110), Json::empty_object())
+        samples::registration(id, Parts::new("name", host, 6110))
     }
 
     fn apply(registry: &mut Registry, changes: Vec<Change>, now: Now) -> Vec<Event> {
@@ -151,8 +149,7 @@ mod tests {
     fn services_that_were_not_heard_since_the_start_say_nothing_of_their_host() {
         let mut registry = Registry::new(Epoch::new("epoch"), true);
         for number in 0..5 {
-            let id = ServiceId::new(&format!("s{number}")).unwrap();
-            let restored = service(id.as_str(), "X").into_service(id).0;
+            let restored = samples::service(&format!("s{number}"), Parts::new("name", "X", 6110));
             registry.restore(restored, WallTime::from_unix_seconds(0), at(0));
         }
         let (changes, _) = Plan::new(&registry, at(60_000)).expire(&registry, 10);

@@ -73,15 +73,13 @@ mod tests {
     use crate::clock::{Now, WallTime};
     use crate::json::Json;
     use crate::registry::{Epoch, Fact, Home};
-    use crate::service::{Parts, Service, ServiceId};
+    use crate::service::{Parts, samples};
 
     const NOW: Now =
         Now { wall: WallTime::from_unix_seconds(1), listening: ListeningTime::START, pauses: 0 };
 
     fn registered(id: &str) -> Fact {
-        let id = ServiceId::new(id).unwrap();
-        let parts = Parts::new("name", "host", 1);
-        let service = Service { id, description: parts.into(), owner: None };
+        let service = samples::service(id, Parts::new("name", "host", 1));
         Fact::Registered { service, service_info: Json::empty_object() }
     }
 

@@ -1,12 +1,10 @@
 //! More than the registry can take: what is refused is told so at once, and what is taken is
 //! answered, all of it and in order.
 
-use service_registry::config::Config;
 use service_registry::limits::Limit;
 
 use crate::support::{
-    Client, Embedded, Gate, Registry, ScriptedBackend, assert_refused, assert_success,
-    embedded_config, registration, wait_until,
+    Client, Embedded, Gate, Registry, assert_refused, assert_success, registration, wait_until,
 };
 
 /// How many requests may wait for the database in these tests.
@@ -29,13 +27,7 @@ fn a_burst_of_thousands_is_answered_in_full_and_in_order() {
 #[test]
 fn a_full_queue_is_refused_at_once_and_loses_nothing_that_was_taken() {
     let gate = Gate::default();
-    let limits = embedded_config().limits.with(Limit::Jobs, JOBS as u64).unwrap();
-    let config = Config { limits, ..embedded_config() };
-    let server = Embedded::start_with(config, ScriptedBackend::behind(&gate));
-    gate.close();
-    let first = server.client();
-    first.send(&registration("first", ""));
-    gate.wait_for_arrival();
+    let (server, first) = Embedded::start_stuck(&format!("jobs={JOBS}"), &gate);
     let flood = server.client();
     // No more refusals than may wait for one client.
     let sent = JOBS + Limit::RefusalsPerClient.default_value() as usize / 2;
@@ -82,13 +74,7 @@ fn a_full_queue_is_refused_at_once_and_loses_nothing_that_was_taken() {
 #[test]
 fn refusals_that_wait_for_a_client_are_bounded_and_those_beyond_are_counted() {
     let gate = Gate::default();
-    let limits = embedded_config().limits.with_text("jobs=10,refusals_per_client=7").unwrap();
-    let config = Config { limits, ..embedded_config() };
-    let server = Embedded::start_with(config, ScriptedBackend::behind(&gate));
-    gate.close();
-    let first = server.client();
-    first.send(&registration("first", ""));
-    gate.wait_for_arrival();
+    let (server, first) = Embedded::start_stuck("jobs=10,refusals_per_client=7", &gate);
 
     let flood = server.client();
     for number in 0..100 {

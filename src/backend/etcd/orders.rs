@@ -83,10 +83,10 @@ mod tests {
     use crate::clock::{ListeningTime, Now, WallTime};
     use crate::json::Json;
     use crate::registry::{Epoch, Plan, Registry};
-    use crate::service::{Parts, Registration};
+    use crate::service::{Parts, Registration, samples};
 
     fn registration(id: &str) -> Registration {
-        Registration::new(ServiceId::new(id).ok(), Parts::new(id, "h", 1), Json::empty_object())
+        samples::registration(id, Parts::new(id, "h", 1))
     }
 
     fn fact(change: &Change) -> Fact {

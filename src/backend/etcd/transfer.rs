@@ -126,13 +126,12 @@ fn service_info(service: &Service) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::{Metadata, Parts, ServiceId};
+    use crate::service::{Metadata, Parts, ServiceId, samples};
 
     fn service(metadata_bytes: usize) -> Service {
         let metadata = json!({"x": "x".repeat(metadata_bytes)}).to_string();
         let metadata = Metadata::from_json(&metadata).unwrap();
-        let parts = Parts { metadata, ..Parts::new("a", "h", 1) };
-        Service { id: ServiceId::new("a").unwrap(), description: parts.into(), owner: None }
+        samples::service("a", Parts { metadata, ..Parts::new("a", "h", 1) })
     }
 
     #[test]

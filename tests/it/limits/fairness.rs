@@ -1,12 +1,9 @@
 //! A client that floods does not starve the others.
 
 use serde_json::json;
-use service_registry::config::Config;
-use service_registry::limits::Limit;
 
 use crate::support::{
-    Embedded, Gate, Registry, ScriptedBackend, assert_success, embedded_config, registration,
-    wait_until, whole_number,
+    Embedded, Gate, Registry, assert_success, registration, wait_until, whole_number,
 };
 
 /// How many requests may wait to be stored.
@@ -15,13 +12,7 @@ const JOBS: u64 = 1_000;
 #[test]
 fn writes_of_one_client_do_not_fill_the_queue_for_the_others() {
     let gate = Gate::default();
-    let limits = embedded_config().limits.with(Limit::Jobs, JOBS).unwrap();
-    let config = Config { limits, ..embedded_config() };
-    let server = Embedded::start_with(config, ScriptedBackend::behind(&gate));
-    gate.close();
-    let first = server.client();
-    first.send(&registration("first", ""));
-    gate.wait_for_arrival();
+    let (server, first) = Embedded::start_stuck(&format!("jobs={JOBS}"), &gate);
 
     // While the disk blocks, one floods until it is refused.
     let flood = server.client();
@@ -59,11 +50,7 @@ fn writes_of_one_client_do_not_fill_the_queue_for_the_others() {
 #[test]
 fn large_writes_share_the_bytes_that_may_wait() {
     let gate = Gate::default();
-    let server = Embedded::start(ScriptedBackend::behind(&gate));
-    gate.close();
-    let first = server.client();
-    first.send(&registration("first", ""));
-    gate.wait_for_arrival();
+    let (server, _first) = Embedded::start_stuck("job_bytes=16777216", &gate);
 
     let flood = server.client();
     for number in 0..200 {

@@ -11,8 +11,8 @@ use service_registry::limits::{Limit, Limits};
 use service_registry::server::{Server, ServerError, StopHandle};
 
 use super::{
-    Client, DEADLINE, Endpoints, HeartbeatClient, ScriptedBackend, Subscriber, Transcript,
-    has_a_limit,
+    Client, DEADLINE, Endpoints, Gate, HeartbeatClient, ScriptedBackend, Subscriber, Transcript,
+    has_a_limit, registration,
 };
 
 /// A server that runs on ports picked by the system and cleans up only when it must.
@@ -65,6 +65,20 @@ impl Embedded {
             heartbeats: endpoints.heartbeats.clone(),
         };
         Self { server: Some(server), endpoints, transcript: Transcript::default() }
+    }
+
+    /// With these limits, on a disk that stands still until `gate` is opened; with the client whose
+    /// registration waits for it.
+    #[track_caller]
+    pub(crate) fn start_stuck(limits: &str, gate: &Gate) -> (Self, Client) {
+        let limits = embedded_config().limits.with_text(limits).expect("they are limits");
+        let config = Config { limits, ..embedded_config() };
+        let server = Self::start_with(config, ScriptedBackend::behind(gate));
+        gate.close();
+        let first = server.client();
+        first.send(&registration("first", ""));
+        gate.wait_for_arrival();
+        (server, first)
     }
 
     pub(crate) fn client(&self) -> Client {
