@@ -45,12 +45,14 @@ pub(super) mod keeper;
 mod others;
 mod outage;
 mod step;
+mod turn;
 
 pub(super) use outage::Outage;
 
 use draft::Draft;
 use keeper::{Committed, Keeper};
 use step::{Step, Work, outcome_answer};
+use turn::Turn;
 
 /// How many jobs share a transaction at the most. More would make the first of them wait longer
 /// and save next to nothing: the cost of the disk is spread over these already.
@@ -140,47 +142,34 @@ impl Storage {
 
     /// Carries out a batch of jobs, and some of the cleaning up where that is due. True when
     /// some of that is left.
-    fn turn(&mut self, mut jobs: VecDeque<Job>, mut cleanup_due: bool) -> bool {
-        let mut more = false;
-        let mut overtaken = 0;
-        // So many jobs were too much together, and are planned one by one.
-        let mut apart = 0_usize;
-        while cleanup_due || !jobs.is_empty() {
+    fn turn(&mut self, jobs: VecDeque<Job>, cleanup_due: bool) -> bool {
+        let mut turn = Turn::new(jobs, cleanup_due);
+        while !turn.is_over() {
             let now = self.clock.now();
             let registry = self.registry.clone();
-            let limit = if apart == 0 { usize::MAX } else { 1 };
-            let draft =
-                Draft::new(&registry.read(), &self.keeper, &mut jobs, limit, cleanup_due, now);
+            let draft = turn.draft(&registry.read(), &self.keeper, now);
             match self.decide(&draft, now) {
                 Ok(Committed::Stored) => {
-                    more |= draft.more;
-                    overtaken = 0;
-                    apart = apart.saturating_sub(draft.steps.len());
+                    turn.note_stored(&draft);
                     self.complete(draft);
                 }
                 Ok(Committed::Overtaken(missed)) => {
-                    // What could not be cleaned up is still due when this is asked again.
-                    more |= !draft.cleanup.is_empty();
-                    let steps = draft.abandon(&registry.read());
-                    overtaken = self.plan_again(steps, &mut jobs, overtaken + 1);
-                    self.take_missed(missed);
+                    let steps = turn.take_back(draft, &registry.read());
+                    self.plan_behind(missed, steps, &mut turn);
                 }
                 Err(error) if error.is_too_large() && draft.is_divisible() => {
-                    more |= !draft.cleanup.is_empty();
-                    let steps = draft.abandon(&registry.read());
-                    apart = steps.len();
-                    self.put_back(steps, &mut jobs);
+                    let steps = turn.take_back(draft, &registry.read());
+                    self.plan_apart(steps, &mut turn);
                 }
                 Err(error) => {
                     let steps = draft.abandon(&registry.read());
-                    apart = apart.saturating_sub(steps.len());
+                    turn.note_answered(steps.len());
                     self.refuse_all(steps, &describe(&error));
                     // What could not be cleaned up is tried again when the timer asks next.
                 }
             }
-            cleanup_due = false;
         }
-        more
+        turn.cleanup_left
     }
 
     /// Commits what was planned. Where all that was asked for is refused, that is a decision, too.

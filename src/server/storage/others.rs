@@ -7,34 +7,37 @@ use crate::backend::shared::{Beat, Missed, News, Standing, Transaction, Transact
 use crate::clock::Now;
 use crate::registry::{Event, Fact, Home};
 
-use super::super::messages::Job;
 use super::keeper::Keeper;
 use super::step::Step;
+use super::turn::Turn;
 use super::{Storage, describe};
 
 /// How often other registries may be first before a request is refused.
 const OVERTAKEN_MAX: usize = 50;
 
 impl Storage {
-    /// Puts what the steps were planned for before all other jobs, unless others were first too
-    /// often. How often they were, for what is planned next.
-    pub(super) fn plan_again(
-        &mut self,
-        steps: Vec<Step>,
-        jobs: &mut VecDeque<Job>,
-        overtaken: usize,
-    ) -> usize {
-        if overtaken >= OVERTAKEN_MAX {
+    /// Plans the steps again, behind what others stored before them, unless others were first too
+    /// often.
+    pub(super) fn plan_behind(&mut self, missed: Missed, steps: Vec<Step>, turn: &mut Turn) {
+        turn.overtaken += 1;
+        if turn.overtaken < OVERTAKEN_MAX {
+            self.put_back(steps, turn);
+        } else {
             let reason = format!("other registries were first {OVERTAKEN_MAX} times in a row");
             self.refuse_all(steps, &reason);
-            return 0;
+            turn.overtaken = 0;
         }
-        self.put_back(steps, jobs);
-        overtaken
+        self.take_missed(missed);
+    }
+
+    /// Plans the steps again, each by itself, since they were too much together.
+    pub(super) fn plan_apart(&mut self, steps: Vec<Step>, turn: &mut Turn) {
+        turn.apart = steps.len();
+        self.put_back(steps, turn);
     }
 
     /// Puts what the steps were planned for before all other jobs.
-    pub(super) fn put_back(&mut self, steps: Vec<Step>, jobs: &mut VecDeque<Job>) {
+    fn put_back(&mut self, steps: Vec<Step>, turn: &mut Turn) {
         let mut again = VecDeque::new();
         for step in steps {
             match step.again() {
@@ -42,8 +45,8 @@ impl Storage {
                 Err(step) => self.refuse_all(vec![*step], "it cannot be planned again"),
             }
         }
-        again.append(jobs);
-        *jobs = again;
+        again.append(&mut turn.jobs);
+        turn.jobs = again;
     }
 
     /// Takes over what others did, in its order.
@@ -64,7 +67,7 @@ impl Storage {
     }
 
     /// Takes over what was stored before a proposal of this registry's.
-    pub(super) fn take_missed(&mut self, missed: Missed) {
+    fn take_missed(&mut self, missed: Missed) {
         match missed {
             Missed::Transactions(transactions) => {
                 transactions.into_iter().for_each(|transaction| self.follow(transaction));
