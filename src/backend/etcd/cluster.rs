@@ -7,11 +7,11 @@ use crate::backend::{BackendError, Contents, Existing, ImportError};
 use crate::clock::WallTime;
 
 use super::EtcdSettings;
-use super::follower::Feeds;
+use super::follower::EtcdFollower;
 use super::gateway::Gateway;
-use super::herald::Crier;
+use super::herald::EtcdHerald;
 use super::keys::Keys;
-use super::store::Store;
+use super::store::EtcdStore;
 
 /// The parts of a registry called `name` on etcd.
 ///
@@ -21,13 +21,13 @@ use super::store::Store;
 pub fn open(settings: &EtcdSettings, name: &str) -> Result<SharedStore, BackendError> {
     let keys = Keys::new(&settings.prefix);
     let instance: Box<str> = Uuid::new_v4().to_string().into();
-    let feeds = Feeds::open(settings, keys.clone(), name.into(), instance.clone())?;
+    let follower = EtcdFollower::open(settings, keys.clone(), name.into(), instance.clone())?;
     let gateway = Gateway::open(settings, None)?;
     Ok(SharedStore {
         name: name.into(),
         backend: Box::new(store(settings, name)?),
-        follower: Box::new(feeds),
-        herald: Box::new(Crier::new(gateway, keys, name.into(), instance)),
+        follower: Box::new(follower),
+        herald: Box::new(EtcdHerald::new(gateway, keys, name.into(), instance)),
     })
 }
 
@@ -55,7 +55,7 @@ pub fn import(
     store(settings, name)?.import(contents, existing, now)
 }
 
-fn store(settings: &EtcdSettings, name: &str) -> Result<Store, BackendError> {
+fn store(settings: &EtcdSettings, name: &str) -> Result<EtcdStore, BackendError> {
     let gateway = Gateway::open(settings, None)?;
-    Ok(Store::new(gateway, Keys::new(&settings.prefix), name.into()))
+    Ok(EtcdStore::new(gateway, Keys::new(&settings.prefix), name.into()))
 }

@@ -31,7 +31,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(3);
 const LINE_MAX: u64 = 256 * 1024 * 1024;
 
 /// A watch on `feed/` in etcd, and what makes news of its answers.
-pub(super) struct Feeds {
+pub(super) struct EtcdFollower {
     gateway: Gateway,
     settings: EtcdSettings,
     sign: SignOfLife,
@@ -45,7 +45,7 @@ pub(super) struct Feeds {
     has_begun: bool,
 }
 
-impl Feeds {
+impl EtcdFollower {
     pub(super) fn open(
         settings: &EtcdSettings,
         keys: Keys,
@@ -183,7 +183,7 @@ impl Feeds {
     }
 }
 
-impl Follower for Feeds {
+impl Follower for EtcdFollower {
     fn begin_behind(&mut self, revision: u64) {
         self.next = Number(revision + 1);
         self.lines = None;
@@ -241,9 +241,9 @@ mod tests {
     use crate::clock::{ListeningTime, WallTime};
     use crate::service::ServiceId;
 
-    fn feeds() -> Feeds {
+    fn follower() -> EtcdFollower {
         let keys = Keys::new("/lab/");
-        Feeds::open(&EtcdSettings::default(), keys, "a".into(), "instance".into()).unwrap()
+        EtcdFollower::open(&EtcdSettings::default(), keys, "a".into(), "instance".into()).unwrap()
     }
 
     fn event(happened: Happened, key: Bytes, value: Bytes) -> WatchEvent {
@@ -252,15 +252,15 @@ mod tests {
 
     #[test]
     fn beats_are_told_and_those_of_this_process_are_known() {
-        let feeds = feeds();
+        let follower = follower();
         let id = ServiceId::new("s").unwrap();
         let (listening, time) =
             (ListeningTime::from_milliseconds(5), WallTime::from_unix_seconds(9));
 
         for (instance, own) in [("instance", Some((listening, 3))), ("another", None)] {
             let record = BeatRecord::new(instance, listening, 3, &[(&id, time)]);
-            let key = feeds.keys.heard_by("a", Some(1));
-            let news = feeds.read_event(&event(Happened::Put, key, record::write(&record)));
+            let key = follower.keys.heard_by("a", Some(1));
+            let news = follower.read_event(&event(Happened::Put, key, record::write(&record)));
 
             let beat = Beat { by: "a".into(), own, heard: vec![(id.clone(), time)] };
             assert_eq!(news, Some(News::Beat(beat)));
@@ -269,10 +269,10 @@ mod tests {
 
     #[test]
     fn registries_come_and_go() {
-        let feeds = feeds();
-        let key = || feeds.keys.registry("b");
+        let follower = follower();
+        let key = || follower.keys.registry("b");
 
-        let news = |happened| feeds.read_event(&event(happened, key(), Bytes::default()));
+        let news = |happened| follower.read_event(&event(happened, key(), Bytes::default()));
 
         assert_eq!(news(Happened::Put), Some(News::Present("b".into())));
         assert_eq!(news(Happened::Delete), Some(News::Gone("b".into())));
@@ -280,10 +280,10 @@ mod tests {
 
     #[test]
     fn another_process_under_this_name_is_told_apart_from_this_one() {
-        let feeds = feeds();
+        let follower = follower();
         let news = |instance| {
             let presence = record::write(&PresenceRecord { instance, version: "1" });
-            feeds.read_event(&event(Happened::Put, feeds.keys.registry("a"), presence))
+            follower.read_event(&event(Happened::Put, follower.keys.registry("a"), presence))
         };
 
         assert_eq!(news("instance"), Some(News::Present("a".into())));
@@ -292,9 +292,10 @@ mod tests {
 
     #[test]
     fn a_transaction_that_cannot_be_read_is_not_passed_over() {
-        let feeds = feeds();
+        let follower = follower();
 
-        let news = feeds.read_event(&event(Happened::Put, feeds.keys.log_of(1), Bytes::from("?")));
+        let news =
+            follower.read_event(&event(Happened::Put, follower.keys.log_of(1), Bytes::from("?")));
 
         assert_eq!(news, Some(News::Interrupted));
     }

@@ -13,7 +13,7 @@ use super::gateway::Gateway;
 use super::keys::Keys;
 use super::load::{shown, unusable};
 use super::record::{self, FORMAT, HeadRecord, LogRecord, unique};
-use super::store::Store;
+use super::store::EtcdStore;
 
 /// How often others may be first while another epoch begins.
 const EPOCH_TRIES: usize = 20;
@@ -29,7 +29,7 @@ pub(super) struct Found {
     pub(super) cluster: u64,
 }
 
-impl Store {
+impl EtcdStore {
     /// The head, which goes on from what is known, or begins something else.
     pub(super) fn find_continuation(&mut self) -> Result<Found, BackendError> {
         for _ in 0..EPOCH_TRIES {

@@ -20,7 +20,7 @@ const PRESENCE_TTL: u64 = 10;
 const BEATS_PER_RENEWAL: u64 = 4;
 
 /// Keeps this registry present in etcd, and writes its beats there.
-pub(super) struct Crier {
+pub(super) struct EtcdHerald {
     pub(super) gateway: Gateway,
     pub(super) keys: Keys,
     pub(super) name: Box<str>,
@@ -31,7 +31,7 @@ pub(super) struct Crier {
     heard: u64,
 }
 
-impl Crier {
+impl EtcdHerald {
     pub(super) fn new(gateway: Gateway, keys: Keys, name: Box<str>, instance: Box<str>) -> Self {
         Self { gateway, keys, name, instance, lease: None, beats: 0, heard: 0 }
     }
@@ -59,7 +59,7 @@ impl Crier {
     }
 }
 
-impl Herald for Crier {
+impl Herald for EtcdHerald {
     fn beat(&mut self, now: Now, heard: &[(&ServiceId, WallTime)]) -> Result<(), BackendError> {
         if self.beats.is_multiple_of(BEATS_PER_RENEWAL) || self.lease.is_none() {
             self.keep_presence()?;

@@ -15,7 +15,7 @@ use super::head::Found;
 use super::keys::{Feed, behind};
 use super::orders::Orders;
 use super::record::{self, BeatRecord, PolicyRecord, ServiceRecord};
-use super::store::Store;
+use super::store::EtcdStore;
 
 /// How many keys are asked for at once.
 const PAGE: u64 = 500;
@@ -26,7 +26,7 @@ const BEATS_PAGE: u64 = 64;
 /// A service, with the name of the registry that heard it last.
 type HeardService = (StoredService, Box<str>);
 
-impl Store {
+impl EtcdStore {
     /// All that stands behind the head that was found, which is known from then on.
     pub(super) fn load_behind(&mut self, found: Found) -> Result<Picture, BackendError> {
         let Found { head, since, revision, .. } = found;

@@ -27,7 +27,7 @@ const MISSED_MAX: u64 = 64;
 pub(super) const CHANGES_MAX: usize = 126;
 
 /// The list in etcd, as far as this registry has followed it.
-pub(super) struct Store {
+pub(super) struct EtcdStore {
     pub(super) gateway: Gateway,
     pub(super) keys: Keys,
     pub(super) name: Box<str>,
@@ -46,7 +46,7 @@ pub(super) struct Draft {
     facts: Vec<Fact>,
 }
 
-impl Store {
+impl EtcdStore {
     pub(super) fn new(gateway: Gateway, keys: Keys, name: Box<str>) -> Self {
         let (head, orders) = (HeadRecord::of_nothing(), Orders::default());
         Self { gateway, keys, name, head, since: Number(0), orders }
@@ -215,7 +215,7 @@ impl Store {
     }
 }
 
-impl SharedBackend for Store {
+impl SharedBackend for EtcdStore {
     fn load(&mut self) -> Result<Picture, BackendError> {
         let found = self.find_continuation()?;
         if found.head.is_unfinished {
@@ -329,7 +329,7 @@ mod tests {
     use crate::registry::Epoch;
 
     /// A store whose etcd gives these answers, and none behind them.
-    fn store(answers: Vec<(&'static str, String)>) -> Store {
+    fn store(answers: Vec<(&'static str, String)>) -> EtcdStore {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         thread::spawn(move || {
@@ -356,7 +356,7 @@ mod tests {
         });
         let settings = EtcdSettings { endpoints: vec![url], ..EtcdSettings::default() };
         let gateway = Gateway::open(&settings, None).unwrap();
-        Store::new(gateway, Keys::new("/lab/"), "a".into())
+        EtcdStore::new(gateway, Keys::new("/lab/"), "a".into())
     }
 
     fn head(epoch: &str, entry: u64, nonce: &str) -> (&'static str, String) {
@@ -374,7 +374,7 @@ mod tests {
     }
 
     /// One that has loaded an empty list.
-    fn loaded(mut answers: Vec<(&'static str, String)>) -> Store {
+    fn loaded(mut answers: Vec<(&'static str, String)>) -> EtcdStore {
         let mut all = vec![head("e", 3, "n"), nothing(), nothing(), nothing(), nothing()];
         all.append(&mut answers);
         let mut store = store(all);

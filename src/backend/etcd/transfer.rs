@@ -11,13 +11,13 @@ use crate::service::Service;
 use super::head::unfinished;
 use super::orders::fresh;
 use super::record::{FactRecord, PolicyRecord, ServiceRecord};
-use super::store::{CHANGES_MAX, Store};
+use super::store::{CHANGES_MAX, EtcdStore};
 
 /// How many bytes of services go into one transaction. Each stands in it three times, and etcd
 /// takes 1.5 MiB unless it is told otherwise.
 const BYTES_MAX: usize = 256 * 1024;
 
-impl Store {
+impl EtcdStore {
     /// All that is kept, as it stands at one moment.
     pub(super) fn export(&mut self) -> Result<Contents, BackendError> {
         let found = self.find_head()?.ok_or_else(|| {
