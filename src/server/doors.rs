@@ -16,17 +16,7 @@ use crate::key::PublicKey;
 use crate::protocol::request::{Read, Request};
 
 use super::asker::Asker;
-use super::sockets::is_this_host;
-
-/// Who sent a message, as far as ZeroMQ knows. To find out takes its time, so it is asked for only
-/// where it matters.
-pub(super) trait Peer {
-    /// From where it came.
-    fn address(&mut self) -> Option<IpAddr>;
-
-    /// The key that the gatekeeper let in.
-    fn key(&mut self) -> Option<PublicKey>;
-}
+use super::sockets::{Peer, is_this_host};
 
 /// Judges connections and messages by the rules as they stand. Clones are the same doors.
 #[derive(Debug, Clone)]

@@ -21,6 +21,7 @@ use crate::mailbox::{Mailbox, Post};
 
 use super::descriptors::Connections;
 use super::doors::Doors;
+use super::socket_options::ZAP_DOMAIN;
 use super::sockets::{SocketError, send};
 use super::statistics::Statistics;
 use super::thread::Failure;
@@ -31,9 +32,6 @@ const ENDPOINT: &str = "inproc://zeromq.zap.01";
 
 /// The version of the protocol between ZeroMQ and its gatekeeper.
 const VERSION: &[u8] = b"1.0";
-
-/// What the sockets of a server say of themselves. ZeroMQ asks for those only that say something.
-pub(super) const DOMAIN: &str = "service-registry";
 
 /// How many questions are answered before the mailbox is looked at again.
 const QUESTIONS_PER_TURN: usize = 256;
@@ -173,7 +171,7 @@ impl Gatekeeper {
         else {
             return (MALFORMED, None);
         };
-        if version != VERSION || domain != DOMAIN.as_bytes() {
+        if version != VERSION || domain != ZAP_DOMAIN.as_bytes() {
             return (MALFORMED, None);
         }
         let address = read_address(address);

@@ -20,10 +20,10 @@ use crate::protocol::fault::{RequestFailure, RequestFault};
 use crate::protocol::request::{Question, Renewal, read_heartbeat};
 
 use super::answer::{Answer, Reader};
-use super::doors::{Doors, Peer};
+use super::doors::Doors;
 use super::handed_over::HandedOver;
 use super::messages::{Caller, Job, Reply, Stop};
-use super::sockets::{MessageSize, Received, receive, send};
+use super::sockets::{MessageSize, Peer, Received, receive, send};
 use super::statistics::{Asked, Statistics};
 use super::thread::Failure;
 use super::vitals::Pulse;

@@ -23,12 +23,12 @@ use crate::protocol::request::{Question, Read, Request, read_request};
 
 use super::StopHandle;
 use super::answer::{Answer, Reader};
-use super::doors::{Doors, Peer};
+use super::doors::Doors;
 use super::handed_over::HandedOver;
 use super::lanes::Lanes;
 use super::memory::Memory;
 use super::messages::{Caller, Job, Reply, Task, ToRequests};
-use super::sockets::{MessageSize, Received, receive, send};
+use super::sockets::{MessageSize, Peer, Received, receive, send};
 use super::statistics::{Asked, Statistics};
 use super::thread::Failure;
 use super::vitals::Pulse;

@@ -7,7 +7,9 @@ use zmq::{Socket, SocketType};
 use crate::config::BindAddress;
 use crate::limits::{Limit, Limits};
 
-use super::gatekeeper;
+/// What the sockets of a server say of themselves. ZeroMQ asks the gatekeeper for
+/// those only that say something.
+pub(super) const ZAP_DOMAIN: &str = "service-registry";
 
 /// How long closing a socket waits for what is not sent yet: long enough for the last replies and
 /// events to leave, short enough for a peer that is gone.
@@ -22,7 +24,7 @@ pub(super) fn set_options(
 ) -> Result<(), zmq::Error> {
     socket.set_linger(milliseconds(LINGER))?;
     // Whoever connects is looked at by the gatekeeper.
-    socket.set_zap_domain(gatekeeper::DOMAIN)?;
+    socket.set_zap_domain(ZAP_DOMAIN)?;
     socket.set_ipv6(address.is_ipv6())?;
 
     // ZeroMQ can only close the connection. What is a little too large is read, so that its sender

@@ -13,7 +13,6 @@ use crate::curve::{KeyPair, PublicKey};
 use crate::limits::{Exceeded, Limit, Limits};
 use crate::protocol::envelope::FRAMES_MAX;
 
-use super::doors::Peer;
 use super::socket_options::set_options;
 use super::thread::Failure;
 
@@ -65,6 +64,16 @@ pub(super) struct Bound {
     pub(super) socket: Socket,
     pub(super) endpoint: String,
     pub(super) port: u16,
+}
+
+/// Who sent a message, as far as ZeroMQ knows. To find out takes its time, so it is asked for only
+/// where it matters.
+pub(super) trait Peer {
+    /// From where it came.
+    fn address(&mut self) -> Option<IpAddr>;
+
+    /// The key that the gatekeeper let in.
+    fn key(&mut self) -> Option<PublicKey>;
 }
 
 /// The message that was taken last. Kept from one message to the next, so that taking one costs no
