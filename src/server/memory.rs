@@ -241,12 +241,12 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn the_memory_of_this_process_is_found() {
-        let before = ProcessMemory::open().measure().unwrap();
         let filler = vec![1_u8; 64 << 20];
 
-        let after = ProcessMemory::open().measure().unwrap();
+        let used = ProcessMemory::open().measure().unwrap();
 
-        assert!(after >= before + (32 << 20), "{before} {after} {}", filler.len());
+        // What the other tests of this process take comes and goes.
+        assert!(used >= filler.len() as u64, "{used}");
         assert_eq!(resident("Name:\tx\n"), None);
     }
 }
