@@ -19,6 +19,13 @@ fn entry(registry: &Registry) -> u64 {
     registry.client().info()["cluster"]["entry"].as_u64().unwrap()
 }
 
+/// What the subscribers sent to find out whether they are heard is behind both, and so the next
+/// transaction of either is one that etcd stores.
+#[track_caller]
+fn wait_until_level(a: &Registry, b: &Registry) {
+    wait_until("both have come equally far", || entry(a) == entry(b));
+}
+
 /// What happened to the service, as it was told.
 #[track_caller]
 fn told(subscriber: &mut Subscriber, id: &str) -> Vec<String> {
@@ -34,8 +41,7 @@ fn what_etcd_stored_is_acknowledged_once_though_its_answer_was_lost() {
     {
         let (_etcd, proxy, a, b) = pair_of_which_one_loses();
         let (mut from_a, mut from_b) = (a.subscriber(), b.subscriber());
-        // What the subscribers sent to find out whether they are heard is behind both.
-        wait_until("both have come equally far", || entry(&a) == entry(&b));
+        wait_until_level(&a, &b);
         let before = entry(&a);
 
         proxy.next_transactions(&[passage]);
@@ -57,6 +63,7 @@ fn what_etcd_stored_is_acknowledged_once_though_its_answer_was_lost() {
 fn what_is_still_in_doubt_after_a_second_try_is_refused_and_shows_when_it_was_stored() {
     let (_etcd, proxy, a, b) = pair_of_which_one_loses();
     let (mut from_a, mut from_b) = (a.subscriber(), b.subscriber());
+    wait_until_level(&a, &b);
 
     proxy.next_transactions(&[Passage::AnswerLost, Passage::AnswerLost]);
     let reply = a.client().request(&registration("psu-1", "PSU"));
@@ -80,6 +87,7 @@ fn what_is_in_doubt_while_another_registry_goes_on_is_settled_by_what_stands_in_
     let (_etcd, proxy, a, b) = pair_of_which_one_loses();
     let mut from_b = b.subscriber();
     let at_a = a.client();
+    wait_until_level(&a, &b);
 
     // Etcd stored it, and its answer is awaited for a second.
     proxy.next_transactions(&[Passage::AnswerHeld]);
