@@ -7,6 +7,10 @@ use tempfile::TempDir;
 
 use super::{Authority, Launch, Registry, ReservedPort, wait_until};
 
+/// How long etcd's own command waits for what must come, and for what is asked for again.
+const PATIENCE: &str = "60s";
+const GLANCE: &str = "2s";
+
 /// An etcd cluster of as many members as a test wants. Dropping it kills them.
 pub(crate) struct Etcd {
     members: Vec<Member>,
@@ -179,7 +183,8 @@ impl Etcd {
     /// The revision of all that is kept.
     #[track_caller]
     pub(crate) fn revision(&self) -> u64 {
-        let output = self.command(0, &["get", "anything", "--write-out=json"]).output().unwrap();
+        let question = ["get", "anything", "--write-out=json"];
+        let output = self.command(0, PATIENCE, &question).output().unwrap();
         let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
         answer["header"]["revision"].as_u64().unwrap()
     }
@@ -226,7 +231,7 @@ impl Etcd {
     /// Changes something with etcd's own command.
     #[track_caller]
     pub(crate) fn administer(&self, arguments: &[&str]) {
-        let output = self.command(0, arguments).output().expect("etcdctl is installed");
+        let output = self.command(0, PATIENCE, arguments).output().expect("etcdctl is installed");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{arguments:?}: {said}");
     }
@@ -251,14 +256,15 @@ impl Etcd {
     }
 
     fn etcdctl(&self, number: usize, arguments: &[&str]) -> bool {
-        self.command(number, arguments).output().expect("etcdctl is installed").status.success()
+        let mut command = self.command(number, GLANCE, arguments);
+        command.output().expect("etcdctl is installed").status.success()
     }
 
-    fn command(&self, number: usize, arguments: &[&str]) -> Command {
+    fn command(&self, number: usize, patience: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new("etcdctl");
         command.env("ETCDCTL_API", "3").args(["--endpoints", &self.url(number)]);
         command.args(&self.identity);
-        command.args(["--command-timeout", "2s"]).args(arguments);
+        command.args(["--dial-timeout", patience, "--command-timeout", patience]).args(arguments);
         command
     }
 }
