@@ -33,8 +33,8 @@ impl Json {
     /// the place of the first, as in Python.
     ///
     /// # Errors
-    /// [`NotJson`], also where it is nested more than 127 levels deep, or has one of the names
-    /// that `serde_json` takes for its own.
+    /// [`NotJson`], also where it is nested more than 127 levels deep, or a text in it begins
+    /// as the names do that `serde_json` takes for its own.
     pub fn read(json: &[u8]) -> Result<Self, NotJson> {
         compact::read(json).map(Self)
     }

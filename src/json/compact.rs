@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::{NotJson, private_names, write_text};
 
-/// As what `serde_json` shows a number that is no whole one, or a large one, to those who take it
-/// as it is written. No object has such a key, see `private_names.rs`.
+/// As what `serde_json` shows a number that is no whole one, or a large one, or -0, to those who
+/// take it as it is written. No object has such a key, see `private_names.rs`.
 const NUMBER: &str = "$serde_json::private::Number";
 
 /// How many keys of an object are compared with each other. With more of them, a map is faster.
@@ -233,6 +233,19 @@ mod tests {
         prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
     }
 
+    /// Objects with as many keys as are compared, or a few less or more, of which none comes again
+    /// or one does, written in another way.
+    fn large_objects() -> impl Strategy<Value = String> {
+        let count = KEYS_COMPARED - 2..KEYS_COMPARED + 3;
+        (count, prop::option::of(0..KEYS_COMPARED)).prop_map(|(count, again)| {
+            let field = |number: usize| format!(r#""{number:02}" : {number}"#);
+            let escaped = |number: usize| format!("{number:02}").replace('0', r"\u0030");
+            let again = again.map(|number| format!(r#""{}" : [-0.0, 1e+05]"#, escaped(number)));
+            let fields = (0..count).map(field).chain(again);
+            format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+        })
+    }
+
     /// Values in which keys come again, and more of them than are compared.
     fn objects() -> impl Strategy<Value = String> {
         let leaf = prop::sample::select(vec!["1", "\"x\"", "null", "[]", "{}", "[1, {\"k\": 2}]"]);
@@ -247,7 +260,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_what_a_tree_of_values_makes_of_it(json in prop_oneof![pieces(), objects()]) {
+        fn it_is_what_a_tree_of_values_makes_of_it(
+            json in prop_oneof![pieces(), objects(), large_objects()],
+        ) {
             prop_assert_eq!(read(json.as_bytes()).ok(), by_tree(&json));
         }
     }

@@ -56,8 +56,9 @@ impl Index {
         match self.get(entry.service.id.as_str()) {
             Some(known) if known.position == entry.position => {
                 let known = Arc::clone(known);
-                for name in known.service.types() {
-                    if !entry.service.types().any(|other| other == name) {
+                if !known.service.types().eq(entry.service.types()) {
+                    let names: HashSet<_> = entry.service.types().collect();
+                    for name in known.service.types().filter(|name| !names.contains(name)) {
                         self.leave(&name, &known);
                     }
                 }

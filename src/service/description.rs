@@ -97,12 +97,10 @@ impl Description {
         json::items(self.tags()).filter_map(json::text).chain(untagged)
     }
 
-    /// How long its texts are, in bytes, as the client means them.
+    /// How long the text is as which it is kept, in bytes.
     #[must_use]
-    pub fn bytes(&self) -> usize {
-        let tags = json::items(self.tags()).filter_map(json::text);
-        let tags: usize = tags.map(|tag| tag.len()).sum();
-        self.name().len() + self.host().len() + self.metadata().len() + tags
+    pub const fn bytes(&self) -> usize {
+        self.json.len()
     }
 
     /// How long the longest of its names is, in bytes: its own, its host's and its types.

@@ -42,8 +42,8 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// What else a service says of itself: a JSON object that the registry keeps as it came, every
-/// value and the order of the keys. The registry itself reads only the key `type`.
+/// What else a service says of itself: a JSON object that the registry keeps: every value
+/// to its last digit, and the order of the keys. The registry itself reads only the key `type`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metadata<'a>(Cow<'a, str>);
 

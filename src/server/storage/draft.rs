@@ -119,7 +119,9 @@ impl Size {
 
 fn bytes(change: &Change) -> usize {
     match change {
-        Change::Registered { entry, .. } => entry.service.bytes(),
+        Change::Registered { entry, service_info } => {
+            entry.service.bytes() + service_info.as_str().len()
+        }
         _ => 0,
     }
 }
