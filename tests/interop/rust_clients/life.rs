@@ -102,9 +102,10 @@ async fn refuse(client: &AsyncRegistryClient) {
 /// taken for the next one.
 async fn cancel(client: &AsyncRegistryClient) {
     for _ in 0..50 {
-        assert!(client.get_service("camera-1").now_or_never().is_none());
+        // Given up at once. Where this thread gets no time in between it has its answer already.
+        drop(client.get_service("camera-1").now_or_never());
         assert_eq!(client.get_service("no-such-id").await.unwrap(), None);
-        assert!(client.get_service("no-such-id").now_or_never().is_none());
+        drop(client.get_service("no-such-id").now_or_never());
         assert!(client.get_service("camera-1").await.unwrap().is_some());
     }
 }
