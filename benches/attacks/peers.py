@@ -12,6 +12,9 @@ import time
 MORE, LONG, COMMAND = 1, 2, 4
 PATIENCE_SECONDS = 2
 
+# Who is cut off is told late, or not at all. Who waits for so long and no longer comes again at once.
+IMPATIENCE_SECONDS = 0.1
+
 
 def connect(port):
     connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)
@@ -29,7 +32,7 @@ def read(connection, length):
     return read
 
 
-def shake_hands(port, socket_type):
+def shake_hands(port, socket_type, patience=PATIENCE_SECONDS):
     connection = connect(port)
     greeting = bytearray(64)
     greeting[0], greeting[9], greeting[10] = 0xFF, 0x7F, 3
@@ -39,6 +42,7 @@ def shake_hands(port, socket_type):
     connection.sendall(bytes(greeting) + bytes([COMMAND, len(ready)]) + ready)
     read(connection, 64)
     read(connection, read(connection, 2)[1])
+    connection.settimeout(patience)
     return connection
 
 
@@ -119,18 +123,32 @@ def noise(ports):
     visits_for_ever(ports, lambda: os.urandom(1_000))
 
 
-def endless_message(ports):
-    send_for_ever(lambda: shake_hands(ports[0], "DEALER"), frame(bytes(64_000), more=True) * 16)
+def endless_message(ports, patience=PATIENCE_SECONDS):
+    frames = frame(bytes(64_000), more=True) * 16
+    send_for_ever(lambda: shake_hands(ports[0], "DEALER", patience), frames)
 
 
-def endless_messages(ports):
+def endless_messages(ports, patience=PATIENCE_SECONDS):
     for _ in range(8):
-        threading.Thread(target=endless_message, args=(ports,), daemon=True).start()
+        threading.Thread(target=endless_message, args=(ports, patience), daemon=True).start()
     time.sleep(3_600)
 
 
-def endless_empty_frames(ports):
-    send_for_ever(lambda: shake_hands(ports[2], "DEALER"), frame(b"", more=True) * 65_536)
+def endless_empty_frames(ports, patience=PATIENCE_SECONDS):
+    frames = frame(b"", more=True) * 65_536
+    send_for_ever(lambda: shake_hands(ports[2], "DEALER", patience), frames)
+
+
+def endless_message_again(ports):
+    endless_message(ports, IMPATIENCE_SECONDS)
+
+
+def endless_messages_again(ports):
+    endless_messages(ports, IMPATIENCE_SECONDS)
+
+
+def endless_empty_frames_again(ports):
+    endless_empty_frames(ports, IMPATIENCE_SECONDS)
 
 
 def flood(ports):
@@ -152,6 +170,9 @@ ATTACKS = {
     "a message that never ends, of 64 kB frames": endless_message,
     "8 messages at once that never end, of 64 kB frames": endless_messages,
     "a message that never ends, of empty frames": endless_empty_frames,
+    "one of 64 kB frames that comes again at once": endless_message_again,
+    "8 of 64 kB frames that come again at once": endless_messages_again,
+    "one of empty frames that comes again at once": endless_empty_frames_again,
     "`health` without a pause, never read": flood,
     "requests of 120 kB without a pause, never read": large_flood,
     "connections with random bytes, without a pause": noise,
@@ -166,4 +187,7 @@ NOT_ON_ECHO = {
     endless_message,
     endless_messages,
     endless_empty_frames,
+    endless_message_again,
+    endless_messages_again,
+    endless_empty_frames_again,
 }

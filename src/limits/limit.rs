@@ -94,6 +94,9 @@ limits! {
     /// The connections that wait to be accepted.
     ConnectionsWaiting = "connections_waiting", 8_192, (1, 65_535),
         "At most {} connections wait to be accepted";
+    /// What waits in the kernel for a connection to be read.
+    ReceiveBufferBytes = "receive_buffer_bytes", 64 << 10, (4 << 10, 1 << 30),
+        "At most {} bytes of a connection wait in the system";
     /// How long a peer takes to say who it is.
     HandshakeSeconds = "handshake_seconds", 10, (1, 3_600),
         "A peer says who it is within {} seconds";

@@ -34,6 +34,8 @@ pub(super) fn set_options(
     socket.set_rcvhwm(number(limits.get(Limit::MessagesPerClient)))?;
     socket.set_sndhwm(number(limits.get(Limit::RepliesPerClient)))?;
     socket.set_backlog(number(limits.get(Limit::ConnectionsWaiting)))?;
+    // Otherwise the system gives a peer that sends without a pause ever more.
+    socket.set_rcvbuf(number(limits.get(Limit::ReceiveBufferBytes)))?;
 
     socket.set_handshake_ivl(milliseconds(limits.duration(Limit::HandshakeSeconds)))?;
     // Half of it passes until a silent peer is asked whether it is there, and half is for its
