@@ -19,6 +19,7 @@ use crate::curve::{self, KeyPair};
 mod answer;
 mod asker;
 mod contact;
+mod crowds;
 mod descriptors;
 mod doors;
 mod error;

@@ -91,6 +91,9 @@ limits! {
     /// The connections.
     Connections = "connections", 16_384, (1, 1_000_000),
         "There are at most {} connections";
+    /// The connections from one address.
+    ConnectionsPerAddress = "connections_per_address", 8_192, (1, 1_000_000),
+        "There are at most {} connections from one address";
     /// The connections that wait to be accepted.
     ConnectionsWaiting = "connections_waiting", 8_192, (1, 65_535),
         "At most {} connections wait to be accepted";

@@ -27,6 +27,13 @@ pub struct Ports {
     pub heartbeats: u16,
 }
 
+impl Ports {
+    /// All of them.
+    pub(crate) const fn all(self) -> [u16; 3] {
+        [self.requests, self.events, self.heartbeats]
+    }
+}
+
 /// Whether a registry is in contact with those that share its list. Told only where it is not:
 /// then what it tells may be old, and a client that knows another registry goes there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -19,6 +19,7 @@ use crate::key::PublicKey;
 use crate::limits::Limit;
 use crate::mailbox::{Mailbox, Post};
 
+use super::crowds::Crowds;
 use super::descriptors::Connections;
 use super::doors::Doors;
 use super::socket_options::ZAP_DOMAIN;
@@ -42,6 +43,7 @@ pub(super) struct Gatekeeper {
     sockets: Mailbox<Infallible>,
     doors: Doors,
     connections: Connections,
+    crowds: Crowds,
     statistics: Statistics,
     clock: Clock,
     refused: RefusedPeers,
@@ -88,7 +90,7 @@ impl Gatekeeper {
         socket: Socket,
         sockets: Mailbox<Infallible>,
         doors: Doors,
-        connections: Connections,
+        (connections, crowds): (Connections, Crowds),
         statistics: Statistics,
         clock: Clock,
         pulse: Pulse,
@@ -98,6 +100,7 @@ impl Gatekeeper {
             sockets,
             doors,
             connections,
+            crowds,
             statistics,
             clock,
             refused: RefusedPeers::default(),
@@ -189,12 +192,20 @@ impl Gatekeeper {
         } else if self.doors.admit_key(key).is_err() {
             self.strangers.note(address);
             STRANGE
+        } else if address.is_some_and(|address| self.is_crowded(address)) {
+            self.statistics.count_exceeded(Limit::ConnectionsPerAddress, address);
+            return (FULL, None);
         } else {
             self.doors.tell_guard();
             return (WELCOME, key);
         };
         self.doors.count_refused_connection();
         (verdict, None)
+    }
+
+    /// Whether one more connection from `address` is too many.
+    fn is_crowded(&mut self, address: IpAddr) -> bool {
+        self.crowds.is_too_many(address, self.clock.now().listening)
     }
 }
 

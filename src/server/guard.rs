@@ -304,8 +304,7 @@ impl Patrol {
     }
 
     const fn ports(&self) -> [u16; 3] {
-        let Ports { requests, events, heartbeats } = self.guard.ports;
-        [requests, events, heartbeats]
+        self.guard.ports.all()
     }
 }
 

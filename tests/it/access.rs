@@ -1,6 +1,7 @@
 //! Who gets in, and who may do what: several addresses of 127.0.0.0/8 are several hosts here.
 
 mod allow;
+mod crowds;
 mod hostile_text;
 mod owning;
 mod reload;

@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use crate::backend::shared::{Follower, Herald, News};
 use crate::clock::Clock;
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 use crate::mailbox::{Bell, Mailbox, Postbox, mailbox};
 use crate::protocol::event::EventFrames;
 use crate::protocol::reply::Ports;
@@ -17,6 +17,7 @@ use crate::protocol::reply::Ports;
 use super::super::StopHandle;
 use super::super::answer::Reader;
 use super::super::contact::Contact;
+use super::super::crowds::{Crowds, Kernel};
 use super::super::descriptors::{Connections, DescriptorWatch};
 use super::super::doors::Doors;
 use super::super::events::Events;
@@ -173,11 +174,12 @@ impl Wiring {
         sockets: Mailbox<Infallible>,
         bell: Bell,
     ) -> Gatekeeper {
+        let per_address = self.limits.get(Limit::ConnectionsPerAddress);
         Gatekeeper::new(
             socket,
             sockets,
             self.doors.clone(),
-            Connections::new(&self.limits),
+            (Connections::new(&self.limits), Crowds::new(per_address, Kernel(self.ports))),
             self.statistics.clone(),
             self.clock.clone(),
             self.watchdog.over_mailbox(GATEKEEPER, bell),
