@@ -63,6 +63,7 @@ fn lists_that_nobody_reads_are_not_kept_and_others_get_theirs() {
     let mut most = 0;
     // The polite one waits between its questions until the flood got further.
     let mut asked = 0;
+    // On a busy machine the flood may be cut off before.
     wait_until("all was asked", || {
         let info = polite.info();
         most = most.max(resident(&registry));
@@ -73,7 +74,7 @@ fn lists_that_nobody_reads_are_not_kept_and_others_get_theirs() {
             assert_eq!(info["limit"], "memory_bytes", "{info}");
             assert_success(&polite.health());
         }
-        asked >= 501
+        asked >= 501 || registry.log().contains("they filled the memory")
     });
 
     assert!(most < MEMORY + MEMORY / 4, "{most} bytes");

@@ -12,7 +12,7 @@ use crate::support::{Launch, Peer, Place, Transcript, assert_success, short_live
 const SERVICES: u64 = 100_000;
 
 const ALIVE: usize = 50;
-const TTL: Duration = Duration::from_secs(4);
+const TTL: Duration = Duration::from_secs(6);
 
 /// How long ago the registry was there. Longer than the ttl.
 const OUTAGE: u64 = 600;
