@@ -21,7 +21,7 @@ const ASK_AFTER: Duration = Duration::from_millis(250);
 /// Of how many addresses something is known before those are forgotten that are gone.
 const ADDRESSES_MAX: usize = 65_536;
 
-/// See the module's page.
+/// How many connections each address has, as far as that must be known.
 #[derive(Debug)]
 pub(super) struct Crowds<Census = Kernel> {
     census: Census,
