@@ -39,16 +39,19 @@ const QUESTIONS_PER_TURN: usize = 256;
 
 /// Answers ZeroMQ whether a connection may be made: the gatekeeper thread, ready to run.
 pub(super) struct Gatekeeper {
-    socket: Socket,
-    sockets: Mailbox<Infallible>,
-    doors: Doors,
-    connections: Connections,
-    crowds: Crowds,
-    statistics: Statistics,
-    clock: Clock,
-    refused: RefusedPeers,
-    strangers: RefusedPeers,
-    pulse: Pulse,
+    pub(super) socket: Socket,
+    /// Never gets a message: it is closed when the last thread that has a socket has ended.
+    pub(super) sockets: Mailbox<Infallible>,
+    pub(super) doors: Doors,
+    pub(super) connections: Connections,
+    pub(super) crowds: Crowds,
+    pub(super) statistics: Statistics,
+    pub(super) clock: Clock,
+    /// From addresses that may not connect.
+    pub(super) refused: RefusedPeers,
+    /// With keys that may not.
+    pub(super) strangers: RefusedPeers,
+    pub(super) pulse: Pulse,
 }
 
 /// What ZeroMQ is answered: a status of three digits, and what it means.
@@ -84,31 +87,6 @@ pub(super) fn open(context: &Context) -> Result<Socket, SocketError> {
 }
 
 impl Gatekeeper {
-    /// `sockets` never gets a message: it is closed when the last thread that has a socket has
-    /// ended.
-    pub(super) fn new(
-        socket: Socket,
-        sockets: Mailbox<Infallible>,
-        doors: Doors,
-        (connections, crowds): (Connections, Crowds),
-        statistics: Statistics,
-        clock: Clock,
-        pulse: Pulse,
-    ) -> Self {
-        Self {
-            socket,
-            sockets,
-            doors,
-            connections,
-            crowds,
-            statistics,
-            clock,
-            refused: RefusedPeers::default(),
-            strangers: RefusedPeers::default(),
-            pulse,
-        }
-    }
-
     /// Runs the thread.
     pub(super) fn run(mut self) -> Result<(), Failure> {
         while self.wait()? {

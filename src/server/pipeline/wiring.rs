@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
+use crate::access::RefusedPeers;
 use crate::backend::shared::{Follower, Herald, News};
 use crate::clock::Clock;
 use crate::limits::{Limit, Limits};
@@ -175,15 +176,18 @@ impl Wiring {
         bell: Bell,
     ) -> Gatekeeper {
         let per_address = self.limits.get(Limit::ConnectionsPerAddress);
-        Gatekeeper::new(
+        Gatekeeper {
             socket,
             sockets,
-            self.doors.clone(),
-            (Connections::new(&self.limits), Crowds::new(per_address, Kernel(self.ports))),
-            self.statistics.clone(),
-            self.clock.clone(),
-            self.watchdog.over_mailbox(GATEKEEPER, bell),
-        )
+            doors: self.doors.clone(),
+            connections: Connections::new(&self.limits),
+            crowds: Crowds::new(per_address, Kernel(self.ports)),
+            statistics: self.statistics.clone(),
+            clock: self.clock.clone(),
+            refused: RefusedPeers::default(),
+            strangers: RefusedPeers::default(),
+            pulse: self.watchdog.over_mailbox(GATEKEEPER, bell),
+        }
     }
 
     fn guard(&mut self, stop: Receiver<()>) -> Guard {
