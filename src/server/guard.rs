@@ -59,6 +59,8 @@ pub(super) struct Guard {
     pub(super) handed_over: HandedOver,
     pub(super) limits: Limits,
     pub(super) memory: ProcessMemory,
+    /// None, where the system does not list its connections.
+    pub(super) view: Option<View>,
     pub(super) statistics: Statistics,
     pub(super) clock: Clock,
     pub(super) pulse: Pulse,
@@ -66,11 +68,16 @@ pub(super) struct Guard {
     pub(super) stop: Receiver<()>,
 }
 
+/// Through what the guard sees the connections, and ends them.
+pub(super) struct View {
+    kernel: SockDiag,
+    sockets: OwnSockets,
+}
+
 /// The guard at work, with what it has seen.
 struct Patrol {
     guard: Guard,
-    kernel: SockDiag,
-    sockets: OwnSockets,
+    view: View,
     suspects: Suspects,
     closed: RefusedPeers,
     /// For which nobody was sent away yet.
@@ -88,19 +95,32 @@ struct Asked {
     used: u64,
 }
 
+impl View {
+    /// Opens what it takes, and tells where it cannot. To be called before clients can have taken
+    /// all descriptors.
+    pub(super) fn open() -> Option<Self> {
+        match (SockDiag::open(), OwnSockets::open()) {
+            (Ok(kernel), Ok(sockets)) => Some(Self { kernel, sockets }),
+            (Err(error), _) | (_, Err(error)) => {
+                log::warn!(
+                    "cannot see who fills the memory: the system does not list its connections: \
+                     {error}"
+                );
+                None
+            }
+        }
+    }
+}
+
 impl Guard {
     /// Runs the thread.
-    pub(super) fn run(self) -> Result<(), Failure> {
+    pub(super) fn run(mut self) -> Result<(), Failure> {
         self.warn_if_full();
-        let (kernel, sockets) = match (SockDiag::open(), OwnSockets::open()) {
-            (Ok(kernel), Ok(sockets)) => (kernel, sockets),
-            (Err(error), _) | (_, Err(error)) => return self.stand_by(error),
-        };
+        let Some(view) = self.view.take() else { return self.stand_by() };
         let message_bytes = self.limits.get(Limit::MessageBytes);
         let mut patrol = Patrol {
             guard: self,
-            kernel,
-            sockets,
+            view,
             suspects: Suspects::new(message_bytes.saturating_mul(MESSAGES_UNHEARD_MAX)),
             closed: RefusedPeers::default(),
             change: AccessChange::default(),
@@ -126,10 +146,7 @@ impl Guard {
     }
 
     /// Without the kernel's word nobody can be suspected; everything else goes on.
-    fn stand_by(self, error: Errno) -> Result<(), Failure> {
-        log::warn!(
-            "cannot see who fills the memory: the system does not list its connections: {error}"
-        );
+    fn stand_by(self) -> Result<(), Failure> {
         let news = self.doors.news();
         loop {
             select! {
@@ -261,7 +278,7 @@ impl Patrol {
             .collect();
         let to_close = self.suspects.look(&readings, need, now);
         connections.retain(|connection| to_close.contains(&connection.inode));
-        for connection in self.sockets.end(&connections)? {
+        for connection in self.view.sockets.end(&connections)? {
             self.closed.note(Some(connection.peer));
             self.guard.statistics.count_closed();
         }
@@ -282,7 +299,7 @@ impl Patrol {
             (change.networks && doors.admit(Some(connection.peer)).is_err())
                 || (change.keys && connection.local_port == ports.events)
         });
-        self.sockets.end(&connections)?;
+        self.view.sockets.end(&connections)?;
         self.change = AccessChange::default();
         Ok(())
     }
@@ -300,7 +317,7 @@ impl Patrol {
     }
 
     fn connections(&mut self) -> Result<Vec<TcpConnection>, Errno> {
-        self.kernel.connections(self.ports())
+        self.view.kernel.connections(self.ports())
     }
 
     const fn ports(&self) -> [u16; 3] {

@@ -36,6 +36,7 @@ const LAST_HEARTBEATS_MAX: usize = 10_000;
 pub(super) struct Heartbeats {
     pub(super) socket: Socket,
     pub(super) mailbox: Mailbox<Stop>,
+    pub(super) waiting: Waiting,
     pub(super) reader: Reader,
     pub(super) clock: Clock,
     pub(super) doors: Doors,
@@ -51,10 +52,9 @@ pub(super) struct Heartbeats {
 impl Heartbeats {
     /// Runs the thread.
     pub(super) fn run(mut self) -> Result<(), Failure> {
-        let mut waiting = Waiting::new(&self.socket, self.mailbox.descriptor())?;
         let mut left = Left::Unknown;
         loop {
-            if waiting.wait(left)? {
+            if self.waiting.wait(left)? {
                 self.mailbox.answer_bell();
                 if self.mailbox.take() != Post::Empty {
                     break;

@@ -41,6 +41,7 @@ const LAST_REQUESTS_MAX: usize = 10_000;
 pub(super) struct Requests {
     pub(super) socket: Socket,
     pub(super) mailbox: Mailbox<ToRequests>,
+    pub(super) waiting: Waiting,
     pub(super) jobs: Sender<Job>,
     pub(super) reader: Reader,
     pub(super) clock: Clock,
@@ -75,16 +76,15 @@ enum State {
 impl Requests {
     /// Runs the thread.
     pub(super) fn run(mut self) -> Result<(), Failure> {
-        let mut waiting = Waiting::new(&self.socket, self.mailbox.descriptor())?;
         let (mut state, mut left) = (State::Running, Left::Unknown);
         while state == State::Running {
-            (state, left) = self.take_turn(&mut waiting, left)?;
+            (state, left) = self.take_turn(left)?;
         }
         if state == State::Stopping {
             self.take_requests(LAST_REQUESTS_MAX, usize::MAX)?;
         }
         while state == State::Stopping && self.lanes.awaited() > 0 {
-            waiting.wait(Left::Nothing)?;
+            self.waiting.wait(Left::Nothing)?;
             if self.empty_mailbox()? == State::Abandoned {
                 state = State::Abandoned;
             }
@@ -97,8 +97,8 @@ impl Requests {
 
     /// Waits for something to do, and does it; no more is taken than a turn may have, so that
     /// replies that are ready meanwhile can leave.
-    fn take_turn(&mut self, waiting: &mut Waiting, left: Left) -> Result<(State, Left), Failure> {
-        let has_post = waiting.wait(left)?;
+    fn take_turn(&mut self, left: Left) -> Result<(State, Left), Failure> {
+        let has_post = self.waiting.wait(left)?;
         let state = if has_post { self.empty_mailbox()? } else { State::Running };
         let [requests, bytes] = [Limit::RequestsPerTurn, Limit::BytesPerTurn];
         // Also behind what was in the mailbox: see `Waiting`.
@@ -303,6 +303,8 @@ mod tests {
     fn thread() -> (Requests, Receiver<Job>) {
         let (jobs, taken) = bounded(1);
         let (stop, _) = bounded(1);
+        let socket = Context::new().socket(SocketType::ROUTER).unwrap();
+        let mailbox = mailbox(1).unwrap().1;
         let reader = Reader {
             registry: SharedRegistry::new(Registry::new(Epoch::new("tested"), true), None),
             ports: Ports { requests: 1, events: 2, heartbeats: 3 },
@@ -310,8 +312,9 @@ mod tests {
             statistics: Statistics::default(),
         };
         let requests = Requests {
-            socket: Context::new().socket(SocketType::ROUTER).unwrap(),
-            mailbox: mailbox(1).unwrap().1,
+            waiting: Waiting::new(&socket, mailbox.descriptor()).unwrap(),
+            socket,
+            mailbox,
             jobs,
             doors: reader.doors.clone(),
             clock: Clock::start(),
@@ -363,11 +366,11 @@ mod tests {
             flood.send_multipart([b"REQ".as_slice(), body.as_bytes()], 0).unwrap();
         }
 
-        let mut waiting = Waiting::new(&requests.socket, requests.mailbox.descriptor()).unwrap();
+        requests.waiting = Waiting::new(&requests.socket, requests.mailbox.descriptor()).unwrap();
         let mut left = Left::Unknown;
         let mut turns = Vec::new();
         while turns.iter().sum::<usize>() < 7 {
-            let (state, still_left) = requests.take_turn(&mut waiting, left).unwrap();
+            let (state, still_left) = requests.take_turn(left).unwrap();
             assert!(state == State::Running);
             left = still_left;
             let answers = || flood.recv_multipart(zmq::DONTWAIT).ok();

@@ -34,13 +34,10 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// For `socket`, and the mailbox of this descriptor.
-    pub(super) fn new(socket: &Socket, mailbox: RawFd) -> Result<Self, Failure> {
-        let descriptor = socket.get_fd().map_err(|error| failure(&error))?;
-        Self::for_descriptors(descriptor, mailbox).map_err(|error| failure(&error))
-    }
-
-    fn for_descriptors(socket: RawFd, mailbox: RawFd) -> io::Result<Self> {
+    /// For `socket`, and the mailbox of this descriptor. Takes a descriptor of its own, so it is
+    /// made before clients can have taken them all.
+    pub(super) fn new(socket: &Socket, mailbox: RawFd) -> io::Result<Self> {
+        let socket = socket.get_fd()?;
         let poll = Poll::new()?;
         let registry = poll.registry();
         registry.register(&mut SourceFd(&mailbox), MAILBOX, Interest::READABLE)?;
@@ -57,14 +54,10 @@ impl Waiting {
             match self.poll.poll(&mut self.events, patience) {
                 Ok(()) => return Ok(self.events.iter().any(|event| event.token() == MAILBOX)),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(failure(&error)),
+                Err(error) => return Err(format!("waiting for messages failed: {error}")),
             }
         }
     }
-}
-
-fn failure(error: &dyn ToString) -> Failure {
-    format!("waiting for messages failed: {}", error.to_string())
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use super::super::doors::Doors;
 use super::super::events::Events;
 use super::super::follower::Following;
 use super::super::gatekeeper::Gatekeeper;
-use super::super::guard::Guard;
+use super::super::guard::{Guard, View};
 use super::super::handed_over::HandedOver;
 use super::super::heartbeats::Heartbeats;
 use super::super::herald::Heralding;
@@ -46,6 +46,7 @@ use super::super::vitals::{
     EVENTS, FOLLOWER, GATEKEEPER, GUARD, HEARTBEATS, HERALD, REQUESTS, STORAGE, TIMER, Vitals,
     Watchdog,
 };
+use super::super::waiting::Waiting;
 use super::{Controls, Parts};
 
 /// The threads, ready to run.
@@ -134,13 +135,13 @@ impl Threads {
                 parts.heartbeats,
                 (heartbeats_mailbox, heartbeats_bell),
                 jobs_sender.clone(),
-            ),
+            )?,
             requests: wiring.requests(
                 parts.requests,
                 (requests_mailbox, requests_bell),
                 jobs_sender,
                 parts.stop,
-            ),
+            )?,
             timer: wiring.timer(parts.cleanup_interval, clean_up_sender, clockwork_stop),
             http: parts.http.map(|listener| wiring.http(listener, http_mailbox)),
             follower,
@@ -197,6 +198,7 @@ impl Wiring {
             handed_over: self.handed_over.clone(),
             limits: self.limits,
             memory: ProcessMemory::open(),
+            view: View::open(),
             statistics: self.statistics.clone(),
             clock: self.clock.clone(),
             pulse: self.watchdog.over_channels(GUARD),
@@ -239,8 +241,9 @@ impl Wiring {
         bound: Bound,
         (mailbox, bell): (Mailbox<Stop>, Bell),
         keeps_storage: Sender<Job>,
-    ) -> Heartbeats {
-        Heartbeats {
+    ) -> io::Result<Heartbeats> {
+        Ok(Heartbeats {
+            waiting: Waiting::new(&bound.socket, mailbox.descriptor())?,
             socket: bound.socket,
             mailbox,
             reader: self.reader(),
@@ -251,7 +254,7 @@ impl Wiring {
             handed_over: self.handed_over.clone(),
             statistics: self.statistics.clone(),
             pulse: self.watchdog.over_mailbox(HEARTBEATS, bell),
-        }
+        })
     }
 
     fn requests(
@@ -260,8 +263,9 @@ impl Wiring {
         (mailbox, bell): (Mailbox<ToRequests>, Bell),
         jobs: Sender<Job>,
         stop: StopHandle,
-    ) -> Requests {
-        Requests {
+    ) -> io::Result<Requests> {
+        Ok(Requests {
+            waiting: Waiting::new(&bound.socket, mailbox.descriptor())?,
             socket: bound.socket,
             mailbox,
             jobs,
@@ -275,7 +279,7 @@ impl Wiring {
             memory: Memory::new(self.limits, ProcessMemory::open()),
             statistics: self.statistics.clone(),
             pulse: self.watchdog.over_mailbox(REQUESTS, bell),
-        }
+        })
     }
 
     fn timer(
