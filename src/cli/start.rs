@@ -1,6 +1,7 @@
 //! `service-registry start`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use argh::FromArgs;
 use service_registry::config::Config;
@@ -11,10 +12,13 @@ use super::failure::Failure;
 use super::{Exit, VERSION, logging, output};
 
 mod reload;
+mod service_manager;
 mod signals;
 mod supervision;
 
 use reload::Reload;
+use service_manager::ServiceManager;
+use signals::Ear;
 
 /// Run a registry until it is told to stop.
 #[derive(Clone, argh::ArgsInfo, FromArgs)]
@@ -124,16 +128,18 @@ impl Start {
         if let Err(error) = raise_descriptor_limit() {
             log::warn!("cannot allow myself more open files: {error}");
         }
+        let signals = Ear::open().map_err(Failure::Signals)?;
+        let manager = ServiceManager::of_environment().map(Arc::new);
         let server = Server::start(config.clone())?;
         log::info!("version {VERSION}, {source}");
         // Before the ready line: who has read it may send a signal.
-        let stop = server.stop_handle();
+        let (stop, told) = (server.stop_handle(), manager.clone());
         let (start, allow) = (self.clone(), server.allow_handle());
         let mut reload = Reload { start, source, config, allow };
-        let _signals =
-            signals::listen(move || stop.stop(), move || supervision::reloading(|| reload.run()))
-                .map_err(Failure::Signals)?;
-        let supervision = supervision::begin(server.vitals()).map_err(StartError::Resources)?;
+        let reload = move || supervision::reloading(told.as_deref(), || reload.run());
+        let _signals = signals.listen(move || stop.stop(), reload).map_err(Failure::Signals)?;
+        let supervision =
+            supervision::begin(manager, server.vitals()).map_err(StartError::Resources)?;
         if let Err(failure) = output::print(&ready_line(server.endpoints())) {
             log::warn!("{failure}, so nobody reads that the registry is ready");
         }

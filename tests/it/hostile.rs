@@ -10,7 +10,6 @@ mod noise;
 mod unread;
 mod visitors;
 
-use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -68,8 +67,8 @@ impl Besieged {
         self.assert_answers();
         self.assert_small();
         let started = Instant::now();
-        while self.open_descriptors() > self.descriptors {
-            let open = self.open_descriptors();
+        while self.registry.open_descriptors() > self.descriptors {
+            let open = self.registry.open_descriptors();
             let before = self.descriptors;
             assert!(started.elapsed() < patience, "{open} descriptors are open, {before} before");
             thread::sleep(Duration::from_millis(20));
@@ -90,27 +89,19 @@ impl Besieged {
         wait_until("connections were closed", || closed() >= Some(count));
     }
 
-    fn open_descriptors(&self) -> usize {
-        fs::read_dir(self.file("fd")).expect("it runs").count()
-    }
-
     /// How many descriptors are open when connections that have ended are closed.
     fn settled_descriptors(&self) -> usize {
         let started = Instant::now();
-        let mut lowest = self.open_descriptors();
+        let mut lowest = self.registry.open_descriptors();
         let mut since = started;
         while since.elapsed() < Duration::from_millis(300) && started.elapsed() < PATIENCE {
-            let open = self.open_descriptors();
+            let open = self.registry.open_descriptors();
             if open < lowest {
                 (lowest, since) = (open, Instant::now());
             }
             thread::sleep(Duration::from_millis(20));
         }
         lowest
-    }
-
-    fn file(&self, name: &str) -> String {
-        format!("/proc/{}/{name}", self.registry.process_id())
     }
 
     fn endpoints(&self) -> [&str; 3] {

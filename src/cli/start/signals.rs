@@ -12,20 +12,34 @@ pub(super) struct Listener {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Calls `stop` for each SIGINT and SIGTERM, and `reload` for each SIGHUP, one after the other.
-pub(super) fn listen(
-    stop: impl Fn() + Send + 'static,
-    mut reload: impl FnMut() + Send + 'static,
-) -> io::Result<Listener> {
-    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
-    let handle = signals.handle();
-    let listen = move || {
-        for signal in signals.forever() {
-            if signal == SIGHUP { reload() } else { stop() }
+/// Where signals will be heard, opened before clients can have taken all descriptors. Until
+/// somebody listens, signals do what they do to any process.
+pub(super) struct Ear(Signals);
+
+impl Ear {
+    pub(super) fn open() -> io::Result<Self> {
+        Signals::new::<[i32; 0], i32>([]).map(Self)
+    }
+
+    /// Calls `stop` for each SIGINT and SIGTERM, and `reload` for each SIGHUP, one after the other.
+    pub(super) fn listen(
+        self,
+        stop: impl Fn() + Send + 'static,
+        mut reload: impl FnMut() + Send + 'static,
+    ) -> io::Result<Listener> {
+        let mut signals = self.0;
+        for signal in [SIGHUP, SIGINT, SIGTERM] {
+            signals.add_signal(signal)?;
         }
-    };
-    let thread = Builder::new().name("signals".to_owned()).spawn(listen)?;
-    Ok(Listener { handle, thread: Some(thread) })
+        let handle = signals.handle();
+        let listen = move || {
+            for signal in signals.forever() {
+                if signal == SIGHUP { reload() } else { stop() }
+            }
+        };
+        let thread = Builder::new().name("signals".to_owned()).spawn(listen)?;
+        Ok(Listener { handle, thread: Some(thread) })
+    }
 }
 
 impl Drop for Listener {

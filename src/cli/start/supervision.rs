@@ -3,15 +3,18 @@
 //!
 //! Elsewhere nothing is told, no thread runs for it and nobody is woken.
 
+use std::io;
+use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
-use std::{env, io};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use sd_notify::NotifyState;
 use service_registry::server::Vitals;
 
 use crate::cli::output::counted;
+
+use super::service_manager::ServiceManager;
 
 /// How often systemd hears something at the most, and the threads are asked how they do.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -26,10 +29,18 @@ const PERIODS_PER_TIMEOUT: u32 = 4;
 
 /// Tells systemd how the registry is doing until it is dropped.
 pub(super) struct Supervision {
-    running: Option<(Sender<()>, JoinHandle<()>)>,
+    running: Option<Running>,
+}
+
+struct Running {
+    manager: Arc<ServiceManager>,
+    /// Nobody sends here; it is dropped when there is nothing more to tell.
+    end: Sender<()>,
+    thread: JoinHandle<()>,
 }
 
 struct Supervisor {
+    manager: Arc<ServiceManager>,
     vitals: Vitals,
     has_watchdog: bool,
     /// The last that was said in `systemctl status`.
@@ -40,15 +51,17 @@ struct Supervisor {
     complained: bool,
 }
 
-/// Tells systemd that the registry is ready, and from now on how it is doing.
-pub(super) fn begin(vitals: Vitals) -> io::Result<Supervision> {
-    if env::var_os("NOTIFY_SOCKET").is_none() {
-        return Ok(Supervision { running: None });
-    }
+/// Tells `manager` that the registry is ready, and from now on how it is doing.
+pub(super) fn begin(
+    manager: Option<Arc<ServiceManager>>,
+    vitals: Vitals,
+) -> io::Result<Supervision> {
+    let Some(manager) = manager else { return Ok(Supervision { running: None }) };
     let timeout = sd_notify::watchdog_enabled();
     let period = timeout.map_or(PERIOD, |timeout| timeout / PERIODS_PER_TIMEOUT);
     let period = period.clamp(SHORTEST_PERIOD, PERIOD);
     let mut supervisor = Supervisor {
+        manager: Arc::clone(&manager),
         status: status(&vitals, &[]),
         vitals,
         has_watchdog: timeout.is_some(),
@@ -58,19 +71,19 @@ pub(super) fn begin(vitals: Vitals) -> io::Result<Supervision> {
     let status = supervisor.status.clone();
     supervisor.tell(&[NotifyState::Ready, NotifyState::Status(&status)]);
 
-    // Nobody sends here; it is closed when there is nothing more to tell.
     let (end, ended) = bounded(0);
     let run = move || supervisor.run(period, &ended);
     let thread = Builder::new().name("supervision".to_owned()).spawn(run)?;
-    Ok(Supervision { running: Some((end, thread)) })
+    Ok(Supervision { running: Some(Running { manager, end, thread }) })
 }
 
-/// Carries out `reload`, while systemd is told that it goes on.
-pub(super) fn reloading(reload: impl FnOnce()) {
+/// Carries out `reload`, while `manager` is told that it goes on.
+pub(super) fn reloading(manager: Option<&ServiceManager>, reload: impl FnOnce()) {
+    let Some(manager) = manager else { return reload() };
     let begun = NotifyState::monotonic_usec_now()
-        .and_then(|now| sd_notify::notify(&[NotifyState::Reloading, now]));
+        .and_then(|now| manager.tell(&[NotifyState::Reloading, now]));
     reload();
-    let ended = sd_notify::notify(&[NotifyState::Ready]);
+    let ended = manager.tell(&[NotifyState::Ready]);
     if let Err(error) = begun.and(ended) {
         log::warn!("cannot tell systemd of the reload: {error}");
     }
@@ -79,20 +92,20 @@ pub(super) fn reloading(reload: impl FnOnce()) {
 impl Supervision {
     /// Tells systemd that the registry stops, and nothing more.
     pub(super) fn end(mut self) {
-        if self.finish()
-            && let Err(error) = sd_notify::notify(&[NotifyState::Stopping])
+        if let Some(manager) = self.finish()
+            && let Err(error) = manager.tell(&[NotifyState::Stopping])
         {
             log::warn!("cannot tell systemd of the end: {error}");
         }
     }
 
-    /// Whether there was anybody to tell.
-    fn finish(&mut self) -> bool {
-        let Some((end, thread)) = self.running.take() else { return false };
+    /// Whom it told how the registry is doing until now, if anybody.
+    fn finish(&mut self) -> Option<Arc<ServiceManager>> {
+        let Running { manager, end, thread } = self.running.take()?;
         drop(end);
         // A panic in it was logged.
         let _ = thread.join();
-        true
+        Some(manager)
     }
 }
 
@@ -137,7 +150,7 @@ impl Supervisor {
     }
 
     fn tell(&mut self, states: &[NotifyState<'_>]) {
-        if let Err(error) = sd_notify::notify(states)
+        if let Err(error) = self.manager.tell(states)
             && !self.complained
         {
             log::warn!("cannot tell systemd how the registry is doing: {error}");

@@ -38,6 +38,31 @@ fn the_registry_allows_itself_as_many_files_as_it_may() {
 }
 
 #[test]
+fn a_registry_that_may_not_open_what_it_takes_says_so_before_it_listens() {
+    let mut started = 0;
+    // Few enough that it cannot start, and then one more each time until it has some to spare.
+    for limit in 20..200 {
+        match Launch::new().descriptor_limits(limit, limit).try_start() {
+            Err(refused) => {
+                assert_eq!(started, 0, "{limit} are too few, and fewer were not: {refused:?}");
+                assert!(refused.stderr.contains("Too many open files"), "{}", refused.stderr);
+                assert!(!refused.stderr.contains("listening;"), "{}", refused.stderr);
+                refused.assert_code(1);
+            }
+            Ok(registry) => {
+                registry.signal("TERM");
+                registry.wait().assert_code(0);
+                started += 1;
+            }
+        }
+        if started == 3 {
+            return;
+        }
+    }
+    panic!("it does not start");
+}
+
+#[test]
 fn connections_beyond_the_limit_wait_until_others_have_ended() {
     let registry = Launch::new().flag("--limits", "connections=5").start();
     let first = registry.client();
@@ -139,7 +164,7 @@ fn where_no_descriptor_is_left_a_message_that_never_ends_is_cut_off_all_the_same
     for sender in &mut senders {
         let silent: Vec<TcpStream> =
             (0..120).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
-        wait_until("all descriptors are taken", || open_descriptors(&registry) >= 100);
+        wait_until("all descriptors are taken", || registry.open_descriptors() >= 100);
         // More than it may ever hold, until it hangs up.
         send_until_cut_off(sender, &one, 8_000);
         drop(silent);
@@ -157,10 +182,6 @@ fn where_no_descriptor_is_left_a_message_that_never_ends_is_cut_off_all_the_same
     assert!(highest < MEMORY_MAX, "it has taken {highest} KiB of memory");
     registry.wait_for_line("they filled the memory");
     assert!(!registry.log().contains("cannot"), "{}", registry.log());
-}
-
-fn open_descriptors(registry: &Registry) -> usize {
-    fs::read_dir(format!("/proc/{}/fd", registry.process_id())).expect("it runs").count()
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! A thread of the real binary hangs because the test stops it alone, as a debugger does.
 
 use std::fs;
+use std::net::TcpStream;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,8 +17,8 @@ use service_registry::server::{Server, Vitals};
 
 use super::Manager;
 use crate::support::{
-    Client, DEADLINE, Gate, Registry, ScriptedBackend, Transcript, assert_success, embedded_config,
-    registration,
+    Client, DEADLINE, Gate, Launch, Registry, ScriptedBackend, Transcript, assert_success,
+    embedded_config, port_of, registration, wait_until,
 };
 
 /// After this, systemd takes a registry for dead.
@@ -99,6 +100,29 @@ pub(crate) fn assert_watched(manager: Manager, name: &str) {
     drop(stopped);
     manager.waits_for("WATCHDOG=1");
     registry.stop();
+}
+
+#[test]
+fn signs_of_life_are_given_and_signals_heeded_where_no_descriptor_is_left() {
+    let launch = Launch::new().flag("--limits", "handshake_seconds=3600");
+    let manager = Manager::of(launch.descriptor_limits(100, 100)).with_watchdog(TIMEOUT);
+    let registry = manager.launch.start();
+    let port = port_of(&registry.endpoints().requests);
+    // They connect, and say nothing.
+    let silent: Vec<TcpStream> =
+        (0..120).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    wait_until("all descriptors are taken", || registry.open_descriptors() >= 100);
+    // What was told before.
+    while manager.hears_within(Duration::ZERO).is_some() {}
+
+    manager.waits_for("WATCHDOG=1");
+    registry.signal("HUP");
+    manager.waits_for("RELOADING=1");
+    manager.waits_for("READY=1");
+    registry.signal("TERM");
+    manager.waits_for("STOPPING=1");
+    registry.wait().assert_code(0);
+    drop(silent);
 }
 
 #[test]

@@ -148,6 +148,12 @@ impl Registry {
         number.expect("it is a number")
     }
 
+    /// How many file descriptors it has.
+    #[track_caller]
+    pub(crate) fn open_descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.process_id())).expect("it runs").count()
+    }
+
     #[track_caller]
     pub(crate) fn signal(&self, name: &str) {
         self.process.as_ref().expect("it runs").signal(name);
