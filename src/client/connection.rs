@@ -301,4 +301,4 @@ fn read_body(body: &[u8]) -> Result<Map<String, Value>, &'static str> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::client) mod tests;

@@ -20,9 +20,10 @@ fn service_named(name: &str) -> serde_json::Value {
     json!({"success": true, "service": {"id": name, "name": name, "host": "lab", "port": 1}})
 }
 
-/// A client that soon gives up a health check, and nothing else.
+/// A client that soon gives up a health check, and nothing else. By then it has arrived, where the
+/// connection is there.
 fn impatient_with_checks(registry: &Stub) -> RegistryClient {
-    let builder = registry.builder().health_timeout(Duration::from_millis(300));
+    let builder = registry.builder().health_timeout(Duration::from_secs(1));
     builder.request_timeout(DEADLINE).build()
 }
 
@@ -155,22 +156,28 @@ fn a_registry_ends_when_it_is_told_to() {
 #[test]
 fn a_reply_that_comes_too_late_is_nobodys() {
     let registry = Stub::bind();
-    let client = impatient_with_checks(&registry);
+    let client = Arc::new(impatient_with_checks(&registry));
+    let ask = |names: &'static [&str]| {
+        let client = Arc::clone(&client);
+        let name = move |name: &&str| client.discover_service(name).unwrap().unwrap().name;
+        thread::spawn(move || names.iter().map(name).collect::<Vec<String>>())
+    };
+    let first = ask(&["first"]);
+    registry.answer(&registry.question(), &service_named("first"));
+    assert_eq!(first.join().unwrap(), ["first"]);
 
     let late = client.health_check();
     assert!(late.unwrap_err().is_unreachable());
     let given_up = registry.question();
-    let asker = thread::spawn(move || {
-        ["second", "third"].map(|name| client.discover_service(name).unwrap().unwrap().name)
-    });
+    let others = ask(&["second", "third"]);
     let second = registry.question();
-    registry.answer(&given_up, &service_named("first"));
+    registry.answer(&given_up, &service_named("late"));
     registry.answer(&second, &service_named("second"));
     let third = registry.question();
     registry.answer(&third, &service_named("third"));
 
     assert_eq!(given_up.body["action"], "health");
-    assert_eq!(asker.join().unwrap(), ["second", "third"]);
+    assert_eq!(others.join().unwrap(), ["second", "third"]);
 }
 
 #[test]
