@@ -10,7 +10,7 @@ use crate::support::{
     registration, registration_of_size,
 };
 
-/// So large that hundreds of them do not fit into the buffers of a connection.
+/// So large that the events of hundreds of them do not fit into the buffers of a connection.
 const LARGE: usize = 20_000;
 
 #[test]
@@ -46,7 +46,8 @@ fn a_long_queue_is_answered_and_published_to_its_end_before_the_server_is_gone()
     let subscriber = server.subscriber();
     let other = server.client();
     let clients: Vec<_> = (0..10).map(|_| server.client()).collect();
-    let per_client = 40;
+    // Not so many that a busy machine needs the half second in which all must leave.
+    let per_client = 20;
 
     gate.close();
     for (number, client) in clients.iter().enumerate() {
