@@ -9,8 +9,12 @@ use crate::support::{Client, Launch, assert_refused, assert_success, ids, regist
 /// In blocks of 512 bytes: room for the empty database and its log, and some services.
 const LIMIT_BLOCKS: u32 = 380;
 
-/// A registration that is larger than the limit.
-const LARGE: usize = 200 * 1_024;
+/// A limit in whose room the log is begun anew again and again: as much as is written while a
+/// subscription becomes active does not fill it, however long that takes.
+const AMPLE_LIMIT_BLOCKS: u32 = 10_240;
+
+/// A registration that is larger than that.
+const LARGE: usize = 6 << 20;
 
 /// A registration of which a dozen or so are larger than the limit.
 const MEDIUM: usize = 10 * 1_024;
@@ -40,8 +44,8 @@ fn fill(client: &Client) -> Vec<String> {
 
 #[test]
 fn a_registration_that_does_not_fit_is_refused_and_the_next_that_fits_is_kept() {
-    let limits = "message_bytes=1048576,service_bytes=524288";
-    let launch = Launch::new().flag("--limits", limits).file_size_limit(LIMIT_BLOCKS);
+    let limits = "message_bytes=8388608,service_bytes=8388608";
+    let launch = Launch::new().flag("--limits", limits).file_size_limit(AMPLE_LIMIT_BLOCKS);
     let registry = launch.start();
     let client = registry.client();
     let mut subscriber = registry.subscriber();
