@@ -8,7 +8,6 @@
 use std::net::SocketAddr;
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
-use zmq::{Context, SocketType};
 
 use crate::access::{AllowList, KnownKeys};
 use crate::backend::shared::SharedStore;
@@ -32,6 +31,7 @@ mod heartbeats;
 mod herald;
 mod http;
 mod journal;
+mod keeper;
 mod lanes;
 mod loading;
 mod memory;
@@ -51,18 +51,20 @@ mod storage_health;
 mod suspects;
 mod thread;
 mod timer;
+mod transport;
 mod vitals;
 mod waiting;
+mod wiring;
 
 pub use descriptors::raise_descriptor_limit;
-pub use error::{ServerError, StartError};
-pub use sockets::SocketError;
+pub use error::{ServerError, SocketError, StartError};
 pub use vitals::Vitals;
 
 use doors::Doors;
 use loading::Loaded;
-use pipeline::{Parts, Pipeline};
-use sockets::{bind, probe_all, resolve};
+use pipeline::Pipeline;
+use sockets::{Sockets, probe_all, resolve};
+use wiring::Materials;
 
 /// Where a server listens, with resolved ports.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,14 +149,7 @@ impl Server {
         config.validate()?;
         // Before a database is made in vain.
         own_keys(&config)?;
-        probe_all(
-            &resolve(&config.bind)?,
-            [
-                ("requests", config.req_port),
-                ("events", config.pub_port),
-                ("heartbeats", config.hb_port),
-            ],
-        )?;
+        probe_all(&config)?;
         let backend: Box<dyn Backend> = match config.backend {
             BackendKind::Sqlite => {
                 let backend = SqliteBackend::open(&config.db_path)?;
@@ -204,51 +199,30 @@ impl Server {
         loaded: Loaded,
     ) -> Result<Self, StartError> {
         let services = loaded.registry.len();
-        let context = Context::new();
         let address = resolve(&config.bind)?;
-        let gatekeeper = gatekeeper::open(&context)?;
-        let open = |socket_type, purpose, port| {
-            bind(&context, socket_type, purpose, &address, port, keys, &config.limits)
-        };
-        let requests = open(SocketType::ROUTER, "requests", config.req_port)?;
-        let events = open(SocketType::PUB, "events", config.pub_port)?;
-        let heartbeats = open(SocketType::ROUTER, "heartbeats", config.hb_port)?;
-        let endpoints = Endpoints {
-            requests: requests.endpoint.clone(),
-            events: events.endpoint.clone(),
-            heartbeats: heartbeats.endpoint.clone(),
-        };
-
-        let http = config.http.map(http::open).transpose()?;
-        let http_address = http.as_ref().and_then(|listener| listener.local_addr().ok());
+        let sockets = Sockets::open(config, &address, keys)?;
+        let (endpoints, http) = (sockets.endpoints(), sockets.http_address());
         let doors = Doors::new(config);
         let (stop, stop_requested) = bounded(1);
         let stop_handle = StopHandle(stop);
-        let (pipeline, vitals) = Pipeline::start(Parts {
-            gatekeeper,
+        let (pipeline, vitals) = Pipeline::start(Materials {
+            sockets,
+            loaded,
             doors: doors.clone(),
-            requests,
-            events,
-            heartbeats,
-            http,
-            keeper: loaded.keeper,
-            others: loaded.others,
-            registry: loaded.registry,
-            clock: loaded.clock,
             cleanup_interval: config.cleanup_interval,
             limits: config.limits,
             stop: stop_handle.clone(),
         })?;
+
         log::info!("listening; services loaded: {services}");
-        if let Some(address) = http_address {
-            log::info!("metrics and a page at http://{address}/");
+        if let Some(http) = http {
+            log::info!("metrics and a page at http://{http}/");
         }
         if let (Some(keys), Some(curve)) = (keys, &config.curve) {
             let (public, clients) = (keys.public, curve.clients.len());
             log::info!("encrypted, with the public key {public}; {clients} keys may connect");
         }
         warn_of_open_doors(config, &address);
-        let http = http_address;
         Ok(Self { endpoints, stop_handle, stop_requested, http, doors, vitals, pipeline })
     }
 

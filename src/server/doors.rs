@@ -16,7 +16,7 @@ use crate::key::PublicKey;
 use crate::protocol::request::{Read, Request};
 
 use super::asker::Asker;
-use super::sockets::{Peer, is_this_host};
+use super::transport::Peer;
 
 /// Judges connections and messages by the rules as they stand. Clones are the same doors.
 #[derive(Debug, Clone)]
@@ -207,6 +207,14 @@ fn needed(request: &Request) -> Rights {
     }
 }
 
+/// Whether `peer` is an address of this host: a program that connects to the registry on the
+/// address of a network interface has that address itself.
+fn is_this_host(peer: IpAddr) -> bool {
+    let peer = peer.to_canonical();
+    peer.is_loopback()
+        || if_addrs::get_if_addrs().is_ok_and(|own| own.iter().any(|one| one.ip() == peer))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -378,5 +386,19 @@ mod tests {
 
         assert_eq!(doors.judge(Request::Read(Read::Health), &mut peer), Err(Denial::Key));
         assert!(!super::tests::doors("all", Terminate::Never).set_keys(KnownKeys::default()));
+    }
+
+    #[test]
+    fn this_host_has_its_loopback_addresses_and_those_of_its_interfaces() {
+        let own = if_addrs::get_if_addrs().unwrap().into_iter().map(|one| one.ip());
+        let loopback = ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"];
+
+        for address in own.chain(loopback.map(|address| address.parse().unwrap())) {
+            assert!(is_this_host(address), "{address}");
+        }
+        // Reserved for documentation: no host has them.
+        for address in ["192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1", "0.0.0.0"] {
+            assert!(!is_this_host(address.parse().unwrap()), "{address}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Why there is no server, or not any more.
 
 use std::io;
+use std::net::SocketAddr;
 
 use thiserror::Error;
 
@@ -8,7 +9,6 @@ use crate::backend::{BackendError, SqliteError};
 use crate::config::InvalidConfig;
 use crate::curve::{KeyFileError, NoCurve};
 
-use super::sockets::SocketError;
 use super::thread::Ended;
 
 /// Why a server could not be started.
@@ -39,6 +39,49 @@ pub enum StartError {
     /// The operating system refused a thread or a pipe.
     #[error("cannot start the server's threads; the limits on processes or open files are too low")]
     Resources(#[from] io::Error),
+}
+
+/// Why a socket could not be opened.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SocketError {
+    /// Another process has the port.
+    #[error(
+        "cannot listen for {purpose} on {endpoint}: the port is taken; is another registry \
+         running? Stop it, or choose another port"
+    )]
+    PortTaken {
+        /// What the socket is for.
+        purpose: &'static str,
+        /// Where it should have listened.
+        endpoint: String,
+    },
+    /// The host has no such network interface, or it has no address.
+    #[error("cannot listen on interface {interface}: {reason}; check --bind")]
+    Interface {
+        /// The interface's name.
+        interface: String,
+        /// What is the matter with it.
+        reason: String,
+    },
+    /// The socket for HTTP.
+    #[error("cannot listen for HTTP on {address}: {reason}; choose another address with --http")]
+    Http {
+        /// Where it should have listened.
+        address: SocketAddr,
+        /// What the operating system says.
+        reason: String,
+    },
+    /// Anything else.
+    #[error("cannot listen for {purpose} on {endpoint}: {reason}; check --bind and the ports")]
+    Unusable {
+        /// What the socket is for.
+        purpose: &'static str,
+        /// Where it should have listened.
+        endpoint: String,
+        /// What the operating system says.
+        reason: String,
+    },
 }
 
 /// Why a server that was running ended.

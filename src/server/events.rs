@@ -9,9 +9,9 @@ use zmq::Socket;
 use crate::protocol::event::EventFrames;
 
 use super::recent_events::RecentEvents;
-use super::sockets::send;
 use super::statistics::Statistics;
 use super::thread::Failure;
+use super::transport::send;
 use super::vitals::Pulse;
 
 /// Publishes events: the event thread, ready to run.

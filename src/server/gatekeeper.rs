@@ -22,10 +22,11 @@ use crate::mailbox::{Mailbox, Post};
 use super::crowds::Crowds;
 use super::descriptors::Connections;
 use super::doors::Doors;
+use super::error::SocketError;
 use super::socket_options::ZAP_DOMAIN;
-use super::sockets::{SocketError, send};
 use super::statistics::Statistics;
 use super::thread::Failure;
+use super::transport::send;
 use super::vitals::Pulse;
 
 /// Where ZeroMQ asks, in the context of the socket that is connected to.
@@ -41,7 +42,7 @@ const QUESTIONS_PER_TURN: usize = 256;
 pub(super) struct Gatekeeper {
     pub(super) socket: Socket,
     /// Never gets a message: it is closed when the last thread that has a socket has ended.
-    pub(super) sockets: Mailbox<Infallible>,
+    pub(super) holders: Mailbox<Infallible>,
     pub(super) doors: Doors,
     pub(super) connections: Connections,
     pub(super) crowds: Crowds,
@@ -111,7 +112,7 @@ impl Gatekeeper {
         let reports = [&self.refused, &self.strangers];
         let due_in = reports.iter().filter_map(|peers| peers.due_in(now)).min();
         let mut items = [
-            PollItem::from_fd(self.sockets.descriptor(), POLLIN),
+            PollItem::from_fd(self.holders.descriptor(), POLLIN),
             self.socket.as_poll_item(POLLIN),
         ];
         loop {
@@ -121,8 +122,8 @@ impl Gatekeeper {
                 Err(error) => return Err(format!("waiting for connections failed: {error}")),
             }
         }
-        self.sockets.answer_bell();
-        Ok(self.sockets.take() != Post::Closed)
+        self.holders.answer_bell();
+        Ok(self.holders.take() != Post::Closed)
     }
 
     /// Answers one question; false where there is none.

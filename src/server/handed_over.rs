@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::sockets::Received;
+use super::transport::Received;
 
 /// What ZeroMQ puts before a frame, at the most.
 const FRAME_HEADER: usize = 9;

@@ -23,9 +23,9 @@ use super::answer::{Answer, Reader};
 use super::doors::Doors;
 use super::handed_over::HandedOver;
 use super::messages::{Caller, Job, Reply, Stop};
-use super::sockets::{MessageSize, Peer, Received, receive, send};
 use super::statistics::{Asked, Statistics};
 use super::thread::Failure;
+use super::transport::{MessageSize, Peer, Received, receive, send};
 use super::vitals::Pulse;
 use super::waiting::{Left, Waiting};
 

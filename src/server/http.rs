@@ -21,8 +21,8 @@ use crate::mailbox::{Mailbox, Post};
 
 use super::descriptors::WARNING_INTERVAL;
 use super::doors::Doors;
+use super::error::SocketError;
 use super::messages::Stop;
-use super::sockets::SocketError;
 use super::statistics::Statistics;
 use super::thread::Failure;
 

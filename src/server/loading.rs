@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Receiver, Sender, bounded};
 use uuid::Uuid;
 
 use crate::access::Ownership;
-use crate::backend::shared::{Picture, SharedStore};
+use crate::backend::shared::{Follower, Herald, News, Picture, SharedStore};
 use crate::backend::{Backend, BackendError, StoredService};
 use crate::clock::{Clock, Now};
 use crate::config::Config;
@@ -14,9 +14,8 @@ use crate::limits::Limits;
 use crate::registry::{Epoch, Home, Registry};
 
 use super::contact::Contact;
+use super::keeper::{Homes, Keeper, Sharing};
 use super::messages::NEWS_WAITING_MAX;
-use super::pipeline::Others;
-use super::storage::keeper::{Homes, Keeper, Sharing};
 
 /// The rules of a registry, whatever is in it.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +33,17 @@ pub(super) struct Loaded {
     pub(super) keeper: Keeper,
     /// None, where the list is this registry's own.
     pub(super) others: Option<Others>,
+}
+
+/// What it takes to share a list with other registries.
+pub(super) struct Others {
+    pub(super) follower: Box<dyn Follower>,
+    pub(super) herald: Box<dyn Herald>,
+    /// Where the storage thread hears what they do.
+    pub(super) news: Sender<Vec<News>>,
+    pub(super) contact: Contact,
+    /// Closed when the storage thread is gone.
+    pub(super) stop: Receiver<()>,
 }
 
 impl Loaded {

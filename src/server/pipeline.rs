@@ -1,67 +1,19 @@
-//! The threads and what joins them: wired up and started here, and stopped in the order in which
-//! requests pass through them.
+//! Starting the threads, and stopping them in the order in which requests pass through them.
 
 use std::io;
-use std::net::TcpListener;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use zmq::Socket;
 
-use crate::clock::Clock;
-use crate::limits::Limits;
-use crate::mailbox::Postbox;
-use crate::protocol::reply::Ports;
-use crate::registry::Registry;
-
-use super::StopHandle;
-use super::doors::Doors;
 use super::messages::{Stop, ToRequests};
-use super::sockets::Bound;
-use super::storage::keeper::Keeper;
 use super::thread::{Ended, Failure, spawn};
 use super::vitals::{
     EVENTS, FOLLOWER, GATEKEEPER, GUARD, HEARTBEATS, HERALD, HTTP, REQUESTS, STORAGE, TIMER, Vitals,
 };
-
-mod wiring;
-
-pub(super) use wiring::Others;
-
-use wiring::Threads;
+use super::wiring::{Controls, Materials, Threads};
 
 /// How many threads there are at the most, each with one last word.
 const THREADS: usize = 10;
-
-/// What the threads work with.
-pub(super) struct Parts {
-    pub(super) gatekeeper: Socket,
-    pub(super) doors: Doors,
-    pub(super) requests: Bound,
-    pub(super) events: Bound,
-    pub(super) heartbeats: Bound,
-    /// None, where HTTP is off.
-    pub(super) http: Option<TcpListener>,
-    pub(super) keeper: Keeper,
-    /// None, where the list is this registry's own.
-    pub(super) others: Option<Others>,
-    pub(super) registry: Registry,
-    pub(super) clock: Clock,
-    pub(super) cleanup_interval: Duration,
-    pub(super) limits: Limits,
-    pub(super) stop: StopHandle,
-}
-
-impl Parts {
-    const fn ports(&self) -> Ports {
-        Ports {
-            requests: self.requests.port,
-            events: self.events.port,
-            heartbeats: self.heartbeats.port,
-        }
-    }
-}
 
 /// The running threads, and what it takes to stop them. Dropping it stops them.
 #[derive(Debug)]
@@ -73,19 +25,10 @@ pub(super) struct Pipeline {
     ended: Receiver<Ended>,
 }
 
-#[derive(Debug)]
-struct Controls {
-    /// Nobody sends here: the timer and the guard end when this is dropped.
-    _clockwork: Sender<()>,
-    requests: Postbox<ToRequests>,
-    heartbeats: Postbox<Stop>,
-    http: Postbox<Stop>,
-}
-
 impl Pipeline {
     /// Starts all threads. Should one of them not start, those that did are stopped.
-    pub(super) fn start(parts: Parts) -> io::Result<(Self, Vitals)> {
-        let (threads, controls, vitals) = Threads::wire(parts)?;
+    pub(super) fn start(materials: Materials) -> io::Result<(Self, Vitals)> {
+        let (threads, controls, vitals) = Threads::wire(materials)?;
         let mut pipeline = Self::idle(controls);
         pipeline.spawn_all(threads)?;
         Ok((pipeline, vitals))

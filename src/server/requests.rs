@@ -28,9 +28,9 @@ use super::handed_over::HandedOver;
 use super::lanes::Lanes;
 use super::memory::Memory;
 use super::messages::{Caller, Job, Reply, Task, ToRequests};
-use super::sockets::{MessageSize, Peer, Received, receive, send};
 use super::statistics::{Asked, Statistics};
 use super::thread::Failure;
+use super::transport::{MessageSize, Peer, Received, receive, send};
 use super::vitals::Pulse;
 use super::waiting::{Left, Waiting};
 

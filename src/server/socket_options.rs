@@ -66,7 +66,7 @@ mod tests {
     use zmq::{Context, DONTWAIT, POLLIN, POLLOUT};
 
     use super::*;
-    use crate::server::sockets::bind;
+    use crate::server::sockets::Listening;
 
     /// How long a client that may send nothing more is waited for, and one that may send all.
     const MOMENT_MILLISECONDS: i64 = 300;
@@ -78,9 +78,9 @@ mod tests {
     fn taken_unread(messages_per_client: u64, offered: usize, patience: i64) -> usize {
         let limits = Limits::default().with(Limit::MessagesPerClient, messages_per_client).unwrap();
         let context = Context::new();
-        let address = BindAddress::loopback();
-        let router =
-            bind(&context, SocketType::ROUTER, "a test", &address, 0, None, &limits).unwrap();
+        let address = &BindAddress::loopback();
+        let listening = Listening { context: &context, address, keys: None, limits: &limits };
+        let router = listening.bind(SocketType::ROUTER, "a test", 0).unwrap();
         let client = context.socket(SocketType::DEALER).unwrap();
         client.set_linger(0).unwrap();
         client.set_sndhwm(1).unwrap();

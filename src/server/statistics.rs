@@ -16,7 +16,7 @@ use crate::protocol::reply::{Counts, Totals};
 use crate::registry::EventKind;
 
 use super::refusals::{Refusals, Refused, Report};
-use super::sockets::Delivery;
+use super::transport::Delivery;
 
 /// The upper ends of the ranges in which commits are counted by how long they took. What took
 /// longer than the last is counted behind it.

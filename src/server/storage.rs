@@ -33,6 +33,7 @@ use crate::registry::{Change, Event, Plan};
 use super::answer::{Answer, Reader};
 use super::asker::Asker;
 use super::journal;
+use super::keeper::{Committed, Keeper};
 use super::messages::{Caller, CleanUp, Job, Reply, ToRequests};
 use super::shared::SharedRegistry;
 use super::statistics::{Asked, Statistics};
@@ -41,7 +42,6 @@ use super::thread::Failure;
 use super::vitals::Pulse;
 
 mod draft;
-pub(super) mod keeper;
 mod others;
 mod outage;
 mod step;
@@ -50,7 +50,6 @@ mod turn;
 pub(super) use outage::Outage;
 
 use draft::Draft;
-use keeper::{Committed, Keeper};
 use step::{Step, Work, outcome_answer};
 use turn::Turn;
 

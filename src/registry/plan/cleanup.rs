@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use super::super::event::Change;
-use super::super::{Registry, lock};
+use crate::registry::event::Change;
+use crate::registry::{Registry, lock};
+
 use super::Plan;
 
 impl Plan {

@@ -1,10 +1,10 @@
 //! What a plan remembers of what services say about sharing their type.
 
+use crate::registry::Registry;
+use crate::registry::event::Change;
+use crate::registry::policies::POLICIES_MAX;
 use crate::service::{ServiceId, TypePolicy};
 
-use super::super::Registry;
-use super::super::event::Change;
-use super::super::policies::POLICIES_MAX;
 use super::Plan;
 
 impl Plan {

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use crate::clock::Now;
 use crate::registry::{Change, Plan, Registry};
+use crate::server::keeper::{Batch, Keeper};
+use crate::server::messages::Job;
 
-use super::super::messages::Job;
 use super::CLEANUP_PER_TURN;
-use super::keeper::{Batch, Keeper};
 use super::step::Step;
 
 /// The changes of one transaction, and the steps that asked for them.

@@ -6,8 +6,8 @@ use crate::backend::BackendError;
 use crate::backend::shared::{Beat, Missed, News, Standing, Transaction, TransactionPlace};
 use crate::clock::Now;
 use crate::registry::{Event, Fact, Home};
+use crate::server::keeper::Keeper;
 
-use super::keeper::Keeper;
 use super::step::Step;
 use super::turn::Turn;
 use super::{Storage, describe};

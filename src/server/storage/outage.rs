@@ -1,13 +1,13 @@
 //! How long the backend has stored nothing, as the log tells it.
 
 use crate::backend::BackendError;
+use crate::server::keeper::Committed;
 
 use super::describe;
-use super::keeper::Committed;
 
 /// How many commits have failed since the last one that did not.
 #[derive(Debug, Default)]
-pub(in super::super) struct Outage {
+pub(in crate::server) struct Outage {
     failed_commits: u64,
 }
 

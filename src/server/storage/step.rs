@@ -8,10 +8,9 @@ use crate::protocol::fault::RequestFailure;
 use crate::protocol::reply;
 use crate::protocol::request::{Backup, Read, Write};
 use crate::registry::{Change, Outcome, Plan, Planned, Registry};
-
-use super::super::answer::Answer;
-use super::super::asker::Asker;
-use super::super::messages::{Caller, Job, Task};
+use crate::server::answer::Answer;
+use crate::server::asker::Asker;
+use crate::server::messages::{Caller, Job, Task};
 
 /// One job with what was planned for it.
 pub(super) struct Step {

@@ -5,10 +5,10 @@ use std::mem;
 
 use crate::clock::Now;
 use crate::registry::Registry;
+use crate::server::keeper::Keeper;
+use crate::server::messages::Job;
 
-use super::super::messages::Job;
 use super::draft::Draft;
-use super::keeper::Keeper;
 use super::step::Step;
 
 /// The jobs of one turn that are not answered yet, and the cleaning up where that is due.

@@ -10,8 +10,8 @@ use crate::backend::{Backend, BackendError, Existing, Record};
 use crate::clock::{ListeningTime, Now};
 use crate::registry::{Change, Home, Registry};
 
-use super::super::contact::Contact;
-use super::super::loading::Rules;
+use super::contact::Contact;
+use super::loading::Rules;
 
 /// How many changes that are shared are stored in one transaction, and how many bytes of services
 /// are in them, before the rest waits for the next one. Etcd takes 128 changes and 1.5 MiB, and
@@ -20,13 +20,13 @@ const SHARED: Batch = Batch { changes: 64, bytes: 192 * 1_024 };
 
 /// How much goes into one transaction.
 #[derive(Debug, Clone, Copy)]
-pub(in super::super) struct Batch {
-    pub(in super::super) changes: usize,
-    pub(in super::super) bytes: usize,
+pub(super) struct Batch {
+    pub(super) changes: usize,
+    pub(super) bytes: usize,
 }
 
 /// Where the storage thread commits changes.
-pub(in super::super) enum Keeper {
+pub(super) enum Keeper {
     /// This registry alone decides.
     Own(Box<dyn Backend>),
     /// Whoever is first decides.
@@ -34,7 +34,7 @@ pub(in super::super) enum Keeper {
 }
 
 /// What became of changes.
-pub(in super::super) enum Committed {
+pub(super) enum Committed {
     /// They are kept.
     Stored,
     /// They are not: others were first, with this.
@@ -42,34 +42,34 @@ pub(in super::super) enum Committed {
 }
 
 /// A store that several registries share, and what is known of them.
-pub(in super::super) struct Sharing {
-    pub(in super::super) backend: Box<dyn SharedBackend>,
-    pub(in super::super) news: Receiver<Vec<News>>,
-    pub(in super::super) contact: Contact,
-    pub(in super::super) homes: Homes,
-    pub(in super::super) rules: Rules,
+pub(super) struct Sharing {
+    pub(super) backend: Box<dyn SharedBackend>,
+    pub(super) news: Receiver<Vec<News>>,
+    pub(super) contact: Contact,
+    pub(super) homes: Homes,
+    pub(super) rules: Rules,
     /// How long the services of a registry that vanished are left to it.
-    pub(in super::super) grace: Duration,
+    pub(super) grace: Duration,
     /// Since when registries are gone.
-    pub(in super::super) gone: HashMap<Box<str>, ListeningTime>,
+    pub(super) gone: HashMap<Box<str>, ListeningTime>,
     /// Nobody is sent anything here: the follower and the herald end when this is dropped.
-    pub(in super::super) _others: Sender<()>,
+    pub(super) _others: Sender<()>,
 }
 
 /// The registries that share a list, by their names.
 #[derive(Debug)]
-pub(in super::super) struct Homes {
+pub(super) struct Homes {
     own: Box<str>,
     others: HashMap<Box<str>, Home>,
 }
 
 impl Homes {
-    pub(in super::super) fn new(own: &str) -> Self {
+    pub(super) fn new(own: &str) -> Self {
         Self { own: own.into(), others: HashMap::new() }
     }
 
     /// What the registry `name` is called in the core.
-    pub(in super::super) fn home(&mut self, name: &str) -> Home {
+    pub(super) fn home(&mut self, name: &str) -> Home {
         if *name == *self.own {
             return Home::HERE;
         }
@@ -80,7 +80,7 @@ impl Homes {
 
 impl Keeper {
     /// Keeps all `changes`, or none of them.
-    pub(in super::super) fn commit<'a>(
+    pub(super) fn commit<'a>(
         &mut self,
         changes: impl Iterator<Item = &'a Change>,
         now: Now,
@@ -99,7 +99,7 @@ impl Keeper {
 
     /// Makes sure that what is refused is refused by the list as it stands, and not as it stood
     /// before another registry changed it.
-    pub(in super::super) fn confirm(&mut self, now: Now) -> Result<Committed, BackendError> {
+    pub(super) fn confirm(&mut self, now: Now) -> Result<Committed, BackendError> {
         match self {
             Self::Own(_) => Ok(Committed::Stored),
             Self::Shared(sharing) => sharing.confirm(now),
@@ -108,14 +108,14 @@ impl Keeper {
 
     /// Lets it call `sign` while it waits for a store that is shared. One of this registry's own
     /// waits for its disk in one piece.
-    pub(in super::super) fn show_life(&mut self, sign: SignOfLife) {
+    pub(super) fn show_life(&mut self, sign: SignOfLife) {
         if let Self::Shared(sharing) = self {
             sharing.backend.show_life(sign);
         }
     }
 
     /// How much goes into one transaction; no matter how much, without one.
-    pub(in super::super) const fn batch(&self) -> Option<Batch> {
+    pub(super) const fn batch(&self) -> Option<Batch> {
         match self {
             Self::Own(_) => None,
             Self::Shared(_) => Some(SHARED),
@@ -123,7 +123,7 @@ impl Keeper {
     }
 
     /// Where it comes in what others do.
-    pub(in super::super) fn news(&self) -> Receiver<Vec<News>> {
+    pub(super) fn news(&self) -> Receiver<Vec<News>> {
         match self {
             Self::Own(_) => never(),
             Self::Shared(sharing) => sharing.news.clone(),
@@ -131,7 +131,7 @@ impl Keeper {
     }
 
     /// Whether a service that is silent here is silent.
-    pub(in super::super) fn hears_all(&self, now: Now) -> bool {
+    pub(super) fn hears_all(&self, now: Now) -> bool {
         match self {
             Self::Own(_) => true,
             Self::Shared(sharing) => sharing.contact.is_caught_up(now),
@@ -139,14 +139,14 @@ impl Keeper {
     }
 
     /// Until when all that was heard is known.
-    pub(in super::super) fn known_until(&self, now: Now) -> ListeningTime {
+    pub(super) fn known_until(&self, now: Now) -> ListeningTime {
         match self {
             Self::Own(_) => now.listening,
             Self::Shared(sharing) => sharing.contact.known_until().min(now.listening),
         }
     }
 
-    pub(in super::super) fn back_up(
+    pub(super) fn back_up(
         &mut self,
         destination: &std::path::Path,
         existing: Existing,
@@ -160,7 +160,7 @@ impl Keeper {
         }
     }
 
-    pub(in super::super) fn close(self) -> Result<(), BackendError> {
+    pub(super) fn close(self) -> Result<(), BackendError> {
         match self {
             Self::Own(backend) => backend.close(),
             // What is stored is stored.
@@ -193,14 +193,14 @@ impl Sharing {
     }
 
     /// The registries that are gone for longer than the grace, each told once.
-    pub(in super::super) fn abandoned(&mut self, now: Now) -> Vec<Box<str>> {
+    pub(super) fn abandoned(&mut self, now: Now) -> Vec<Box<str>> {
         let Self { gone, grace, .. } = self;
         let abandoned = gone.extract_if(|_, since| now.listening.since(*since) >= *grace);
         abandoned.map(|(name, _)| name).collect()
     }
 
     /// The registry that `picture` shows, as far as what the others hear is known.
-    pub(in super::super) fn registry(&mut self, picture: Picture, now: Now) -> Registry {
+    pub(super) fn registry(&mut self, picture: Picture, now: Now) -> Registry {
         let Self { rules, homes, contact, .. } = self;
         let registry = rules.shared_registry(picture, |name| homes.home(name), now);
         registry.set_horizon(contact.horizon());
@@ -208,7 +208,7 @@ impl Sharing {
     }
 
     /// Takes note of who is there, and who is not, as it stands in `picture`.
-    pub(in super::super) fn note_registries(&mut self, picture: &Picture, now: Now) {
+    pub(super) fn note_registries(&mut self, picture: &Picture, now: Now) {
         self.contact.note_registries(&picture.registries);
         self.gone.retain(|name, _| !picture.registries.contains(name));
         for (_, name) in &picture.services {

@@ -8,46 +8,52 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use crate::access::RefusedPeers;
-use crate::backend::shared::{Follower, Herald, News};
 use crate::clock::Clock;
 use crate::limits::{Limit, Limits};
 use crate::mailbox::{Bell, Mailbox, Postbox, mailbox};
 use crate::protocol::event::EventFrames;
 use crate::protocol::reply::Ports;
 
-use super::super::StopHandle;
-use super::super::answer::Reader;
-use super::super::contact::Contact;
-use super::super::crowds::{Crowds, Kernel};
-use super::super::descriptors::{Connections, DescriptorWatch};
-use super::super::doors::Doors;
-use super::super::events::Events;
-use super::super::follower::Following;
-use super::super::gatekeeper::Gatekeeper;
-use super::super::guard::{Guard, View};
-use super::super::handed_over::HandedOver;
-use super::super::heartbeats::Heartbeats;
-use super::super::herald::Heralding;
-use super::super::http::{Http, Pages};
-use super::super::lanes::Lanes;
-use super::super::memory::{Memory, ProcessMemory};
-use super::super::messages::{
-    CleanUp, EVENTS_WAITING_MAX, Job, REPLIES_WAITING_MAX, Stop, ToRequests,
-};
-use super::super::recent_events::RecentEvents;
-use super::super::requests::Requests;
-use super::super::shared::SharedRegistry;
-use super::super::sockets::Bound;
-use super::super::statistics::Statistics;
-use super::super::storage::keeper::Keeper;
-use super::super::storage::{Outage, Storage};
-use super::super::timer::Timer;
-use super::super::vitals::{
+use super::StopHandle;
+use super::answer::Reader;
+use super::crowds::{Crowds, Kernel};
+use super::descriptors::{Connections, DescriptorWatch};
+use super::doors::Doors;
+use super::events::Events;
+use super::follower::Following;
+use super::gatekeeper::Gatekeeper;
+use super::guard::{Guard, View};
+use super::handed_over::HandedOver;
+use super::heartbeats::Heartbeats;
+use super::herald::Heralding;
+use super::http::{Http, Pages};
+use super::keeper::Keeper;
+use super::lanes::Lanes;
+use super::loading::{Loaded, Others};
+use super::memory::{Memory, ProcessMemory};
+use super::messages::{CleanUp, EVENTS_WAITING_MAX, Job, REPLIES_WAITING_MAX, Stop, ToRequests};
+use super::recent_events::RecentEvents;
+use super::requests::Requests;
+use super::shared::SharedRegistry;
+use super::sockets::{Bound, Sockets};
+use super::statistics::Statistics;
+use super::storage::{Outage, Storage};
+use super::timer::Timer;
+use super::vitals::{
     EVENTS, FOLLOWER, GATEKEEPER, GUARD, HEARTBEATS, HERALD, REQUESTS, STORAGE, TIMER, Vitals,
     Watchdog,
 };
-use super::super::waiting::Waiting;
-use super::{Controls, Parts};
+use super::waiting::Waiting;
+
+/// What the threads are made of: opened and loaded before any of them runs.
+pub(super) struct Materials {
+    pub(super) sockets: Sockets,
+    pub(super) loaded: Loaded,
+    pub(super) doors: Doors,
+    pub(super) cleanup_interval: Duration,
+    pub(super) limits: Limits,
+    pub(super) stop: StopHandle,
+}
 
 /// The threads, ready to run.
 pub(super) struct Threads {
@@ -65,15 +71,14 @@ pub(super) struct Threads {
     pub(super) keeps_gatekeeper: Postbox<Infallible>,
 }
 
-/// What it takes to share a list with other registries.
-pub(in super::super) struct Others {
-    pub(in super::super) follower: Box<dyn Follower>,
-    pub(in super::super) herald: Box<dyn Herald>,
-    /// Where the storage thread hears what they do.
-    pub(in super::super) news: Sender<Vec<News>>,
-    pub(in super::super) contact: Contact,
-    /// Closed when the storage thread is gone.
-    pub(in super::super) stop: Receiver<()>,
+/// By what the threads are told to stop.
+#[derive(Debug)]
+pub(super) struct Controls {
+    /// Nobody sends here: the timer and the guard end when this is dropped.
+    _clockwork: Sender<()>,
+    pub(super) requests: Postbox<ToRequests>,
+    pub(super) heartbeats: Postbox<Stop>,
+    pub(super) http: Postbox<Stop>,
 }
 
 /// What most threads share.
@@ -90,19 +95,20 @@ struct Wiring {
 }
 
 impl Threads {
-    /// Makes all threads of `parts`, with what stops them and what tells how they are.
-    pub(super) fn wire(parts: Parts) -> io::Result<(Self, Controls, Vitals)> {
-        let ports = parts.ports();
-        let contact = parts.others.as_ref().map(|others| others.contact.clone());
+    /// Makes all threads, with what stops them and what tells how they are. Whatever takes a file
+    /// descriptor is opened here, before clients can have taken them all.
+    pub(super) fn wire(materials: Materials) -> io::Result<(Self, Controls, Vitals)> {
+        let Materials { sockets, loaded, doors, cleanup_interval, limits, stop } = materials;
+        let contact = loaded.others.as_ref().map(|others| others.contact.clone());
         let mut wiring = Wiring {
-            registry: SharedRegistry::new(parts.registry, contact),
-            clock: parts.clock,
-            ports,
-            doors: parts.doors,
-            limits: parts.limits,
+            registry: SharedRegistry::new(loaded.registry, contact),
+            clock: loaded.clock,
+            ports: sockets.ports(),
+            doors,
+            limits,
             handed_over: HandedOver::default(),
             statistics: Statistics::default(),
-            recent: RecentEvents::new(parts.http.is_some()),
+            recent: RecentEvents::new(sockets.http.is_some()),
             watchdog: Watchdog::default(),
         };
         // Bounded by the lanes of the request thread. A channel that is bounded itself would take
@@ -115,7 +121,7 @@ impl Threads {
         let (to_heartbeats, heartbeats_mailbox) = mailbox(1)?;
         let (to_http, http_mailbox) = mailbox(1)?;
         let (clockwork, clockwork_stop) = bounded(0);
-        let (keeps_gatekeeper, sockets) = mailbox(1)?;
+        let (keeps_gatekeeper, holders) = mailbox(1)?;
         let (requests_bell, heartbeats_bell) = (to_requests.bell(), to_heartbeats.bell());
         let controls = Controls {
             _clockwork: clockwork,
@@ -123,27 +129,27 @@ impl Threads {
             heartbeats: to_heartbeats,
             http: to_http,
         };
-        let gatekeeper = wiring.gatekeeper(parts.gatekeeper, sockets, keeps_gatekeeper.bell());
-        let (follower, herald) = wiring.others(parts.others).unzip();
+        let gatekeeper = wiring.gatekeeper(sockets.gatekeeper, holders, keeps_gatekeeper.bell());
+        let (follower, herald) = wiring.others(loaded.others).unzip();
         let queues = Queues { jobs, clean_up, replies: to_requests, events: events_sender };
         let threads = Self {
             gatekeeper,
             guard: wiring.guard(clockwork_stop.clone()),
-            events: wiring.events(parts.events, events),
-            storage: wiring.storage(parts.keeper, queues),
+            events: wiring.events(sockets.events, events),
+            storage: wiring.storage(loaded.keeper, queues),
             heartbeats: wiring.heartbeats(
-                parts.heartbeats,
+                sockets.heartbeats,
                 (heartbeats_mailbox, heartbeats_bell),
                 jobs_sender.clone(),
             )?,
             requests: wiring.requests(
-                parts.requests,
+                sockets.requests,
                 (requests_mailbox, requests_bell),
                 jobs_sender,
-                parts.stop,
+                stop,
             )?,
-            timer: wiring.timer(parts.cleanup_interval, clean_up_sender, clockwork_stop),
-            http: parts.http.map(|listener| wiring.http(listener, http_mailbox)),
+            timer: wiring.timer(cleanup_interval, clean_up_sender, clockwork_stop),
+            http: sockets.http.map(|listener| wiring.http(listener, http_mailbox)),
             follower,
             herald,
             keeps_gatekeeper,
@@ -173,13 +179,13 @@ impl Wiring {
     fn gatekeeper(
         &mut self,
         socket: zmq::Socket,
-        sockets: Mailbox<Infallible>,
+        holders: Mailbox<Infallible>,
         bell: Bell,
     ) -> Gatekeeper {
         let per_address = self.limits.get(Limit::ConnectionsPerAddress);
         Gatekeeper {
             socket,
-            sockets,
+            holders,
             doors: self.doors.clone(),
             connections: Connections::new(&self.limits),
             crowds: Crowds::new(per_address, Kernel(self.ports)),
