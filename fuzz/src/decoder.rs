@@ -5,7 +5,7 @@
 use serde_json::Value;
 use service_registry::protocol::envelope::{Envelope, Message, open_heartbeat, open_request};
 use service_registry::protocol::fault::RequestFault;
-use service_registry::protocol::request::{Question, read_heartbeat, read_request};
+use service_registry::protocol::request::{ParsedBody, read_heartbeat, read_request};
 use service_registry::protocol::request_id::RequestId;
 
 use crate::json::answer_in;
@@ -20,13 +20,13 @@ pub fn check(input: &[u8]) {
 fn check_message<T>(
     message: &Message<'_>,
     frames: &[&[u8]],
-    read: impl FnOnce(&[u8]) -> Question<T>,
+    read: impl FnOnce(&[u8]) -> ParsedBody<T>,
 ) {
     assert_eq!(message.client, frames[0]);
     check_envelope(message.envelope, message.client);
     match &message.body {
         Ok(body) => {
-            let Question { request_id, request, .. } = check_body(body, read);
+            let ParsedBody { request_id, request, .. } = check_body(body, read);
             if let Err(fault) = request {
                 check_refusal(&fault, request_id.as_ref());
             }
@@ -58,7 +58,7 @@ fn check_refusal(fault: &RequestFault, request_id: Option<&RequestId>) {
 }
 
 /// What is no JSON is refused as such, and nothing else is.
-fn check_body<T>(body: &[u8], read: impl FnOnce(&[u8]) -> Question<T>) -> Question<T> {
+fn check_body<T>(body: &[u8], read: impl FnOnce(&[u8]) -> ParsedBody<T>) -> ParsedBody<T> {
     let question = read(body);
     let json = serde_json::from_slice::<Value>(body);
     match &question.request {

@@ -14,7 +14,7 @@ use service_registry::protocol::event::encode_event;
 use service_registry::protocol::fault::{RequestFailure, RequestFault};
 use service_registry::protocol::reply;
 use service_registry::protocol::request::{
-    Question, Read, Renewal, Request, Write, read_heartbeat, read_request,
+    ParsedBody, Read, Renewal, Request, Write, read_heartbeat, read_request,
 };
 use service_registry::protocol::request_id::RequestId;
 use service_registry::registry::{Change, Entry, Health, Outcome, Plan, Planned, Registry};
@@ -300,9 +300,9 @@ impl Host {
 /// What was asked with which id, or none where it was refused.
 fn question<T>(
     body: Result<&[u8], RequestFault>,
-    read: impl FnOnce(&[u8]) -> Question<T>,
+    read: impl FnOnce(&[u8]) -> ParsedBody<T>,
 ) -> Option<(Option<RequestId>, T)> {
-    let Question { request_id, request, .. } = read(body.ok()?);
+    let ParsedBody { request_id, request, .. } = read(body.ok()?);
     Some((request_id, request.ok()?))
 }
 

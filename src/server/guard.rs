@@ -86,11 +86,11 @@ struct Patrol {
     warned: Option<ListeningTime>,
     /// How many looks found enough memory, one after the other.
     calm_looks: u32,
-    last_asked: Option<Asked>,
+    last_asked: Option<Inquiry>,
 }
 
 /// When the kernel was asked, and how much memory was used then.
-struct Asked {
+struct Inquiry {
     at: ListeningTime,
     used: u64,
 }
@@ -252,7 +252,7 @@ impl Patrol {
             last.used = last.used.min(used);
             return false;
         }
-        self.last_asked = Some(Asked { at: now, used });
+        self.last_asked = Some(Inquiry { at: now, used });
         true
     }
 

@@ -17,13 +17,13 @@ use crate::limits::{Limit, Limits};
 use crate::mailbox::{Mailbox, Post};
 use crate::protocol::envelope::{Message, open_heartbeat};
 use crate::protocol::fault::{RequestFailure, RequestFault};
-use crate::protocol::request::{Question, Renewal, read_heartbeat};
+use crate::protocol::request::{ParsedBody, Renewal, read_heartbeat};
 
 use super::answer::{Answer, Reader};
 use super::doors::Doors;
 use super::handed_over::HandedOver;
 use super::messages::{Caller, Job, Reply, Stop};
-use super::statistics::{Asked, Statistics};
+use super::statistics::{RequestKind, Statistics};
 use super::thread::Failure;
 use super::transport::{MessageSize, Peer, Received, receive, send};
 use super::vitals::Pulse;
@@ -77,7 +77,7 @@ impl Heartbeats {
             }
             self.handed_over.note(&mut received);
             self.take_heartbeat(&mut received, laps.now())?;
-            self.statistics.count_answer_time(Asked::Heartbeat, laps.lap());
+            self.statistics.count_answer_time(RequestKind::Heartbeat, laps.lap());
         }
         Ok(Left::Unknown)
     }
@@ -95,7 +95,7 @@ impl Heartbeats {
             }
         };
         let client = answer.refused.and_then(|_| received.address());
-        self.statistics.count(Asked::Heartbeat, answer.refused, client);
+        self.statistics.count(RequestKind::Heartbeat, answer.refused, client);
         let reply = Reply::new(caller, answer.body);
         let caller = &reply.caller;
         match caller.envelope.seal(&caller.client, &reply.body) {
@@ -117,7 +117,7 @@ fn read<Frame: Deref<Target = [u8]>>(
 ) -> (Caller, Result<Renewal, RequestFault>) {
     let Message { client, envelope, body } = open_heartbeat(frames);
     let size_fault = size.check(limits).err().map(RequestFault::Exceeded);
-    let Question { request_id, request: renewal, .. } =
-        Question::of_message(body, size_fault, read_heartbeat);
+    let ParsedBody { request_id, request: renewal, .. } =
+        ParsedBody::of_message(body, size_fault, read_heartbeat);
     (Caller { client: client.to_vec(), envelope, request_id }, renewal)
 }

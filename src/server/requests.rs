@@ -19,7 +19,7 @@ use crate::mailbox::{Mailbox, Post};
 use crate::protocol::envelope::{Message, open_request};
 use crate::protocol::fault::{RequestFailure, RequestFault};
 use crate::protocol::reply;
-use crate::protocol::request::{Question, Read, Request, read_request};
+use crate::protocol::request::{ParsedBody, Read, Request, read_request};
 
 use super::StopHandle;
 use super::answer::{Answer, Reader};
@@ -28,7 +28,7 @@ use super::handed_over::HandedOver;
 use super::lanes::Lanes;
 use super::memory::Memory;
 use super::messages::{Caller, Job, Reply, Task, ToRequests};
-use super::statistics::{Asked, Statistics};
+use super::statistics::{RequestKind, Statistics};
 use super::thread::Failure;
 use super::transport::{MessageSize, Peer, Received, receive, send};
 use super::vitals::Pulse;
@@ -58,7 +58,7 @@ pub(super) struct Requests {
 /// A request, taken from the socket.
 struct Taken {
     caller: Caller,
-    asked: Asked,
+    kind: RequestKind,
     bytes: usize,
     request: Result<Request, RequestFault>,
 }
@@ -139,13 +139,13 @@ impl Requests {
             requests += 1;
             bytes += received.size().bytes;
             let taken = read(received.frames(), received.size(), &self.limits);
-            let (asked, awaited) = (taken.asked, self.lanes.awaited());
+            let (kind, awaited) = (taken.kind, self.lanes.awaited());
             self.handed_over.note(&mut received);
             self.take_request(taken, laps.now(), &mut received)?;
             let duration = laps.lap();
             // What was handed over is answered by the storage thread, which measures it as well.
             if self.lanes.awaited() == awaited {
-                self.statistics.count_answer_time(asked, duration);
+                self.statistics.count_answer_time(kind, duration);
             }
         }
         Ok(Left::Unknown)
@@ -157,17 +157,17 @@ impl Requests {
         now: Now,
         peer: &mut impl Peer,
     ) -> Result<(), Failure> {
-        let Taken { caller, asked, bytes, request } = taken;
+        let Taken { caller, kind, bytes, request } = taken;
         let busy = self.lanes.is_busy(&caller.client);
         let request = match request.map(|request| self.doors.judge(request, peer)) {
             Ok(Ok(request)) => request,
             Ok(Err(denial)) => {
                 let answer = Answer::from(&RequestFailure::NotAllowed(denial));
-                return self.refuse(caller, asked, answer, peer);
+                return self.refuse(caller, kind, answer, peer);
             }
             Err(fault) => {
                 log::debug!("refused a request: {:?}", fault.to_string());
-                return self.refuse(caller, asked, Answer::from(&fault), peer);
+                return self.refuse(caller, kind, Answer::from(&fault), peer);
             }
         };
         // A list takes its time and its memory: none is made that would not be sent.
@@ -175,7 +175,7 @@ impl Requests {
             && let Err(exceeded) = self.memory.look(&caller.client, now.listening)
         {
             let answer = Answer::from(&RequestFailure::ShortOfMemory(exceeded));
-            return self.refuse(caller, asked, answer, peer);
+            return self.refuse(caller, kind, answer, peer);
         }
         match request {
             Request::Write(write) => self.hand_over(caller, Task::Write(write), bytes, peer),
@@ -184,18 +184,18 @@ impl Requests {
             }
             Request::Backup(_) => {
                 let answer = Answer::from(&RequestFailure::NotOnThisHost);
-                self.refuse(caller, asked, answer, peer)
+                self.refuse(caller, kind, answer, peer)
             }
             Request::Read(read) if busy => self.hand_over(caller, Task::Read(read), bytes, peer),
             Request::Terminate if busy => self.hand_over(caller, Task::Terminate, bytes, peer),
             Request::Read(read) => {
                 let answer = self.reader.answer(read, now);
-                self.statistics.count(asked, answer.refused, None);
+                self.statistics.count(kind, answer.refused, None);
                 self.send(Reply::new(caller, answer.body))
             }
             Request::Terminate => {
                 log::info!("the registry stops, asked by {}", self.doors.asker(peer));
-                self.statistics.count(asked, None, None);
+                self.statistics.count(kind, None, None);
                 let body = reply::terminating(now.wall);
                 self.send(Reply::last(caller, body))
             }
@@ -209,10 +209,10 @@ impl Requests {
         bytes: usize,
         peer: &mut impl Peer,
     ) -> Result<(), Failure> {
-        let asked = Asked::Request(task.action());
+        let kind = RequestKind::Action(task.action());
         if let Err(overload) = self.lanes.admit(&caller.client, bytes) {
             let answer = Answer::from(&RequestFailure::Overloaded(overload));
-            return self.refuse(caller, asked, answer, peer);
+            return self.refuse(caller, kind, answer, peer);
         }
         let client = caller.client.clone();
         let is_noticed = !matches!(task, Task::Read(_));
@@ -228,11 +228,11 @@ impl Requests {
     fn refuse(
         &mut self,
         caller: Caller,
-        asked: Asked,
+        kind: RequestKind,
         answer: Answer,
         peer: &mut impl Peer,
     ) -> Result<(), Failure> {
-        self.statistics.count(asked, answer.refused, peer.address());
+        self.statistics.count(kind, answer.refused, peer.address());
         let reply = Reply::new(caller, answer.body);
         if !self.lanes.is_busy(&reply.caller.client) {
             return self.send(reply);
@@ -274,14 +274,14 @@ fn read<Frame: Deref<Target = [u8]>>(
 ) -> Taken {
     let Message { client, envelope, body } = open_request(frames);
     let size_fault = size.check(limits).err().map(RequestFault::Exceeded);
-    let Question { action, request_id, request } =
-        Question::of_message(body, size_fault, read_request);
+    let ParsedBody { action, request_id, request } =
+        ParsedBody::of_message(body, size_fault, read_request);
     let request = request.and_then(|request| match request.check(limits) {
         Ok(()) => Ok(request),
         Err(exceeded) => Err(RequestFault::Exceeded(exceeded)),
     });
     let caller = Caller { client: client.to_vec(), envelope, request_id };
-    Taken { caller, asked: action.into(), bytes: size.bytes, request }
+    Taken { caller, kind: action.into(), bytes: size.bytes, request }
 }
 
 #[cfg(test)]

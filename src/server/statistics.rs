@@ -49,11 +49,11 @@ pub(super) const ANSWER_RANGES: [Duration; 12] = [
     Duration::from_secs(5),
 ];
 
-/// What a request asks for, as far as it can be told.
+/// What a message asks for, as far as it can be told: by this, answers are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum RequestKind {
     /// An action of the request socket.
-    Request(Action),
+    Action(Action),
     /// A renewal on the heartbeat socket.
     Heartbeat,
     /// Nothing that could be read.
@@ -66,7 +66,7 @@ pub(super) struct Statistics(Arc<Counters>);
 
 #[derive(Debug, Default)]
 struct Counters {
-    asked: [Answers; Asked::COUNT],
+    answers: [Answers; RequestKind::COUNT],
     exceeded: [Counter; Limit::ALL.len()],
     registrations: Counter,
     deregistrations: Counter,
@@ -105,18 +105,18 @@ impl Counter {
     }
 }
 
-impl Asked {
+impl RequestKind {
     const COUNT: usize = Action::ALL.len() + 2;
 
     /// All of them.
     pub(super) fn all() -> impl Iterator<Item = Self> {
-        Action::ALL.into_iter().map(Self::Request).chain([Self::Heartbeat, Self::Unreadable])
+        Action::ALL.into_iter().map(Self::Action).chain([Self::Heartbeat, Self::Unreadable])
     }
 
     /// A name for it, in `info` and wherever numbers are shown.
     pub(super) const fn name(self) -> &'static str {
         match self {
-            Self::Request(action) => action.name(),
+            Self::Action(action) => action.name(),
             Self::Heartbeat => "heartbeat",
             Self::Unreadable => "unreadable",
         }
@@ -124,31 +124,36 @@ impl Asked {
 
     const fn index(self) -> usize {
         match self {
-            Self::Request(action) => action as usize,
+            Self::Action(action) => action as usize,
             Self::Heartbeat => Action::ALL.len(),
             Self::Unreadable => Action::ALL.len() + 1,
         }
     }
 }
 
-impl From<Option<Action>> for Asked {
+impl From<Option<Action>> for RequestKind {
     fn from(action: Option<Action>) -> Self {
-        action.map_or(Self::Unreadable, Self::Request)
+        action.map_or(Self::Unreadable, Self::Action)
     }
 }
 
 impl Statistics {
     /// Counts an answer that took so long.
-    pub(super) fn count_answer_time(&self, asked: Asked, duration: Duration) {
-        let answers = &self.0.asked[asked.index()];
+    pub(super) fn count_answer_time(&self, kind: RequestKind, duration: Duration) {
+        let answers = &self.0.answers[kind.index()];
         let range = ANSWER_RANGES.partition_point(|end| *end < duration);
         answers.durations[range].add(1);
         answers.nanoseconds.add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
     }
 
     /// Counts an answer to `client`.
-    pub(super) fn count(&self, asked: Asked, refused: Option<Refused>, client: Option<IpAddr>) {
-        let answers = &self.0.asked[asked.index()];
+    pub(super) fn count(
+        &self,
+        kind: RequestKind,
+        refused: Option<Refused>,
+        client: Option<IpAddr>,
+    ) {
+        let answers = &self.0.answers[kind.index()];
         let Some(refused) = refused else { return answers.carried_out.add(1) };
         answers.refused[refused.code as usize].add(1);
         if let Some(limit) = refused.limit {
@@ -228,33 +233,33 @@ impl Statistics {
     }
 
     /// How many requests were carried out.
-    pub(super) fn carried_out(&self, asked: Asked) -> u64 {
-        self.0.asked[asked.index()].carried_out.get()
+    pub(super) fn carried_out(&self, kind: RequestKind) -> u64 {
+        self.0.answers[kind.index()].carried_out.get()
     }
 
     /// How many requests were refused with this code.
-    pub(super) fn refused(&self, asked: Asked, code: Code) -> u64 {
-        self.0.asked[asked.index()].refused[code as usize].get()
+    pub(super) fn refused(&self, kind: RequestKind, code: Code) -> u64 {
+        self.0.answers[kind.index()].refused[code as usize].get()
     }
 
     /// How many answers ended in each of the [`ANSWER_RANGES`], and behind them.
-    pub(super) fn answers_by_duration(&self, asked: Asked) -> [u64; ANSWER_RANGES.len() + 1] {
-        std::array::from_fn(|range| self.0.asked[asked.index()].durations[range].get())
+    pub(super) fn answers_by_duration(&self, kind: RequestKind) -> [u64; ANSWER_RANGES.len() + 1] {
+        std::array::from_fn(|range| self.0.answers[kind.index()].durations[range].get())
     }
 
     /// How long all answers took together.
-    pub(super) fn time_in_answers(&self, asked: Asked) -> Duration {
-        Duration::from_nanos(self.0.asked[asked.index()].nanoseconds.get())
+    pub(super) fn time_in_answers(&self, kind: RequestKind) -> Duration {
+        Duration::from_nanos(self.0.answers[kind.index()].nanoseconds.get())
     }
 
     /// What `info` tells.
     pub(super) fn counts(&self) -> Counts {
-        let carried_out = |asked: Asked| (asked.name(), self.carried_out(asked));
+        let carried_out = |kind: RequestKind| (kind.name(), self.carried_out(kind));
         let refused = |code: Code| (code.as_str(), self.refused_with(code));
         let exceeded = |limit: Limit| (limit.name(), self.exceeded(limit));
         let is_some = |(_, count): &(&str, u64)| *count > 0;
         Counts {
-            requests: Asked::all().map(carried_out).filter(is_some).collect(),
+            requests: RequestKind::all().map(carried_out).filter(is_some).collect(),
             refused: Code::ALL.into_iter().map(refused).filter(is_some).collect(),
             exceeded: Limit::ALL.into_iter().map(exceeded).filter(is_some).collect(),
             totals: Totals {
@@ -271,7 +276,7 @@ impl Statistics {
 
     /// How many requests of all kinds were refused with this code.
     pub(super) fn refused_with(&self, code: Code) -> u64 {
-        Asked::all().map(|asked| self.refused(asked, code)).sum()
+        RequestKind::all().map(|kind| self.refused(kind, code)).sum()
     }
 
     /// How many things were more than `limit` allows.
@@ -340,27 +345,27 @@ mod tests {
 
     #[test]
     fn every_request_has_a_number_of_its_own() {
-        for (number, asked) in Asked::all().enumerate() {
-            assert_eq!(asked.index(), number);
+        for (number, kind) in RequestKind::all().enumerate() {
+            assert_eq!(kind.index(), number);
         }
-        assert_eq!(Asked::all().count(), Asked::COUNT);
+        assert_eq!(RequestKind::all().count(), RequestKind::COUNT);
     }
 
     #[test]
     fn what_is_counted_is_read_where_it_belongs() {
         let statistics = Statistics::default();
-        let get = Asked::Request(Action::Get);
+        let get = RequestKind::Action(Action::Get);
 
         let refused = Refused { code: Code::ServiceNotFound, limit: None };
         statistics.count(get, None, None);
         statistics.clone().count(get, Some(refused), None);
-        statistics.count(Asked::Heartbeat, Some(refused), None);
+        statistics.count(RequestKind::Heartbeat, Some(refused), None);
 
         assert_eq!(statistics.carried_out(get), 1);
         assert_eq!(statistics.refused(get, Code::ServiceNotFound), 1);
         assert_eq!(statistics.refused_with(Code::ServiceNotFound), 2);
         assert_eq!(statistics.refused_with(Code::Overloaded), 0);
-        assert_eq!(statistics.carried_out(Asked::Heartbeat), 0);
+        assert_eq!(statistics.carried_out(RequestKind::Heartbeat), 0);
     }
 
     #[test]
@@ -369,13 +374,16 @@ mod tests {
 
         for microseconds in [5, 6, 10_000_000] {
             let duration = Duration::from_micros(microseconds);
-            statistics.count_answer_time(Asked::Heartbeat, duration);
+            statistics.count_answer_time(RequestKind::Heartbeat, duration);
         }
 
-        let counts = statistics.answers_by_duration(Asked::Heartbeat);
+        let counts = statistics.answers_by_duration(RequestKind::Heartbeat);
         assert_eq!(counts, [1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
-        assert_eq!(statistics.time_in_answers(Asked::Heartbeat), Duration::from_micros(10_000_011));
-        assert_eq!(statistics.answers_by_duration(Asked::Unreadable), [0; 13]);
+        assert_eq!(
+            statistics.time_in_answers(RequestKind::Heartbeat),
+            Duration::from_micros(10_000_011)
+        );
+        assert_eq!(statistics.answers_by_duration(RequestKind::Unreadable), [0; 13]);
     }
 
     #[test]

@@ -36,7 +36,7 @@ use super::journal;
 use super::keeper::{Committed, Keeper};
 use super::messages::{Caller, CleanUp, Job, Reply, ToRequests};
 use super::shared::SharedRegistry;
-use super::statistics::{Asked, Statistics};
+use super::statistics::{RequestKind, Statistics};
 use super::storage_health::StorageHealth;
 use super::thread::Failure;
 use super::vitals::Pulse;
@@ -317,15 +317,15 @@ impl Storage {
     }
 
     fn reply(&self, caller: Caller, action: Action, taken: &Stopwatch, answer: Answer) -> Reply {
-        let asked = Asked::Request(action);
-        self.statistics.count(asked, answer.refused, None);
-        self.statistics.count_answer_time(asked, taken.read());
+        let kind = RequestKind::Action(action);
+        self.statistics.count(kind, answer.refused, None);
+        self.statistics.count_answer_time(kind, taken.read());
         Reply::new(caller, answer.body)
     }
 
     fn goodbye(&self, step: Step) -> Reply {
         log::info!("the registry stops{}", journal::by(step.asker.as_ref()));
-        self.statistics.count(Asked::Request(Action::Terminate), None, None);
+        self.statistics.count(RequestKind::Action(Action::Terminate), None, None);
         Reply::last(step.caller, reply::terminating(self.clock.now().wall))
     }
 

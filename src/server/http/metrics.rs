@@ -10,7 +10,7 @@ use crate::protocol::code::Code;
 use crate::registry::{Health, Registry};
 use crate::server::doors::Doors;
 use crate::server::shared::SharedRegistry;
-use crate::server::statistics::{ANSWER_RANGES, Asked, COMMIT_RANGES, Statistics};
+use crate::server::statistics::{ANSWER_RANGES, COMMIT_RANGES, RequestKind, Statistics};
 use crate::server::storage_health::StorageHealth;
 
 use super::exposition::{Exposition, Kind};
@@ -39,29 +39,29 @@ pub(super) fn text(measured: &Measured<'_>) -> String {
 }
 
 fn requests(text: &mut Exposition, statistics: &Statistics) {
-    let is_heartbeat = |asked: &Asked| *asked == Asked::Heartbeat;
-    let refused = |asked| Code::ALL.iter().map(|&code| statistics.refused(asked, code)).sum();
+    let is_heartbeat = |kind: &RequestKind| *kind == RequestKind::Heartbeat;
+    let refused = |kind| Code::ALL.iter().map(|&code| statistics.refused(kind, code)).sum();
 
     text.metric("requests_total", Kind::Counter, "Requests by action and by how they went.");
-    for asked in Asked::all().filter(|asked| !is_heartbeat(asked)) {
-        let done = statistics.carried_out(asked);
-        text.sample(&[("action", asked.name()), ("outcome", "carried_out")], done);
-        text.sample(&[("action", asked.name()), ("outcome", "refused")], refused(asked));
+    for kind in RequestKind::all().filter(|kind| !is_heartbeat(kind)) {
+        let done = statistics.carried_out(kind);
+        text.sample(&[("action", kind.name()), ("outcome", "carried_out")], done);
+        text.sample(&[("action", kind.name()), ("outcome", "refused")], refused(kind));
     }
     text.metric("heartbeats_total", Kind::Counter, "Heartbeats by how they went.");
-    let heard = statistics.carried_out(Asked::Heartbeat);
+    let heard = statistics.carried_out(RequestKind::Heartbeat);
     text.sample(&[("outcome", "carried_out")], heard);
-    text.sample(&[("outcome", "refused")], refused(Asked::Heartbeat));
+    text.sample(&[("outcome", "refused")], refused(RequestKind::Heartbeat));
 
     text.metric(
         "request_duration_seconds",
         Kind::Histogram,
         "Time from taking a request off its socket to answering it.",
     );
-    for asked in Asked::all() {
-        let counts = statistics.answers_by_duration(asked);
-        let sum = statistics.time_in_answers(asked);
-        text.histogram(&[("action", asked.name())], &ANSWER_RANGES, &counts, sum);
+    for kind in RequestKind::all() {
+        let counts = statistics.answers_by_duration(kind);
+        let sum = statistics.time_in_answers(kind);
+        text.histogram(&[("action", kind.name())], &ANSWER_RANGES, &counts, sum);
     }
 }
 
