@@ -1,8 +1,14 @@
 //! The default backend: one SQLite file, the same one that the Python registry keeps.
 //!
-//! Here is what a running registry does with its file. How the file is opened or refused is in
-//! `sqlite/open.rs`, its tables in `sqlite/schema.rs`, what a row means in `sqlite/row.rs`, how
-//! a copy of it is made in `sqlite/copy.rs`, and how it is filled in `sqlite/import.rs`.
+//! Here is what a running registry does with its file. In `sqlite/`:
+//!
+//! - `open.rs`: how a file is opened or refused, over `connection.rs` (the lock) and `files.rs`
+//!   (what stands beside it); `error.rs`: why one is refused;
+//! - `schema.rs`: the tables and all statements; `row.rs`: what a row stands for;
+//! - `examination.rs`: what is in a file, found out without changing it;
+//! - `copy.rs`: consistent copies, for backups and before an upgrade, over `partial.rs`;
+//! - `import.rs`: filling a file with what was kept elsewhere;
+//! - `presence.rs`: whether the open files are still those of their names.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -14,9 +20,11 @@ use crate::service::{ServiceId, TypePolicy};
 
 use super::{Backend, BackendError, Existing, Record, StoredService};
 
+mod connection;
 mod copy;
 mod error;
 mod examination;
+mod files;
 mod import;
 mod open;
 mod partial;
@@ -62,7 +70,7 @@ impl SqliteBackend {
     /// every byte of it.
     pub fn open(path: &Path) -> Result<Self, SqliteError> {
         let (connection, path) = open::open(path)?;
-        let presence = Presence::note([path.clone(), open::log_of(&path)])
+        let presence = Presence::note([path.clone(), files::log_of(&path)])
             .map_err(|reason| SqliteError::NoAccess { path: path.clone(), reason })?;
         Ok(Self { connection, path, presence, is_in_doubt: false })
     }
@@ -155,7 +163,7 @@ impl SqliteBackend {
     /// Whether SQLite reports it or not: the operating system is asked for its reason.
     fn reason(&self, task: &str, error: &rusqlite::Error) -> String {
         let text = error::explain(task, &self.path, error);
-        match open::refusal_to_write(&self.path) {
+        match files::refusal_to_write(&self.path) {
             Some(reason) if error::is_of_the_system(error) => format!("{text}: {reason}"),
             _ => text,
         }

@@ -4,7 +4,6 @@
 //! Whatever happens, a power cut too, there is a whole copy of its name or none. The file on its
 //! way to that is in `partial.rs`.
 
-use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -16,17 +15,15 @@ use thiserror::Error;
 
 use crate::backend::Existing;
 
+use super::connection::content_of;
 use super::error::{SqliteError, explain};
-use super::open;
+use super::files::{COMPANIONS, beside, uri};
 use super::partial::Partial;
 use super::schema::Content;
 
 /// Where the contents of a file begin. Before it stands SQLite's header, with counters of
 /// changes, which differ between two copies of the same contents.
 const HEADER_LENGTH: usize = 100;
-
-/// What SQLite keeps beside a database.
-const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Why there is no copy. Each message says what to do.
 #[derive(Debug, Error)]
@@ -114,13 +111,6 @@ pub(super) fn keep_before(
     }
 }
 
-/// The file whose name is that of the file at `path` with `suffix` behind it.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
 /// Writes a copy that is whole and on the disk, and has no name yet.
 fn write(source: &Connection, path: &Path, destination: &Path) -> Result<Partial, CopyError> {
     let failed = |reason| CopyError::Failed { destination: destination.to_owned(), reason };
@@ -155,7 +145,7 @@ fn fill(path: &Path, source: &Connection) -> rusqlite::Result<()> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
     // On some file systems SQLite's lock would meet the one by which the file is known as ours.
-    let mut copy = Connection::open_with_flags(open::uri(path, "nolock"), flags)?;
+    let mut copy = Connection::open_with_flags(uri(path, "nolock"), flags)?;
     // What is half written is thrown away, and what is whole is synced then.
     copy.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")?;
     match Backup::new(source, &mut copy)?.step(-1)? {
@@ -199,7 +189,7 @@ fn checked(destination: &Path, path: &Path, existing: Existing) -> Result<PathBu
 /// Why the file at the full `path` may be dear to somebody, if so. Any program on the host may
 /// ask for a backup, and must not be able to overwrite by it whatever the registry's user may.
 fn strangeness(path: &Path) -> Option<String> {
-    match open::content_of(path) {
+    match content_of(path) {
         Ok(Content::Nothing | Content::Services { .. }) => None,
         Ok(Content::Foreign { reason }) => Some(format!("it is another database ({reason})")),
         Ok(Content::NewerVersion(version)) => {

@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Error, ErrorCode, ffi};
 use thiserror::Error;
 
-use super::copy::CopyError;
-
 /// Why the file of a [`SqliteBackend`](super::SqliteBackend) could not be opened. Each message
 /// is complete: it says what happened, to which file, and what to do.
 #[derive(Debug, Error)]
@@ -183,11 +181,6 @@ pub enum SqliteError {
 }
 
 impl SqliteError {
-    /// Says that no copy of the file at `path` could be kept.
-    pub(super) fn not_kept(path: &Path, reason: &CopyError) -> Self {
-        Self::NotKept { path: path.to_owned(), reason: reason.to_string() }
-    }
-
     /// Sorts what SQLite reports while the file at `path` is being opened.
     pub(super) fn on_opening(path: &Path, error: Error) -> Self {
         let path = path.to_owned();

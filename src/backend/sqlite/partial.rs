@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::backend::Existing;
 
-use super::copy::beside;
+use super::files::beside;
 
 /// What stands between the name of the destination and the number.
 const INFIX: &str = ".partial-";
