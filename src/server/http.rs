@@ -50,13 +50,19 @@ const PAUSE_AFTER_REFUSAL: Duration = Duration::from_secs(1);
 
 /// Serves the page and the metrics: the HTTP thread, ready to run.
 pub(super) struct Http {
-    listener: TcpListener,
-    mailbox: Mailbox<Stop>,
-    doors: Doors,
-    clock: Clock,
-    limits: Limits,
-    statistics: Statistics,
-    pages: Pages,
+    pub(super) listener: TcpListener,
+    pub(super) mailbox: Mailbox<Stop>,
+    pub(super) doors: Doors,
+    pub(super) clock: Clock,
+    pub(super) limits: Limits,
+    pub(super) statistics: Statistics,
+    pub(super) pages: Pages,
+    pub(super) visitors: Visitors,
+}
+
+/// Who is connected, and who is kept out.
+#[derive(Debug, Default)]
+pub(super) struct Visitors {
     connections: Vec<Connection>,
     refused: RefusedPeers,
     /// Until when no connection is taken.
@@ -74,30 +80,6 @@ pub(super) fn open(address: SocketAddr) -> Result<TcpListener, SocketError> {
 }
 
 impl Http {
-    pub(super) fn new(
-        listener: TcpListener,
-        mailbox: Mailbox<Stop>,
-        doors: Doors,
-        clock: Clock,
-        limits: Limits,
-        statistics: Statistics,
-        pages: Pages,
-    ) -> Self {
-        Self {
-            listener,
-            mailbox,
-            doors,
-            clock,
-            limits,
-            statistics,
-            pages,
-            connections: Vec::new(),
-            refused: RefusedPeers::default(),
-            paused_until: None,
-            warned: None,
-        }
-    }
-
     /// Runs the thread.
     pub(super) fn run(mut self) -> Result<(), Failure> {
         loop {
@@ -106,14 +88,14 @@ impl Http {
                 break;
             }
             let now = self.clock.now().listening;
-            self.paused_until = self.paused_until.filter(|&until| now < until);
+            self.visitors.paused_until = self.visitors.paused_until.filter(|&until| now < until);
             self.advance(&ready);
             if ready.listener {
                 self.accept();
             }
-            log_refusals(self.refused.report(now).as_ref());
+            log_refusals(self.visitors.refused.report(now).as_ref());
         }
-        log_refusals(self.refused.rest().as_ref());
+        log_refusals(self.visitors.refused.rest().as_ref());
         Ok(())
     }
 
@@ -123,7 +105,7 @@ impl Http {
             PollItem::from_fd(self.mailbox.descriptor(), POLLIN),
             PollItem::from_fd(self.listener.as_raw_fd(), self.listening()),
         ];
-        items.extend(self.connections.iter().map(|connection| {
+        items.extend(self.visitors.connections.iter().map(|connection| {
             let event = if connection.is_writing() { POLLOUT } else { POLLIN };
             PollItem::from_fd(connection.descriptor(), event)
         }));
@@ -145,7 +127,7 @@ impl Http {
             let connection = match self.listener.accept() {
                 Ok((_, peer)) if self.doors.admit(Some(peer.ip())).is_err() => {
                     self.doors.count_refused_connection();
-                    self.refused.note(Some(peer.ip()));
+                    self.visitors.refused.note(Some(peer.ip()));
                     continue;
                 }
                 Ok((stream, _)) => Connection::new(stream, now, &self.limits),
@@ -157,7 +139,7 @@ impl Http {
                 Err(error) if is_the_peers(error.kind()) => {}
                 Err(error) => {
                     self.warn(now, &error);
-                    self.paused_until = Some(now.plus(PAUSE_AFTER_REFUSAL));
+                    self.visitors.paused_until = Some(now.plus(PAUSE_AFTER_REFUSAL));
                     return;
                 }
             }
@@ -166,9 +148,9 @@ impl Http {
 
     /// Tells that no connection can be taken: once, however often it is tried meanwhile.
     fn warn(&mut self, now: ListeningTime, error: &io::Error) {
-        if self.warned.is_none_or(|warned| now.since(warned) >= WARNING_INTERVAL) {
+        if self.visitors.warned.is_none_or(|warned| now.since(warned) >= WARNING_INTERVAL) {
             log::warn!("cannot take an HTTP connection: {error}");
-            self.warned = Some(now);
+            self.visitors.warned = Some(now);
         }
     }
 
@@ -179,27 +161,28 @@ impl Http {
         if self.go_on(&mut connection) == State::Over {
             return;
         }
-        if self.connections.len() >= self.limits.count(Limit::HttpConnections) {
-            let oldest = self.connections.iter().enumerate().min_by_key(|(_, one)| one.deadline());
+        if self.visitors.connections.len() >= self.limits.count(Limit::HttpConnections) {
+            let oldest =
+                self.visitors.connections.iter().enumerate().min_by_key(|(_, one)| one.deadline());
             if let Some((index, _)) = oldest {
-                let closed = self.connections.swap_remove(index);
+                let closed = self.visitors.connections.swap_remove(index);
                 self.statistics.count_exceeded(Limit::HttpConnections, closed.peer());
             }
         }
-        self.connections.push(connection);
+        self.visitors.connections.push(connection);
     }
 
     /// Goes on with the connections that are ready, and drops those that are over.
     fn advance(&mut self, ready: &Ready) {
         let now = self.clock.now().listening;
-        let connections = std::mem::take(&mut self.connections);
+        let connections = std::mem::take(&mut self.visitors.connections);
         for (mut connection, &is_ready) in connections.into_iter().zip(&ready.connections) {
             let state = if is_ready { self.go_on(&mut connection) } else { State::Open };
             if state == State::Over {
                 continue;
             }
             if connection.deadline() > now {
-                self.connections.push(connection);
+                self.visitors.connections.push(connection);
             } else if let Some(limit) = connection.overdue() {
                 self.statistics.count_exceeded(limit, connection.peer());
             }
@@ -213,15 +196,15 @@ impl Http {
 
     /// What of the listener is awaited: nothing, while it is of no use.
     fn listening(&self) -> PollEvents {
-        if self.paused_until.is_some() { PollEvents::empty() } else { POLLIN }
+        if self.visitors.paused_until.is_some() { PollEvents::empty() } else { POLLIN }
     }
 
     /// In how many milliseconds something is due; -1, if nothing is.
     fn due_in(&self) -> i64 {
         let now = self.clock.now().listening;
-        let deadlines = self.connections.iter().map(Connection::deadline);
-        let deadline = deadlines.chain(self.paused_until).min().map(|due| due.since(now));
-        let due = deadline.into_iter().chain(self.refused.due_in(now)).min();
+        let deadlines = self.visitors.connections.iter().map(Connection::deadline);
+        let deadline = deadlines.chain(self.visitors.paused_until).min().map(|due| due.since(now));
+        let due = deadline.into_iter().chain(self.visitors.refused.due_in(now)).min();
         // At least one: without ticks of the clock a deadline can come no nearer.
         due.map_or(-1, |due| i64::try_from(due.as_millis()).unwrap_or(i64::MAX).max(1))
     }

@@ -26,7 +26,7 @@ use super::guard::{Guard, View};
 use super::handed_over::HandedOver;
 use super::heartbeats::Heartbeats;
 use super::herald::Heralding;
-use super::http::{Http, Pages};
+use super::http::{Http, Pages, Visitors};
 use super::keeper::Keeper;
 use super::lanes::Lanes;
 use super::loading::{Loaded, Others};
@@ -95,8 +95,9 @@ struct Wiring {
 }
 
 impl Threads {
-    /// Makes all threads, with what stops them and what tells how they are. Whatever takes a file
-    /// descriptor is opened here, before clients can have taken them all.
+    /// Makes all threads, with what stops them and what tells how they are. Whatever they cannot do
+    /// without that takes a file descriptor is opened here: clients may take all others, and then a
+    /// start fails at once rather than a thread later.
     pub(super) fn wire(materials: Materials) -> io::Result<(Self, Controls, Vitals)> {
         let Materials { sockets, loaded, doors, cleanup_interval, limits, stop } = materials;
         let contact = loaded.others.as_ref().map(|others| others.contact.clone());
@@ -306,26 +307,23 @@ impl Wiring {
     }
 
     fn http(&self, listener: TcpListener, mailbox: Mailbox<Stop>) -> Http {
-        Http::new(
-            listener,
-            mailbox,
-            self.doors.clone(),
-            self.clock.clone(),
-            self.limits,
-            self.statistics.clone(),
-            self.pages(),
-        )
-    }
-
-    fn pages(&self) -> Pages {
-        Pages::new(
+        let pages = Pages::new(
             self.registry.clone(),
             self.doors.clone(),
             self.statistics.clone(),
-            self.registry.storage().clone(),
             self.recent.clone(),
             self.clock.now(),
-        )
+        );
+        Http {
+            listener,
+            mailbox,
+            doors: self.doors.clone(),
+            clock: self.clock.clone(),
+            limits: self.limits,
+            statistics: self.statistics.clone(),
+            pages,
+            visitors: Visitors::default(),
+        }
     }
 
     fn others(&mut self, others: Option<Others>) -> Option<(Following, Heralding)> {

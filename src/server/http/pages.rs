@@ -10,7 +10,6 @@ use crate::server::doors::Doors;
 use crate::server::recent_events::RecentEvents;
 use crate::server::shared::SharedRegistry;
 use crate::server::statistics::Statistics;
-use crate::server::storage_health::StorageHealth;
 
 use super::cached::Cached;
 use super::metrics::{self, Measured};
@@ -27,7 +26,6 @@ pub(in crate::server) struct Pages {
     registry: SharedRegistry,
     doors: Doors,
     statistics: Statistics,
-    storage: StorageHealth,
     events: RecentEvents,
     started: Now,
     names: Names,
@@ -40,13 +38,12 @@ impl Pages {
         registry: SharedRegistry,
         doors: Doors,
         statistics: Statistics,
-        storage: StorageHealth,
         events: RecentEvents,
         started: Now,
     ) -> Self {
         let (services, metrics) = (Cached::default(), Cached::default());
         let names = Names::of_this_host();
-        Self { registry, doors, statistics, storage, events, started, names, services, metrics }
+        Self { registry, doors, statistics, events, started, names, services, metrics }
     }
 
     /// The answer to a request, or to what is none, and whether its body is wanted.
@@ -75,7 +72,7 @@ impl Pages {
                 registry: &self.registry,
                 doors: &self.doors,
                 statistics: &self.statistics,
-                storage: &self.storage,
+                storage: self.registry.storage(),
                 started: self.started,
                 now,
             };
@@ -86,7 +83,7 @@ impl Pages {
     }
 
     fn health(&self, now: ListeningTime) -> Response {
-        let (status, body) = match self.storage.trouble(now) {
+        let (status, body) = match self.registry.storage().trouble(now) {
             None => (Status::Ok, json!({"success": true, "status": "ok"})),
             Some(trouble) => (
                 Status::Unavailable,
