@@ -4,10 +4,11 @@
 //! that each request sees the ones before it. When the changes are stored they are applied;
 //! otherwise the plan is abandoned.
 //!
-//! Only two things are done to the registry at once, for the heartbeats that come meanwhile, and
-//! taken back when the plan is abandoned. The lease of a service that expires is closed, so that
-//! nobody is told that it was renewed who is gone a moment later. And heartbeats that are about to
-//! be stored are noted as stored, so that later ones are noted again.
+//! Heartbeats come while a plan is being stored. For their sake two things are done to the registry
+//! at once, and taken back when the plan is abandoned. The lease of a service that expires is
+//! closed: no heartbeat may be told that it renewed a lease which is gone a moment later. And
+//! heartbeats that are about to be stored are noted as stored, so that the next ones are noted
+//! again.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -77,22 +78,27 @@ pub struct Planned {
 #[must_use]
 pub struct Plan {
     now: Now,
-    /// Until when all that was heard is known: silence behind it may not be silence.
-    known: ListeningTime,
-    /// What this plan's requests made of an id; none where they removed it.
+    /// Up to here all heartbeats are known, also those that other registries heard. Whoever seems
+    /// silent only since then may have been heard elsewhere.
+    known_until: ListeningTime,
+    /// What this plan's requests made of an id: None where they removed it.
     entries: HashMap<ServiceId, Option<Arc<Entry>>>,
     /// Entries that this plan's requests made, by type. Some may be replaced by later ones.
     by_type: HashMap<Box<str>, Vec<Arc<Entry>>>,
-    /// What this plan's requests made of an id's policy; none where they forgot it.
+    /// What this plan's requests made of an id's policy: None where they forgot it.
     policies: HashMap<ServiceId, Option<TypePolicy>>,
-    /// How many policies are remembered behind this plan.
-    policies_behind: usize,
-    /// Of which age those are among which nobody's has to make room any more who is gone.
-    policies_passed: u64,
+    /// How many policies are remembered once this plan is applied.
+    policies_after: usize,
+    /// From which age on to look for policies of services that are gone, which make room first:
+    /// among the older ones none is left.
+    policies_searched_to: u64,
     next_position: Position,
-    /// How many services there are behind this plan, and what they say of themselves, in bytes.
+    /// How many services there are once this plan is applied, and what they say of themselves, in
+    /// bytes.
     services: usize,
     bytes: usize,
+    /// The leases that this plan closed, and the heartbeats that it noted as stored: what is taken
+    /// back when it is abandoned.
     closed: Vec<(Arc<Entry>, Closed)>,
     heard: Vec<Arc<Entry>>,
 }
@@ -103,12 +109,12 @@ impl Plan {
     pub fn new(registry: &Registry, now: Now) -> Self {
         Self {
             now,
-            known: now.listening,
+            known_until: now.listening,
             entries: HashMap::new(),
             by_type: HashMap::new(),
             policies: HashMap::new(),
-            policies_behind: registry.policies.len(),
-            policies_passed: 0,
+            policies_after: registry.policies.len(),
+            policies_searched_to: 0,
             next_position: registry.index.next_position(),
             services: registry.len(),
             bytes: registry.bytes,
@@ -117,10 +123,10 @@ impl Plan {
         }
     }
 
-    /// The same, where others hear services, too, and what they heard is known until `time`: no
-    /// service expires that was silent by then, but not for long enough.
+    /// The same, where other registries hear services, too, and what they heard is known until
+    /// `time`: a service expires only if it had been silent for a full ttl by then.
     pub const fn knowing_until(mut self, time: ListeningTime) -> Self {
-        self.known = time;
+        self.known_until = time;
         self
     }
 
@@ -153,7 +159,7 @@ impl Plan {
                 return refused(changes, Refusal::DuplicateServiceType { service_type, existing });
             }
         }
-        // Behind those that expired just now, which leave room.
+        // After the expiries just planned, which leave room.
         if let Err(exceeded) = self.find_room(registry, known.as_deref(), &service) {
             return refused(changes, Refusal::Exceeded(exceeded));
         }
@@ -212,7 +218,7 @@ impl Plan {
         changes: &mut Vec<Change>,
     ) -> Option<ServiceId> {
         for entry in self.holders(registry, id, service_type.as_str()) {
-            match entry.lease.close_if_critical(self.known()) {
+            match entry.lease.close_if_critical(self.time_of_expiry()) {
                 Some(closed) => changes.push(self.expired(entry, closed)),
                 None => return Some(entry.service.id.clone()),
             }
@@ -220,8 +226,8 @@ impl Plan {
         None
     }
 
-    /// The entries of a type in the order of registration, but for the one that asks, as far as
-    /// the first that is passing and was there before this plan.
+    /// The entries of a type except the one that asks, in the order of registration: those of the
+    /// registry up to the first that is passing, and those that this plan made.
     fn holders(
         &self,
         registry: &Registry,
@@ -245,9 +251,9 @@ impl Plan {
         holders
     }
 
-    /// The time by which lives are ended.
-    const fn known(&self) -> Now {
-        Now { listening: self.known, ..self.now }
+    /// The time by which it is decided whether a lease is over.
+    const fn time_of_expiry(&self) -> Now {
+        Now { listening: self.known_until, ..self.now }
     }
 
     fn expired(&mut self, entry: Arc<Entry>, closed: Closed) -> Change {

@@ -29,13 +29,13 @@ struct Load {
 #[derive(Debug, Default)]
 struct Lane {
     /// In the order of the requests.
-    replies: VecDeque<Waiting>,
+    replies: VecDeque<Slot>,
     awaited: Load,
     refusals: usize,
 }
 
 #[derive(Debug)]
-enum Waiting {
+enum Slot {
     /// The reply to a request of so many bytes.
     Awaited(usize),
     Ready(Reply),
@@ -77,7 +77,7 @@ impl Lanes {
     /// A reply to a request of so many bytes is awaited from now on.
     pub(super) fn expect(&mut self, client: Identity, bytes: usize) {
         let lane = self.lanes.entry(client).or_default();
-        lane.replies.push_back(Waiting::Awaited(bytes));
+        lane.replies.push_back(Slot::Awaited(bytes));
         lane.awaited.add(bytes);
         self.awaited.add(bytes);
     }
@@ -88,7 +88,7 @@ impl Lanes {
         let lane = self.lanes.entry(reply.caller.client.clone()).or_default();
         self.limits.check(Limit::RefusalsPerClient, lane.refusals + 1)?;
         lane.refusals += 1;
-        lane.replies.push_back(Waiting::Ready(reply));
+        lane.replies.push_back(Slot::Ready(reply));
         Ok(())
     }
 
@@ -96,19 +96,19 @@ impl Lanes {
     pub(super) fn complete(&mut self, reply: Reply) -> Vec<Reply> {
         let client = reply.caller.client.clone();
         let Some(lane) = self.lanes.get_mut(&client) else { return vec![reply] };
-        let awaited = lane.replies.iter_mut().find_map(|waiting| match waiting {
-            Waiting::Awaited(bytes) => Some((*bytes, waiting)),
-            Waiting::Ready(_) => None,
+        let awaited = lane.replies.iter_mut().find_map(|slot| match slot {
+            Slot::Awaited(bytes) => Some((*bytes, slot)),
+            Slot::Ready(_) => None,
         });
-        if let Some((bytes, waiting)) = awaited {
-            *waiting = Waiting::Ready(reply);
+        if let Some((bytes, slot)) = awaited {
+            *slot = Slot::Ready(reply);
             lane.awaited.remove(bytes);
             self.awaited.remove(bytes);
         }
 
         let mut ready = Vec::new();
-        while let Some(Waiting::Ready(_)) = lane.replies.front() {
-            if let Some(Waiting::Ready(reply)) = lane.replies.pop_front() {
+        while let Some(Slot::Ready(_)) = lane.replies.front() {
+            if let Some(Slot::Ready(reply)) = lane.replies.pop_front() {
                 ready.push(reply);
             }
         }

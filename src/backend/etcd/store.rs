@@ -38,8 +38,8 @@ pub(super) struct EtcdStore {
     pub(super) orders: Orders,
 }
 
-/// A transaction on its way.
-pub(super) struct Draft {
+/// A transaction that is ready to be sent.
+pub(super) struct PreparedTransaction {
     txn: Txn,
     /// What comes of it.
     head: HeadRecord,
@@ -84,7 +84,11 @@ impl EtcdStore {
     }
 
     /// The transaction that makes `changes` true.
-    fn draft(&self, changes: &[&Change], at: WallTime) -> Result<Draft, BackendError> {
+    fn prepare(
+        &self,
+        changes: &[&Change],
+        at: WallTime,
+    ) -> Result<PreparedTransaction, BackendError> {
         let entry = self.head.entry + 1;
         let mut records = Vec::new();
         let mut orders = self.orders.plan();
@@ -92,17 +96,17 @@ impl EtcdStore {
             let order = orders.follow(change, fresh(entry, records.len()));
             records.extend(FactRecord::new(change, order, &self.name));
         }
-        self.draft_of(records, at, false)
+        self.prepare_records(records, at, false)
     }
 
     /// The transaction that makes `records` true, in their order, whether there is more to come
     /// before all of it is a list or not.
-    pub(super) fn draft_of(
+    pub(super) fn prepare_records(
         &self,
         records: Vec<FactRecord>,
         at: WallTime,
         is_unfinished: bool,
-    ) -> Result<Draft, BackendError> {
+    ) -> Result<PreparedTransaction, BackendError> {
         let entry = self.head.entry + 1;
         // Etcd takes one change of a key: the last one is what comes of them all.
         let operations: HashMap<_, _> = records.iter().map(|record| self.kept(record)).collect();
@@ -137,7 +141,7 @@ impl EtcdStore {
         }));
         let compare = [Compare::holds(self.keys.head(), record::write(&self.head))];
         let failure = vec![Operation::Range(self.missed_range())];
-        Ok(Draft { txn: Txn { compare, success, failure }, head, facts })
+        Ok(PreparedTransaction { txn: Txn { compare, success, failure }, head, facts })
     }
 
     /// What stands in etcd because of a fact: a value under a key, or none any more.
@@ -158,19 +162,23 @@ impl EtcdStore {
 
     /// The same transaction can be sent again and again: it changes the head that it must find,
     /// so it happens once at the most.
-    pub(super) fn send(&mut self, draft: &Draft) -> Result<Proposal, BackendError> {
+    pub(super) fn send(
+        &mut self,
+        prepared: &PreparedTransaction,
+    ) -> Result<Proposal, BackendError> {
         let mut is_in_doubt = false;
         let mut reason = String::new();
         for _ in 0..self.gateway.members().max(2) {
-            match self.gateway.ask::<TxnAnswer>("kv/txn", &draft.txn) {
+            match self.gateway.ask::<TxnAnswer>("kv/txn", &prepared.txn) {
                 Ok(answer) if answer.succeeded => {
-                    self.advance(draft.head.clone(), answer.header.revision, &draft.facts);
+                    self.advance(prepared.head.clone(), answer.header.revision, &prepared.facts);
                     return Ok(Proposal::Stored);
                 }
                 Ok(answer) => {
                     let range =
                         answer.responses.into_iter().find_map(|answer| answer.response_range);
-                    return self.settle(draft, &range.map(|range| range.kvs).unwrap_or_default());
+                    return self
+                        .settle(prepared, &range.map(|range| range.kvs).unwrap_or_default());
                 }
                 Err(CallError::NotAsked(text)) => reason = text,
                 Err(CallError::InDoubt(text)) => (is_in_doubt, reason) = (true, text),
@@ -188,14 +196,18 @@ impl EtcdStore {
         }))
     }
 
-    /// What became of `draft`, whose comparison failed: it was stored all the same, where an
+    /// What became of `prepared`, whose comparison failed: it was stored all the same, where an
     /// earlier try of it was, whose answer was lost.
-    fn settle(&mut self, draft: &Draft, found: &[KeyValue]) -> Result<Proposal, BackendError> {
+    fn settle(
+        &mut self,
+        prepared: &PreparedTransaction,
+        found: &[KeyValue],
+    ) -> Result<Proposal, BackendError> {
         if let Some(first) = found.first() {
             let log: LogRecord =
                 record::read(&first.value).map_err(|reason| unusable(&first.key, &reason))?;
-            if log.nonce == draft.head.nonce {
-                self.advance(draft.head.clone(), first.mod_revision, &draft.facts);
+            if log.nonce == prepared.head.nonce {
+                self.advance(prepared.head.clone(), first.mod_revision, &prepared.facts);
                 return Ok(Proposal::Stored);
             }
         }
@@ -225,11 +237,11 @@ impl SharedBackend for EtcdStore {
     }
 
     fn propose(&mut self, changes: &[&Change], at: WallTime) -> Result<Proposal, BackendError> {
-        let draft = self.draft(changes, at)?;
-        if draft.facts.is_empty() {
+        let prepared = self.prepare(changes, at)?;
+        if prepared.facts.is_empty() {
             return Ok(Proposal::Stored);
         }
-        self.send(&draft)
+        self.send(&prepared)
     }
 
     fn missed(&mut self) -> Result<Missed, BackendError> {

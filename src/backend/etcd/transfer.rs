@@ -78,8 +78,8 @@ impl EtcdStore {
             .iter()
             .enumerate()
             .filter_map(|(index, record)| fact(record, fresh(entry, index), &self.name));
-        let draft = self.draft_of(facts.collect(), now, is_unfinished)?;
-        match self.send(&draft)? {
+        let prepared = self.prepare_records(facts.collect(), now, is_unfinished)?;
+        match self.send(&prepared)? {
             Proposal::Stored => Ok(()),
             Proposal::Overtaken(_) => Err(BackendError::new(
                 "a registry that was started meanwhile stores there, too; stop it first",

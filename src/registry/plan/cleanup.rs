@@ -12,12 +12,12 @@ impl Plan {
     /// Expires services whose lease is over, after looking at no more than `limit`. True with
     /// it where the look stopped at the limit.
     pub fn expire(&mut self, registry: &Registry, limit: usize) -> (Vec<Change>, bool) {
-        let known = self.known();
-        let due = lock(&registry.expiry).due(known.listening, limit);
+        let time = self.time_of_expiry();
+        let due = lock(&registry.expiry).due(time.listening, limit);
         let mut changes = Vec::new();
         for entry in due.over {
             if self.is_current(registry, &entry)
-                && let Some(closed) = entry.lease.close_if_over(known)
+                && let Some(closed) = entry.lease.close_if_over(time)
             {
                 changes.push(self.expired(entry, closed));
             }

@@ -42,7 +42,7 @@ impl Plan {
                     return;
                 }
                 if before == TypePolicy::Unspecified {
-                    self.policies_behind += 1;
+                    self.policies_after += 1;
                 }
                 self.policies.insert(id.clone(), Some(said));
                 self.make_room_for_policies(registry, changes);
@@ -63,7 +63,7 @@ impl Plan {
     }
 
     fn make_room_for_policies(&mut self, registry: &Registry, changes: &mut Vec<Change>) {
-        while self.policies_behind > POLICIES_MAX
+        while self.policies_after > POLICIES_MAX
             && let Some(oldest) = self.oldest_policy(registry)
         {
             self.leave_policy_out(oldest, changes);
@@ -71,22 +71,22 @@ impl Plan {
     }
 
     fn leave_policy_out(&mut self, id: ServiceId, changes: &mut Vec<Change>) {
-        self.policies_behind -= 1;
+        self.policies_after -= 1;
         self.policies.insert(id.clone(), None);
         changes.push(Change::PolicyForgotten { id });
     }
 
-    /// Whose policy has to go: the oldest, and those of services that are not registered before
-    /// any that are. One that this plan has to do with stays.
+    /// Whose policy is forgotten to make room: the oldest of a service that is not registered, or,
+    /// where there is none, the oldest of all. What this plan has decided itself stays.
     fn oldest_policy(&mut self, registry: &Registry) -> Option<ServiceId> {
         let is_left_alone = |id: &ServiceId| !self.policies.contains_key(id);
         let is_gone = |id: &ServiceId| self.find(registry, id.as_str()).is_none();
-        let mut gone = registry.policies.from(self.policies_passed);
+        let mut gone = registry.policies.from(self.policies_searched_to);
         if let Some((age, id)) = gone.find(|(_, id)| is_left_alone(id) && is_gone(id)) {
-            self.policies_passed = age + 1;
+            self.policies_searched_to = age + 1;
             return Some(id.clone());
         }
-        self.policies_passed = u64::MAX;
+        self.policies_searched_to = u64::MAX;
         let mut all = registry.policies.from(0);
         all.find(|(_, id)| is_left_alone(id)).map(|(_, id)| id.clone())
     }
