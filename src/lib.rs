@@ -5,10 +5,9 @@
 //! that falls silent expires, and everybody who subscribed hears of it. On the wire it speaks
 //! the protocol of the CGSE framework's Python registry, so its clients need not know.
 //!
-//! The requests and heartbeats of clients come to a thread each, which answer reads and renewals
-//! from memory; one more thread owns the database, and is the only one to change the registry.
-//! Others publish, clean up, let connections in and end them: `docs/architecture.md` has the
-//! picture.
+//! One thread takes requests and one takes heartbeats; both answer reads and renewals from memory.
+//! A third owns the database, and is the only one to change the registry. Others publish events,
+//! call for cleanup, and decide who may connect: `docs/architecture.md` has the picture.
 //!
 //! What it promises:
 //!

@@ -6,8 +6,8 @@
 //!
 //! Reading and renewing take `&self` and may happen in many threads at once. Changing goes in
 //! two steps: a [`Plan`] decides what a request changes; when the changes are safely stored,
-//! [`Registry::apply`] makes them true. What is not applied never was, but for one thing: while a
-//! plan stands, the services that it expires cannot be renewed.
+//! [`Registry::apply`] makes them true. A plan that is not applied leaves no trace; but for as long
+//! as it stands, the services that it expires cannot be renewed.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -88,7 +88,7 @@ impl Registry {
     }
 
     /// Adds a service that was registered before this registry started and last heard at
-    /// `last_heartbeat`, behind those that are there. No event is made of it.
+    /// `last_heartbeat`, as the last in the order of registration. No event is made of it.
     pub fn restore(&mut self, service: Service, last_heartbeat: WallTime, now: Now) {
         let position = self.index.next_position();
         self.insert(Arc::new(Entry::restored(service, last_heartbeat, position, now)));
@@ -117,8 +117,8 @@ impl Registry {
         all.into_iter().flatten().chain(matching.into_iter().flatten())
     }
 
-    /// A passing service that matches the type, each with the same chance when `pick` is a
-    /// random number.
+    /// A passing service that matches the type; each has the same chance when `pick` is a random
+    /// number.
     #[must_use]
     pub fn discover(&self, service_type: &str, pick: u64, now: Now) -> Option<&Arc<Entry>> {
         let passing = |entry: &Arc<Entry>| entry.lease.health(now.listening) == Health::Passing;

@@ -13,23 +13,23 @@ use crate::registry::{Change, Home, Registry};
 use super::contact::Contact;
 use super::loading::Rules;
 
-/// How many changes that are shared are stored in one transaction, and how many bytes of services
-/// are in them, before the rest waits for the next one. Etcd takes 128 changes and 1.5 MiB, and
-/// the last request may come to more than one change.
+/// How much goes into one transaction on a shared list before the rest waits for the next one. Etcd
+/// takes 128 changes and 1.5 MiB; the last request that goes in may come to more than one change.
 const SHARED: Batch = Batch { changes: 64, bytes: 192 * 1_024 };
 
 /// How much goes into one transaction.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Batch {
     pub(super) changes: usize,
+    /// Of what services say of themselves.
     pub(super) bytes: usize,
 }
 
 /// Where the storage thread commits changes.
 pub(super) enum Keeper {
-    /// This registry alone decides.
+    /// This registry alone changes the list.
     Own(Box<dyn Backend>),
-    /// Whoever is first decides.
+    /// Several registries change the list; where two changes exclude each other, the first counts.
     Shared(Box<Sharing>),
 }
 
@@ -114,7 +114,7 @@ impl Keeper {
         }
     }
 
-    /// How much goes into one transaction; no matter how much, without one.
+    /// How much goes into one transaction; None, where there is no limit.
     pub(super) const fn batch(&self) -> Option<Batch> {
         match self {
             Self::Own(_) => None,
@@ -130,7 +130,7 @@ impl Keeper {
         }
     }
 
-    /// Whether a service that is silent here is silent.
+    /// Whether a service that was not heard here was heard by no other registry either.
     pub(super) fn hears_all(&self, now: Now) -> bool {
         match self {
             Self::Own(_) => true,
@@ -138,7 +138,7 @@ impl Keeper {
         }
     }
 
-    /// Until when all that was heard is known.
+    /// Up to which time all heartbeats are known, also those that other registries heard.
     pub(super) fn known_until(&self, now: Now) -> ListeningTime {
         match self {
             Self::Own(_) => now.listening,

@@ -1,10 +1,13 @@
-//! What the threads say to each other. Read this first: nothing else can make them move.
+//! What the threads say to each other. Read this first: besides clients, ZeroMQ, the kernel and the
+//! clock, nothing else makes them move.
 //!
 //! ```text
 //! requests ── Job ──▶ storage ── ToRequests::Completed ──▶ requests
 //! timer ── CleanUp ──▶ storage ── EventFrames ──▶ events
 //! follower ── News ──▶ storage
-//! server ── Stop ──▶ requests, heartbeats
+//! gatekeeper ── somebody came in ──▶ guard (`doors.rs`)
+//! server ── Stop ──▶ requests, heartbeats, http
+//! whoever asks for signs of life ──▶ all (`vitals.rs`)
 //! ```
 //!
 //! Every channel is bounded, that of jobs by the lanes of the request thread, which never waits
