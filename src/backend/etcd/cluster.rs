@@ -1,4 +1,10 @@
-//! What a program does with a cluster.
+//! A list in etcd, and what a program does with it.
+//!
+//! Of the files in `etcd/cluster/`, `store.rs` keeps the list, `head.rs` says how far everything has
+//! come, and `load.rs` reads all of it; `follower.rs` watches, and `herald.rs` tells of this
+//! registry; `transfer.rs` moves the list from and to elsewhere, and `examination.rs` asks the
+//! members how they are. What stands in etcd is in `keys.rs` and `record.rs`; how etcd is asked, in
+//! `gateway.rs` and `api.rs`.
 
 use uuid::Uuid;
 
@@ -7,11 +13,28 @@ use crate::backend::{BackendError, Contents, Existing, ImportError};
 use crate::clock::WallTime;
 
 use super::EtcdSettings;
-use super::follower::EtcdFollower;
-use super::gateway::Gateway;
-use super::herald::EtcdHerald;
-use super::keys::Keys;
-use super::store::EtcdStore;
+
+mod api;
+mod examination;
+mod follower;
+mod gateway;
+mod head;
+mod herald;
+mod keys;
+mod load;
+mod orders;
+mod record;
+mod store;
+mod transfer;
+mod unanswered;
+
+pub use examination::examine;
+
+use follower::EtcdFollower;
+use gateway::Gateway;
+use herald::EtcdHerald;
+use keys::Keys;
+use store::EtcdStore;
 
 /// The parts of a registry called `name` on etcd.
 ///

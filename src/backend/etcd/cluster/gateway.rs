@@ -20,9 +20,9 @@ use ureq::{Agent, Body};
 use zeroize::Zeroizing;
 
 use crate::backend::BackendError;
+use crate::backend::etcd::EtcdSettings;
 use crate::backend::shared::SignOfLife;
 
-use super::EtcdSettings;
 use super::api::{Authenticated, Credentials, Problem};
 use super::unanswered::{tell, was_not_asked};
 

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::BackendError;
+use crate::backend::etcd::EtcdSettings;
 use crate::backend::shared::{Beat, Follower, News, SignOfLife, Standing};
 use crate::registry::Epoch;
 
-use super::EtcdSettings;
 use super::api::{
     Bytes, Happened, Number, Range, RangeAnswer, Watch, WatchEvent, WatchFrom, WatchLine,
     WatchResult,
@@ -237,7 +237,7 @@ impl Follower for EtcdFollower {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::etcd::api::KeyValue;
+    use crate::backend::etcd::cluster::api::KeyValue;
     use crate::clock::{ListeningTime, WallTime};
     use crate::service::ServiceId;
 

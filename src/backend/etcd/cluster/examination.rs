@@ -1,12 +1,11 @@
 //! Asking the members of etcd how they are, each for itself.
 
 use crate::backend::BackendError;
+use crate::backend::etcd::{EtcdSettings, Leadership, Member, MemberState, MemberTrouble};
 
-use super::EtcdSettings;
 use super::api::{Nothing, Number, Range, RangeAnswer, Status};
 use super::gateway::{CallError, Gateway};
 use super::keys::Keys;
-use super::member::{Leadership, Member, MemberState, MemberTrouble};
 
 /// How the members at the endpoints of `settings` are, in that order.
 ///
