@@ -15,7 +15,7 @@ pub const TICK: Duration = Duration::from_millis(600);
 
 /// The longest time between two ticks that counts. Long enough that an ordinary late wake-up
 /// costs nothing, and shorter than the shortest ttl. What takes longer was a pause, and listening
-/// time goes on behind it where it stood at the last tick.
+/// time goes on after it from where it stood at the last tick.
 pub const LONGEST_STEP: Duration = Duration::from_millis(900);
 
 /// Nobody sets it, and it goes on while the host is suspended, which [`std::time::Instant`] would
@@ -107,7 +107,7 @@ pub struct Now {
     pub listening: ListeningTime,
     /// How often the process, or the host, had stood still by then: for those who wonder why a
     /// service expired. Listening time alone cannot tell what came before a pause from what came
-    /// behind it.
+    /// after it.
     pub pauses: u64,
 }
 

@@ -51,7 +51,7 @@ impl Json {
         &self.0
     }
 
-    /// The object with these fields, one behind the other.
+    /// The object with these fields, one after the other.
     #[cfg(feature = "etcd")]
     pub(crate) fn of_fields(fields: [&str; 3]) -> Self {
         Self(format!("{{{}}}", fields.join(",")))
@@ -68,7 +68,7 @@ impl Json {
         Self(part.to_owned())
     }
 
-    /// Sets the field `name` of this object to the text `value`, in its place, or behind all
+    /// Sets the field `name` of this object to the text `value`, in its place, or after all
     /// others.
     pub(crate) fn set_text(&mut self, name: &str, value: &str) {
         let field = fields(&self.0).find(|(known, _)| is_text(known, name));
@@ -186,7 +186,7 @@ pub(crate) fn write_text(json: &mut String, text: &str) {
 }
 
 /// Writes the object `object` with its field `name` set to the text `value`: in its place, or
-/// behind all others.
+/// after all others.
 pub(crate) fn write_with(json: &mut String, object: &str, name: &str, value: &str) {
     let mut is_set = false;
     json.push('{');
@@ -215,12 +215,12 @@ fn inside(json: &str, open: char, close: char) -> &str {
     json.strip_prefix(open).and_then(|rest| rest.strip_suffix(close)).unwrap_or_default()
 }
 
-/// The value at the beginning of `json`, and what is behind it; none, where nothing is there.
+/// The value at the beginning of `json`, and what comes after it; none, where nothing is there.
 fn split(json: &str) -> Option<(&str, &str)> {
     json.split_at_checked(length(json.as_bytes())).filter(|(value, _)| !value.is_empty())
 }
 
-/// How long the value at the beginning of `json` is: as far as what can stand behind it.
+/// How long the value at the beginning of `json` is: as far as what can come after it.
 fn length(json: &[u8]) -> usize {
     let mut depth = 0_usize;
     let mut at = 0;

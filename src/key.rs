@@ -27,7 +27,7 @@ const KEY_LENGTH: usize = 32;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PublicKey([u8; KEY_LENGTH]);
 
-/// A key that nobody else may know. It is never shown, and its memory is cleared behind it.
+/// A key that nobody else may know. It is never shown, and dropping it clears its memory.
 #[derive(Clone)]
 pub struct SecretKey(Zeroizing<[u8; KEY_LENGTH]>);
 

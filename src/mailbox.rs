@@ -113,10 +113,10 @@ impl<T> Mailbox<T> {
             // again where a signal comes between: a byte that stayed there would ring for ever.
             // It fails only when the last sender is gone, and then the pipe rings for that.
             let _ = self.bell.read_exact(&mut [0]);
-            // Not merely stored: a store may become visible only behind the look for messages that
+            // Not merely stored: a store may become visible only after the look for messages that
             // follows, and a sender in between would find the bell rung, and leave it at that. What
             // is exchanged comes either before a sender's exchange, which then rings again, or
-            // behind it, and then this thread sees what was sent before that.
+            // after it, and then this thread sees what was sent before that.
             self.rung.swap(false, Ordering::AcqRel);
         }
     }

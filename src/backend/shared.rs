@@ -2,7 +2,7 @@
 //!
 //! Everything that is stored has its place in one order, the same for all registries. A registry
 //! proposes changes that were decided against the list as it stands at one place; where another
-//! one was first, the proposal is *overtaken*, and decided anew behind what was first. Each half
+//! one was first, the proposal is *overtaken*, and decided anew after what was first. Each half
 //! of such a store is used by a thread of its own.
 
 use std::sync::Arc;
@@ -66,7 +66,7 @@ pub enum Proposal {
 /// What others stored that a registry has not followed yet.
 #[derive(Debug, PartialEq)]
 pub enum Missed {
-    /// These, in their order. There may be more behind them.
+    /// These, in their order. There may be more after them.
     Transactions(Vec<Transaction>),
     /// More than is remembered, or another list altogether: all of it must be taken anew.
     TooMuch,
@@ -146,16 +146,16 @@ pub struct StoreState {
 
 /// Keeps one list for several registries. Used by the thread that changes the registry.
 pub trait SharedBackend: Send {
-    /// Everything that is kept. Behind it, what was stored before is known; where it fails, no more
-    /// is known than before. Where the store was set back behind what is known, it begins another
-    /// epoch.
+    /// Everything that is kept. After it, what was stored before is known; where it fails, no more
+    /// is known than before. Where the store was set back to a state before what is known, it
+    /// begins another epoch.
     ///
     /// # Errors
     /// [`BackendError`], where it cannot be read.
     fn load(&mut self) -> Result<Picture, BackendError>;
 
     /// Keeps all `changes`, in their order, or none of them. They must have been decided against
-    /// the list behind the last transaction that was loaded, stored or followed.
+    /// the list as it stood after the last transaction that was loaded, stored or followed.
     ///
     /// # Errors
     /// [`BackendError`], which says whether they may come true all the same. Then they are heard
@@ -190,7 +190,7 @@ pub trait SharedBackend: Send {
 
 /// Hears what happens to the shared list. Used by a thread of its own.
 pub trait Follower: Send {
-    /// Goes on behind `revision`, which is that of a [`Picture`]. Called before all else.
+    /// Goes on after `revision`, which is that of a [`Picture`]. Called before all else.
     fn begin_behind(&mut self, revision: u64);
 
     /// Waits for news. Nothing may come, after a while.

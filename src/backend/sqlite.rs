@@ -63,7 +63,7 @@ impl SqliteBackend {
     ///
     /// A file of an older version, the Python registry's among them, is brought to the present
     /// one in one transaction, after a copy of it as it was is kept beside it, under its name
-    /// with `.before-version-2` behind it.
+    /// followed by `.before-version-2`.
     ///
     /// # Errors
     /// [`SqliteError`] says why the file cannot be used. A file that is refused stays as it was,

@@ -30,7 +30,7 @@ pub(super) fn fields(json: &[u8]) -> Option<Fields<'_>> {
     }
 }
 
-/// What is behind `mark`, where that is next. Blanks before and behind it do not count.
+/// What comes after `mark`, where that is next. Blanks before and after it do not count.
 fn behind(mark: char, json: &str) -> Option<&str> {
     without_blanks(json).strip_prefix(mark).map(without_blanks)
 }
@@ -39,7 +39,7 @@ fn without_blanks(json: &str) -> &str {
     json.trim_start_matches([' ', '\n', '\r', '\t'])
 }
 
-/// The text at the beginning of `json`, with its quotes, and what is behind it. None where it has
+/// The text at the beginning of `json`, with its quotes, and what comes after it. None where it has
 /// an escape, or should have, or what might begin a name that is refused (`private_names.rs`).
 fn split_text(json: &str) -> Option<(&str, &str)> {
     let inside = json.strip_prefix('"')?.as_bytes();

@@ -44,7 +44,7 @@ fn unescaped(body: &[u8]) -> Vec<u8> {
     text
 }
 
-/// The byte that an escape at the beginning of `text` stands for, and what is behind it.
+/// The byte that an escape at the beginning of `text` stands for, and what comes after it.
 fn escape(text: &[u8]) -> Option<(u8, &[u8])> {
     let (digits, behind) = text.strip_prefix(br"\u00")?.split_at_checked(2)?;
     let digits = str::from_utf8(digits).ok()?;

@@ -76,7 +76,7 @@ limits! {
     /// The number of replies, or events, that wait for a client that does not read.
     RepliesPerClient = "replies_per_client", 16_384, (1, 1_000_000),
         "At most {} replies wait for a client to read them";
-    /// The number of refusals to a client that wait behind replies which it is still to get.
+    /// The number of refusals to a client that wait for replies which come before them.
     RefusalsPerClient = "refusals_per_client", 1_024, (1, 1_000_000),
         "At most {} refusals wait for a client behind replies";
     /// The size of the large replies to a client in ten seconds while memory is short, in bytes.

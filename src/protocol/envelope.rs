@@ -69,7 +69,7 @@ impl Envelope {
 }
 
 /// Opens a message of the request socket: the identity of the sender, then what it sent. Frames
-/// behind the body are ignored, as the Python registry does.
+/// after the body are ignored, as the Python registry does.
 #[must_use]
 pub fn open_request<Frame: Deref<Target = [u8]>>(frames: &[Frame]) -> Message<'_> {
     let (client, delimited, rest) = split(frames);
@@ -100,7 +100,7 @@ pub fn open_heartbeat<Frame: Deref<Target = [u8]>>(frames: &[Frame]) -> Message<
     Message { client, envelope, body }
 }
 
-/// The identity, whether a delimiter follows it, and the frames behind these.
+/// The identity, whether a delimiter follows it, and the frames after these.
 fn split<Frame: Deref<Target = [u8]>>(frames: &[Frame]) -> (&[u8], bool, &[Frame]) {
     match frames {
         [client, delimiter, rest @ ..] if delimiter.is_empty() && !rest.is_empty() => {

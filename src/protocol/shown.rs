@@ -40,7 +40,7 @@ pub(super) fn write_services<'a>(
     json.push(b']');
 }
 
-/// Writes the fields of `others` behind those of an object that is begun, and ends it.
+/// Ends an object that is begun with the fields of `others`.
 pub(super) fn end_with(json: &mut Vec<u8>, others: &impl Serialize) {
     let end = json.len();
     write(json, others);
@@ -52,7 +52,7 @@ pub(super) fn end_with(json: &mut Vec<u8>, others: &impl Serialize) {
     }
 }
 
-/// Writes a value of which nothing can fail to be JSON: texts, numbers, and structures of them.
+/// Writes a value that is sure to have a form in JSON: a text, a number, or a structure of these.
 pub(super) fn write<T: Serialize + ?Sized>(json: &mut Vec<u8>, value: &T) {
     let _ = serde_json::to_writer(json, value);
 }

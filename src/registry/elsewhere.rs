@@ -13,7 +13,7 @@ use super::roster::Position;
 use super::{Registry, lock};
 
 impl Registry {
-    /// The same, whose next event is the one behind `seq`.
+    /// The same, whose next event is the one after `seq`.
     #[must_use]
     pub fn with_sequence(mut self, seq: u64) -> Self {
         self.sequence.seq = seq;
@@ -102,7 +102,7 @@ impl Registry {
     }
 
     /// Services that were heard here since they were taken last, as many as there is room for:
-    /// the first of them, and those behind it while `fits` says so. True with them where there
+    /// the first of them, and those after it while `fits` says so. True with them where there
     /// are more.
     pub fn take_heard(&self, fits: impl FnMut(&Entry) -> bool) -> (Vec<Arc<Entry>>, bool) {
         self.unsaved.take(&self.index, fits)

@@ -15,7 +15,7 @@ impl Position {
     /// The very first position.
     pub(super) const FIRST: Self = Self(0);
 
-    /// The position behind this one.
+    /// The position after this one.
     #[must_use]
     pub(super) const fn next(self) -> Self {
         Self(self.0 + 1)
@@ -68,7 +68,7 @@ impl<T> Roster<T> {
         if slot.position == position { slot.member.as_ref() } else { None }
     }
 
-    /// Puts `member` at `position`, in the place of the one that was there. Constant time behind
+    /// Puts `member` at `position`, in the place of the one that was there. Constant time after
     /// the last position, which is where all but re-registrations go.
     pub(super) fn put(&mut self, position: Position, member: T) {
         let index = self.index(position);

@@ -23,7 +23,7 @@ impl Unsaved {
         }
     }
 
-    /// Takes those that were heard first: one, and those behind it while `fits` says so, which is
+    /// Takes those that were heard first: one, and those after it while `fits` says so, which is
     /// asked for each of them. True with them where there are more.
     pub(super) fn take(
         &self,

@@ -25,7 +25,7 @@ const AGE_MAX: Duration = Duration::from_secs(3);
 /// the others, who may have lost it too, need a beat to tell what they heard meanwhile.
 const SETTLING: Duration = Duration::from_millis(1_500);
 
-/// For how long behind a beat the time of the services goes on that others watch over.
+/// For how long after a beat time goes on for the services that others watch over.
 const HORIZON: Duration = Duration::from_millis(1_500);
 
 /// How long a heartbeat takes at the most, in ordinary times, from the registry that hears it to
@@ -169,7 +169,7 @@ impl Contact {
         self.state().last.0.minus(WORD_OF_OTHERS)
     }
 
-    /// Until when the time of the services goes on that the others watch over.
+    /// Until when time goes on for the services that the others watch over.
     pub(super) fn horizon(&self) -> ListeningTime {
         self.state().last.0.plus(HORIZON)
     }
@@ -196,7 +196,7 @@ impl Contact {
     }
 
     /// Whether all that others heard is known here, so that silence is silence: after a pause of
-    /// this registry's own, only when a beat came back that was given behind it.
+    /// this registry's own, only when a beat came back that was given after it.
     pub(super) fn is_caught_up(&self, now: Now) -> bool {
         self.check(now.listening).is_ok() && self.state().last.1 == now.pauses
     }

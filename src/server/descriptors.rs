@@ -16,13 +16,13 @@ use crate::limits::{Limit, Limits};
 /// quarter of all is not less.
 const KEPT_BACK: u64 = 64;
 
-/// How many files the program opens behind its server, at the most.
+/// How many files the program opens after its server, at the most.
 const OPENED_LATER: u64 = 16;
 
 /// From how many free descriptors down the log warns.
 const FEW: u64 = 16;
 
-/// How long the log says nothing of descriptors behind a warning.
+/// How long the log says nothing of descriptors after a warning.
 pub(super) const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Lets the process open as many files as its administrator allows: the limit that counts at first

@@ -46,7 +46,7 @@ pub(super) struct AccessChange {
 }
 
 impl AccessChange {
-    /// Notes another change behind this one.
+    /// Notes one more change.
     pub(super) const fn add(&mut self, Self { networks, keys }: Self) {
         self.networks |= networks;
         self.keys |= keys;

@@ -49,7 +49,7 @@ const LOOKS_UNTIL_COUNTED: u32 = 64;
 /// has several under way shall not be.
 const MESSAGES_UNHEARD_MAX: u64 = 8;
 
-/// How long the log says nothing of a look in vain behind another one.
+/// After the log told of a look in vain, how long it says nothing of others.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Ends connections that must not stay: the guard thread, ready to run.

@@ -1,7 +1,7 @@
 //! Keeps the replies to each client in the order of its requests.
 //!
 //! Most requests are answered at once. A client with a request on its way to the storage thread
-//! has a lane: its later replies queue there behind the one that is awaited.
+//! has a lane: its later replies queue there after the one that is awaited.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -82,7 +82,7 @@ impl Lanes {
         self.awaited.add(bytes);
     }
 
-    /// Queues a refusal behind the replies that are awaited. Lost, if too many queue: a client that
+    /// Queues a refusal after the replies that are awaited. Lost, if too many queue: a client that
     /// has so many unanswered requests is not waiting for answers.
     pub(super) fn queue(&mut self, reply: Reply) -> Result<(), Exceeded> {
         let lane = self.lanes.entry(reply.caller.client.clone()).or_default();

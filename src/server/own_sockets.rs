@@ -66,14 +66,14 @@ impl OwnSockets {
     }
 }
 
-/// The socket behind a descriptor of this process, if there is one.
+/// The socket that a descriptor of this process stands for, if there is one.
 pub(super) fn inode(descriptor: RawFd) -> Option<Inode> {
     let target = fs::read_link(format!("{DESCRIPTORS}/{descriptor}")).ok()?;
     target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
-/// Ends the connection behind a descriptor; false where it has ended already. Takes away what has
-/// arrived and was not read yet, too: ZeroMQ would read it first, and keep it.
+/// Ends the connection that a descriptor stands for; false where it has ended already. Takes away
+/// what has arrived and was not read yet, too: ZeroMQ would read it first, and keep it.
 fn end(descriptor: RawFd, connection: Inode, buffer: &mut [u8]) -> bool {
     let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC;
     let is_ended = shutdown(descriptor, Shutdown::Both).is_ok();

@@ -43,7 +43,7 @@ impl RecentEvents {
         }
     }
 
-    /// A JSON body with the events that are kept behind number `after`, as subscribers get them,
+    /// A JSON body with the kept events whose numbers come after `after`, as subscribers get them,
     /// the oldest first, and with the number of the last event; 0, where none is kept.
     pub(super) fn body(&self, after: u64) -> Vec<u8> {
         self.ring().map_or_else(|| Ring::default().body(after), |ring| ring.body(after))

@@ -10,7 +10,7 @@ use crate::limits::Limit;
 use crate::protocol::code::Code;
 use crate::protocol::error_reply::ErrorReply;
 
-/// How long the log says nothing of refusals behind a line about them.
+/// How long the log says nothing of refusals after a line about them.
 const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// How many clients are told apart. Whoever comes with more addresses is not found by one of them.

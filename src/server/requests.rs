@@ -6,7 +6,7 @@
 //! is gone.
 //!
 //! Reads are answered here, from memory, so that they never wait for a disk. Writes go to the
-//! storage thread, and so does whatever the same client asks behind them.
+//! storage thread, and so does whatever the same client asks after them.
 
 use std::ops::Deref;
 
@@ -101,7 +101,7 @@ impl Requests {
         let has_post = self.waiting.wait(left)?;
         let state = if has_post { self.empty_mailbox()? } else { State::Running };
         let [requests, bytes] = [Limit::RequestsPerTurn, Limit::BytesPerTurn];
-        // Also behind what was in the mailbox: see `Waiting`.
+        // Also after the mailbox was emptied, which may have sent replies: see `Waiting`.
         let left = self.take_requests(self.limits.count(requests), self.limits.count(bytes))?;
         self.pulse.beat();
         Ok((state, left))
@@ -127,7 +127,7 @@ impl Requests {
         }
     }
 
-    /// Takes what has arrived: so many requests at the most, and none behind so many bytes.
+    /// Takes what has arrived: at most so many requests, and no further one after so many bytes.
     fn take_requests(&mut self, requests_max: usize, bytes_max: usize) -> Result<Left, Failure> {
         let mut received = Received::default();
         let mut laps = self.clock.laps();

@@ -55,7 +55,7 @@ impl SharedRegistry {
 
     /// All services, or those that match a type, in the order of their registration, and where the
     /// events stood at that moment. No lock is held while they are written out, which can take
-    /// long: behind the storage thread, which would wait for it, heartbeats would wait, too.
+    /// long: the storage thread would wait for the lock, and heartbeats would queue up behind it.
     pub(super) fn list(&self, service_type: Option<&str>) -> (Vec<Arc<Entry>>, Sequence) {
         let registry = self.read();
         (registry.list(service_type).cloned().collect(), registry.sequence().clone())

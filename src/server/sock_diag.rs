@@ -140,7 +140,7 @@ fn request(family: AddressFamily) -> [u8; REQUEST_BYTES] {
     request
 }
 
-/// The kind and the body of the first message, and what stands behind it.
+/// The kind and the body of the first message, and what follows it.
 fn split_message(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     let length = u32::from_ne_bytes(number(bytes, 0)?) as usize;
     let kind = u16::from_ne_bytes(number(bytes, 4)?);
@@ -148,7 +148,7 @@ fn split_message(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     Some((kind, body, bytes.get(length.next_multiple_of(4)..).unwrap_or_default()))
 }
 
-/// `struct inet_diag_msg`, with `struct tcp_info` behind it.
+/// `struct inet_diag_msg`, followed by `struct tcp_info`.
 fn read_connection(body: &[u8]) -> Option<TcpConnection> {
     let info = part(body.get(CONNECTION..)?, INFO)?;
     let peer = match i32::from(*body.first()?) {

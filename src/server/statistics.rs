@@ -19,7 +19,7 @@ use super::refusals::{Refusals, Refused, Report};
 use super::transport::Delivery;
 
 /// The upper ends of the ranges in which commits are counted by how long they took. What took
-/// longer than the last is counted behind it.
+/// longer than the last is counted after it.
 pub(super) const COMMIT_RANGES: [Duration; 10] = [
     Duration::from_micros(500),
     Duration::from_millis(1),
@@ -242,7 +242,7 @@ impl Statistics {
         self.0.answers[kind.index()].refused[code as usize].get()
     }
 
-    /// How many answers ended in each of the [`ANSWER_RANGES`], and behind them.
+    /// How many answers ended in each of the [`ANSWER_RANGES`], and beyond them.
     pub(super) fn answers_by_duration(&self, kind: RequestKind) -> [u64; ANSWER_RANGES.len() + 1] {
         std::array::from_fn(|range| self.0.answers[kind.index()].durations[range].get())
     }
@@ -299,7 +299,7 @@ impl Statistics {
         self.0.expiries.get()
     }
 
-    /// How many commits ended in each of the [`COMMIT_RANGES`], and behind them.
+    /// How many commits ended in each of the [`COMMIT_RANGES`], and beyond them.
     pub(super) fn commits_by_duration(&self) -> [u64; COMMIT_RANGES.len() + 1] {
         std::array::from_fn(|range| self.0.commits[range].get())
     }

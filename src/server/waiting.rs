@@ -1,9 +1,10 @@
 //! Waiting for a socket and a mailbox, whichever has something first.
 //!
-//! ZeroMQ can wait for its sockets itself, and asks the system six times for each time that it is
-//! woken. Here the system is asked once, with epoll, for what ZeroMQ gives out to be waited for.
-//! That tells only that something has come since the socket was looked at last, and to send a
-//! message is to look at it as well. So nobody waits but behind a look that found nothing.
+//! ZeroMQ can wait for its sockets itself, but makes six system calls each time that it is woken.
+//! Here it is one, to epoll, with the descriptor that each socket of ZeroMQ offers for that. Such a
+//! descriptor becomes readable only when something has come since the socket was last looked at,
+//! and to send a message is to look at it as well. So a thread may wait only after it looked into
+//! the socket and found nothing.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -21,9 +22,9 @@ const SOCKET: Token = Token(1);
 /// What is left in a socket after some messages were taken from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Left {
-    /// Nothing: one more was asked for in vain, and nothing was sent since.
+    /// Nothing: the last look found no message, and nothing was sent since.
     Nothing,
-    /// Nobody has looked.
+    /// Perhaps something: nobody has looked since messages were last taken or sent.
     Unknown,
 }
 

@@ -67,7 +67,7 @@ pub(super) struct Threads {
     pub(super) http: Option<Http>,
     pub(super) follower: Option<Following>,
     pub(super) herald: Option<Heralding>,
-    /// The gatekeeper ends behind the last holder.
+    /// The gatekeeper ends when the last holder has let go.
     pub(super) keeps_gatekeeper: Postbox<Infallible>,
 }
 

@@ -110,7 +110,7 @@ impl Description {
     }
 
     /// What clients are shown of it, as fields of a JSON object: those before the time at which
-    /// it was last heard, and those behind it.
+    /// it was last heard, and those after it.
     pub(crate) fn halves(&self) -> (&str, &str) {
         (self.part(0, self.tags_start), self.part(self.tags_start, self.json.len()))
     }

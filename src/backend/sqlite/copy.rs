@@ -205,7 +205,7 @@ fn have_same_contents(one: &Path, other: &Path) -> bool {
     matches!((contents(one), contents(other)), (Ok(one), Ok(other)) if one == other)
 }
 
-/// Everything in a copy behind SQLite's header.
+/// Everything in a copy after SQLite's header.
 fn contents(copy: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = fs::read(copy)?;
     bytes.drain(..HEADER_LENGTH.min(bytes.len()));

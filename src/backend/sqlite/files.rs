@@ -19,7 +19,7 @@ pub(super) fn full_path(path: &Path) -> Result<PathBuf, SqliteError> {
         .map_err(|reason| SqliteError::NoAccess { path: path.to_owned(), reason })
 }
 
-/// The file whose name is that of the file at `path` with `suffix` behind it.
+/// The file whose name is that of the file at `path`, followed by `suffix`.
 pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);

@@ -1,5 +1,5 @@
-//! A copy on its way: a file beside its destination, named like it with `.partial-` and a number
-//! behind.
+//! A copy on its way: a file beside its destination, whose name is followed by `.partial-` and a
+//! number.
 //!
 //! It is locked while it is being made. A program that is killed leaves its file behind, without
 //! the lock, by which the next copy to the same destination knows it and removes it.

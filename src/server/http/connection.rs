@@ -18,7 +18,7 @@ use super::response::Response;
 /// How long the peer may take to close its side.
 const LEAVING_MAX: Duration = Duration::from_secs(1);
 
-/// How much of what comes behind a request is thrown away before the connection is closed under
+/// How much of what comes after a request is thrown away before the connection is closed under
 /// it. Closing at once would take from the peer the answer that it has not read yet.
 const LEFT_OVER_MAX: usize = 64 * 1_024;
 

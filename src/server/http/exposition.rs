@@ -48,7 +48,7 @@ impl Exposition {
     }
 
     /// A histogram of the metric that was announced last: `counts` has how much ended in each of
-    /// the `ranges`, each given by its upper end, and behind the last of them.
+    /// the `ranges`, each given by its upper end, and beyond the last of them.
     pub(super) fn histogram(
         &mut self,
         labels: &[Label<'_>],

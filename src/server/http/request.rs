@@ -1,6 +1,6 @@
 //! The head of an HTTP request: what of it counts here, and why there may be none.
 //!
-//! Nothing is read behind the head: no answer depends on a body.
+//! Nothing is read after the head: no answer depends on a body.
 
 use httparse::{EMPTY_HEADER, Status};
 

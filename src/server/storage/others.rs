@@ -16,7 +16,7 @@ use super::{Storage, describe};
 const OVERTAKEN_MAX: usize = 50;
 
 impl Storage {
-    /// Plans the steps again, behind what others stored before them, unless others were first too
+    /// Plans the steps again, after what others stored before them, unless others were first too
     /// often.
     pub(super) fn plan_behind(&mut self, missed: Missed, steps: Vec<Step>, turn: &mut Turn) {
         turn.overtaken += 1;

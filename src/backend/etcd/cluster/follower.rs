@@ -1,7 +1,7 @@
 //! The half of the etcd backend that hears what happens: a watch on `feed/`.
 //!
 //! The answer to a watch never ends. Each line has what happened in one revision or several, and
-//! the next watch goes on behind the last one. A registry hears its own beats, too, and many of
+//! the next watch goes on where the last one ended. A registry hears its own beats, too, several of
 //! them a second, so a watch that is silent is dead.
 
 use std::io::{BufRead, BufReader, Read};

@@ -92,7 +92,7 @@ impl EtcdStore {
         Ok(found.is_none_or(|log| log.behind == self.head.nonce))
     }
 
-    /// Begins another epoch behind `found`, unless somebody changes that meanwhile. All who follow
+    /// Begins another epoch after `found`, unless somebody changes that meanwhile. All who follow
     /// are told by a transaction of that epoch, which changes nothing else.
     fn begin_epoch(&mut self, found: &Found) -> Result<(), BackendError> {
         let before = &found.head;

@@ -111,7 +111,7 @@ impl Keys {
     }
 }
 
-/// The first key behind all that begin with `key`, which ends with a slash.
+/// The first key after all that begin with `key`, which ends with a slash.
 pub(super) fn behind(key: &Bytes) -> Bytes {
     let mut end = key.clone();
     if let Some(last) = end.0.last_mut() {

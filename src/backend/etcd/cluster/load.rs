@@ -27,7 +27,7 @@ const BEATS_PAGE: u64 = 64;
 type HeardService = (StoredService, Box<str>);
 
 impl EtcdStore {
-    /// All that stands behind the head that was found, which is known from then on.
+    /// All that belongs to the head that was found, which is known from then on.
     pub(super) fn load_behind(&mut self, found: Found) -> Result<Picture, BackendError> {
         let Found { head, since, revision, .. } = found;
         let (services, orders) = self.load_services(revision)?;

@@ -15,7 +15,7 @@ const PER_TRANSACTION: u64 = 1_024;
 #[derive(Debug, Default)]
 pub(super) struct Orders(HashMap<ServiceId, u64>);
 
-/// The places as they will be behind changes that are not stored yet.
+/// The places as they will be after changes that are not stored yet.
 pub(super) struct PlannedOrders<'a> {
     orders: &'a Orders,
     changed: HashMap<&'a ServiceId, Option<u64>>,

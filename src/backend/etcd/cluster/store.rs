@@ -66,7 +66,7 @@ impl EtcdStore {
     }
 
     /// The transactions among `found`, which stand in their order; too much, where the first of
-    /// them is not the next one, or one of them is not behind the one before.
+    /// them is not the next one, or one of them does not go on from the one before.
     fn read_missed(&self, found: &[KeyValue]) -> Result<Missed, BackendError> {
         let mut transactions: Vec<Transaction> = Vec::new();
         for (number, found) in (self.head.entry + 1..).zip(found) {
