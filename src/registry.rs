@@ -16,6 +16,7 @@ use crate::clock::{Now, WallTime};
 use crate::limits::Limits;
 use crate::service::{Service, ServiceId, TypePolicy};
 
+mod change;
 mod elsewhere;
 mod entry;
 mod event;
@@ -28,8 +29,9 @@ mod policies;
 mod roster;
 mod unsaved;
 
+pub use change::{Change, Fact};
 pub use entry::{Entry, Snapshot};
-pub use event::{Change, Epoch, Event, EventKind, Fact, Sequence};
+pub use event::{Epoch, Event, EventKind, Sequence};
 pub use home::Home;
 pub use lease::{Health, Lease, Silence};
 pub use plan::{Outcome, Plan, Planned, Refusal};

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::clock::{ListeningTime, Now, WallTime};
 use crate::service::Service;
 
+use super::change::{Change, Fact};
 use super::entry::Entry;
-use super::event::{Change, Event, Fact};
+use super::event::Event;
 use super::home::Home;
 use super::lease::Silence;
 use super::roster::Position;

@@ -1,9 +1,5 @@
 //! One registered service with its lease and its place in the order of registration.
 
-use std::borrow::Borrow;
-use std::hash::{Hash, Hasher};
-use std::sync::Arc;
-
 use crate::clock::{ListeningTime, Now, WallTime};
 use crate::service::Service;
 
@@ -24,10 +20,6 @@ pub struct Entry {
     /// Where it stands in the queue of those to look at.
     pub(super) ticket: Ticket,
 }
-
-/// An entry that is found by its id, and is the same as any other of that id.
-#[derive(Debug)]
-pub(super) struct ById(pub(super) Arc<Entry>);
 
 /// What a client is shown of an entry at one moment.
 #[derive(Debug, Clone, Copy)]
@@ -71,24 +63,3 @@ impl Entry {
         }
     }
 }
-
-impl Borrow<str> for ById {
-    fn borrow(&self) -> &str {
-        self.0.service.id.as_str()
-    }
-}
-
-impl Hash for ById {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let id: &str = self.borrow();
-        id.hash(state);
-    }
-}
-
-impl PartialEq for ById {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.service.id == other.0.service.id
-    }
-}
-
-impl Eq for ById {}

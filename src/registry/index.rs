@@ -1,11 +1,13 @@
 //! The services by id, by type and in order, each found in constant time.
 
+use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::service::ServiceId;
 
-use super::entry::{ById, Entry};
+use super::entry::Entry;
 use super::roster::{Position, Roster};
 
 /// All entries of a registry.
@@ -16,6 +18,10 @@ pub(super) struct Index {
     all: Roster<Arc<Entry>>,
     next_position: Position,
 }
+
+/// An entry that is found by its id, and is the same as any other of that id.
+#[derive(Debug)]
+struct ById(Arc<Entry>);
 
 impl Default for Index {
     fn default() -> Self {
@@ -99,3 +105,24 @@ impl Index {
         }
     }
 }
+
+impl Borrow<str> for ById {
+    fn borrow(&self) -> &str {
+        self.0.service.id.as_str()
+    }
+}
+
+impl Hash for ById {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let id: &str = self.borrow();
+        id.hash(state);
+    }
+}
+
+impl PartialEq for ById {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.service.id == other.0.service.id
+    }
+}
+
+impl Eq for ById {}

@@ -22,8 +22,8 @@ use crate::limits::{Exceeded, Limit};
 use crate::service::{Registration, Service, ServiceId, ServiceType, TypePolicy};
 
 use super::Registry;
+use super::change::Change;
 use super::entry::Entry;
-use super::event::Change;
 use super::home::Home;
 use super::lease::{Closed, Health};
 use super::roster::Position;

@@ -1,9 +1,9 @@
 //! A list in etcd, and what a program does with it.
 //!
-//! Of the files in `etcd/cluster/`, `store.rs` keeps the list, `head.rs` says how far everything has
-//! come, and `load.rs` reads all of it; `follower.rs` watches, and `herald.rs` tells of this
-//! registry; `transfer.rs` moves the list from and to elsewhere, and `examination.rs` asks the
-//! members how they are. What stands in etcd is in `keys.rs` and `record.rs`; how etcd is asked, in
+//! In `etcd/cluster/`, `store.rs` keeps the list, `head.rs` says how far everything has come, and
+//! `load.rs` reads all of it; `follower.rs` watches, and `herald.rs` tells of this registry;
+//! `transfer.rs` moves the list from and to elsewhere, and `examination.rs` asks the members how
+//! they are. What stands in etcd is in `keys.rs` and `record.rs`; how etcd is asked, in
 //! `gateway.rs` and `api.rs`.
 
 use uuid::Uuid;

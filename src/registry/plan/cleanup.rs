@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::registry::event::Change;
+use crate::registry::change::Change;
 use crate::registry::{Registry, lock};
 
 use super::Plan;

@@ -1,7 +1,7 @@
 //! What a plan remembers of what services say about sharing their type.
 
 use crate::registry::Registry;
-use crate::registry::event::Change;
+use crate::registry::change::Change;
 use crate::registry::policies::POLICIES_MAX;
 use crate::service::{ServiceId, TypePolicy};
 
