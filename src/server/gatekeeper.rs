@@ -19,15 +19,21 @@ use crate::key::PublicKey;
 use crate::limits::Limit;
 use crate::mailbox::{Mailbox, Post};
 
-use super::crowds::Crowds;
 use super::descriptors::Connections;
 use super::doors::Doors;
 use super::error::SocketError;
-use super::socket_options::ZAP_DOMAIN;
 use super::statistics::Statistics;
 use super::thread::Failure;
 use super::transport::send;
 use super::vitals::Pulse;
+
+mod crowds;
+
+pub(super) use crowds::{Crowds, Kernel};
+
+/// What the sockets of this server say of themselves. ZeroMQ asks the gatekeeper only for sockets
+/// that say something.
+pub(super) const ZAP_DOMAIN: &str = "service-registry";
 
 /// Where ZeroMQ asks, in the context of the socket that is connected to.
 const ENDPOINT: &str = "inproc://zeromq.zap.01";

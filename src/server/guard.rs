@@ -23,12 +23,16 @@ use crate::protocol::reply::Ports;
 use super::doors::{AccessChange, Doors};
 use super::handed_over::HandedOver;
 use super::memory::{Measure, ProcessMemory};
-use super::own_sockets::{OwnSockets, inode};
 use super::sock_diag::{Inode, SockDiag, TcpConnection};
 use super::statistics::Statistics;
-use super::suspects::{Need, Reading, Suspects};
 use super::thread::Failure;
 use super::vitals::Pulse;
+
+mod own_sockets;
+mod suspects;
+
+use own_sockets::{OwnSockets, inode};
+use suspects::{Need, Reading, Suspects};
 
 /// How many bytes a millisecond peers can fill the memory with, at the most: a gigabyte a second.
 const BYTES_PER_MILLISECOND: u64 = 1 << 20;

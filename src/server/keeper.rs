@@ -11,7 +11,7 @@ use crate::clock::{ListeningTime, Now};
 use crate::registry::{Change, Home, Registry};
 
 use super::contact::Contact;
-use super::loading::Rules;
+use super::rules::Rules;
 
 /// How much goes into one transaction on a shared list before the rest waits for the next one. Etcd
 /// takes 128 changes and 1.5 MiB; the last request that goes in may come to more than one change.

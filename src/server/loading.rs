@@ -5,25 +5,16 @@ use std::collections::HashMap;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use uuid::Uuid;
 
-use crate::access::Ownership;
-use crate::backend::shared::{Follower, Herald, News, Picture, SharedStore};
+use crate::backend::shared::{Follower, Herald, News, SharedStore};
 use crate::backend::{Backend, BackendError, StoredService};
-use crate::clock::{Clock, Now};
+use crate::clock::Clock;
 use crate::config::Config;
-use crate::limits::Limits;
-use crate::registry::{Epoch, Home, Registry};
+use crate::registry::{Epoch, Registry};
 
 use super::contact::Contact;
 use super::keeper::{Homes, Keeper, Sharing};
 use super::messages::NEWS_WAITING_MAX;
-
-/// The rules of a registry, whatever is in it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Rules {
-    enforce_unique_service_types: bool,
-    ownership: Ownership,
-    limits: Limits,
-}
+use super::rules::Rules;
 
 /// A registry of all that is kept, and a clock that starts when it is loaded: what the loading
 /// takes is not taken from anybody's ttl.
@@ -98,39 +89,5 @@ impl Loaded {
             keeper: Keeper::Shared(Box::new(sharing)),
             others: Some(others),
         })
-    }
-}
-
-impl Rules {
-    pub(super) const fn new(config: &Config) -> Self {
-        Self {
-            enforce_unique_service_types: config.enforce_unique_service_types,
-            ownership: config.ownership,
-            limits: config.limits,
-        }
-    }
-
-    fn empty(&self, epoch: Epoch) -> Registry {
-        Registry::new(epoch, self.enforce_unique_service_types)
-            .with_ownership(self.ownership)
-            .with_limits(self.limits)
-    }
-
-    /// A registry of what several share, with the registry that `home` says for each name.
-    pub(super) fn shared_registry(
-        &self,
-        picture: Picture,
-        mut home: impl FnMut(&str) -> Home,
-        now: Now,
-    ) -> Registry {
-        let sequence = picture.sequence;
-        let mut registry = self.empty(sequence.epoch).with_sequence(sequence.seq);
-        for (StoredService { service, last_heartbeat }, name) in picture.services {
-            registry.restore_watched_by(home(&name), service, last_heartbeat, now);
-        }
-        for (id, policy) in picture.policies {
-            registry.restore_policy(id, policy);
-        }
-        registry
     }
 }

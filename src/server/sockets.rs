@@ -11,8 +11,11 @@ use crate::limits::Limits;
 use crate::protocol::reply::Ports;
 
 use super::error::SocketError;
-use super::socket_options::set_options;
 use super::{Endpoints, gatekeeper, http};
+
+mod options;
+
+use options::set_options;
 
 /// What the sockets are for, as errors say it.
 const REQUESTS: &str = "requests";

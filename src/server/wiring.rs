@@ -16,12 +16,11 @@ use crate::protocol::reply::Ports;
 
 use super::StopHandle;
 use super::answer::Reader;
-use super::crowds::{Crowds, Kernel};
 use super::descriptors::{Connections, DescriptorWatch};
 use super::doors::Doors;
 use super::events::Events;
 use super::follower::Following;
-use super::gatekeeper::Gatekeeper;
+use super::gatekeeper::{Crowds, Gatekeeper, Kernel};
 use super::guard::{Guard, View};
 use super::handed_over::HandedOver;
 use super::heartbeats::Heartbeats;

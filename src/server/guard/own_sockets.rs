@@ -20,7 +20,7 @@ use nix::fcntl::OFlag;
 use nix::sys::socket::{MsgFlags, Shutdown, recv, shutdown};
 use nix::sys::stat::Mode;
 
-use super::sock_diag::{Inode, TcpConnection};
+use crate::server::sock_diag::{Inode, TcpConnection};
 
 const DESCRIPTORS: &str = "/proc/self/fd";
 

@@ -6,10 +6,7 @@ use zmq::{Socket, SocketType};
 
 use crate::config::BindAddress;
 use crate::limits::{Limit, Limits};
-
-/// What the sockets of a server say of themselves. ZeroMQ asks the gatekeeper for
-/// those only that say something.
-pub(super) const ZAP_DOMAIN: &str = "service-registry";
+use crate::server::gatekeeper::ZAP_DOMAIN;
 
 /// How long closing a socket waits for what is not sent yet: long enough for the last replies and
 /// events to leave, short enough for a peer that is gone.

@@ -12,8 +12,7 @@ use nix::errno::Errno;
 
 use crate::clock::ListeningTime;
 use crate::protocol::reply::Ports;
-
-use super::sock_diag::SockDiag;
+use crate::server::sock_diag::SockDiag;
 
 /// How long the kernel is not asked again. Who has too many meanwhile is refused, and comes again.
 const ASK_AFTER: Duration = Duration::from_millis(250);
@@ -23,7 +22,7 @@ const ADDRESSES_MAX: usize = 65_536;
 
 /// How many connections each address has, as far as that must be known.
 #[derive(Debug)]
-pub(super) struct Crowds<Census = Kernel> {
+pub(in crate::server) struct Crowds<Census = Kernel> {
     census: Census,
     most: u64,
     /// As many as an address has at the most.
@@ -32,14 +31,14 @@ pub(super) struct Crowds<Census = Kernel> {
 }
 
 /// Counts the connections that there are.
-pub(super) trait CountConnections {
+pub(in crate::server) trait CountConnections {
     /// How many each address has.
     fn count(&mut self) -> Result<HashMap<IpAddr, u64>, Errno>;
 }
 
 /// What the kernel knows of the connections to these ports.
 #[derive(Debug)]
-pub(super) struct Kernel(pub(super) Ports);
+pub(in crate::server) struct Kernel(pub(in crate::server) Ports);
 
 impl CountConnections for Kernel {
     fn count(&mut self) -> Result<HashMap<IpAddr, u64>, Errno> {
@@ -53,12 +52,12 @@ impl CountConnections for Kernel {
 
 impl<Census: CountConnections> Crowds<Census> {
     /// `most` connections may come from an address.
-    pub(super) fn new(most: u64, census: Census) -> Self {
+    pub(in crate::server) fn new(most: u64, census: Census) -> Self {
         Self { census, most, counts: HashMap::new(), counted: None }
     }
 
     /// Whether one more connection from `address`, which the kernel has made already, is too many.
-    pub(super) fn is_too_many(&mut self, address: IpAddr, now: ListeningTime) -> bool {
+    pub(in crate::server) fn is_too_many(&mut self, address: IpAddr, now: ListeningTime) -> bool {
         let address = address.to_canonical();
         *self.counts.entry(address).or_default() += 1;
         if self.count(address) > self.most || self.counts.len() > ADDRESSES_MAX {

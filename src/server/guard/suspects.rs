@@ -9,8 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use crate::clock::ListeningTime;
-
-use super::sock_diag::{Inode, TcpConnection};
+use crate::server::sock_diag::{Inode, TcpConnection};
 
 /// How long a peer is looked at until its pace is known.
 const PACE_WINDOW: Duration = Duration::from_millis(500);
