@@ -17,15 +17,16 @@ use std::sync::{Arc, Weak};
 #[derive(Debug)]
 pub(crate) struct Postbox<T> {
     messages: SyncSender<T>,
-    bell: Arc<Rope>,
+    rope: Arc<Rope>,
 }
 
 /// The receiving end.
 #[derive(Debug)]
 pub(crate) struct Mailbox<T> {
     messages: Receiver<T>,
-    bell: PipeReader,
+    pipe: PipeReader,
     rung: Arc<AtomicBool>,
+    bell: Bell,
 }
 
 /// What a look into a mailbox finds.
@@ -56,22 +57,18 @@ pub(crate) fn mailbox<T>(capacity: usize) -> io::Result<(Postbox<T>, Mailbox<T>)
     let (reader, writer) = io::pipe()?;
     let (sender, receiver) = sync_channel(capacity);
     let rung = Arc::new(AtomicBool::new(false));
-    let bell = Arc::new(Rope { pipe: writer, rung: Arc::clone(&rung) });
-    let postbox = Postbox { messages: sender, bell };
-    Ok((postbox, Mailbox { messages: receiver, bell: reader, rung }))
+    let rope = Arc::new(Rope { pipe: writer, rung: Arc::clone(&rung) });
+    let bell = Bell(Arc::downgrade(&rope));
+    let mailbox = Mailbox { messages: receiver, pipe: reader, rung, bell };
+    Ok((Postbox { messages: sender, rope }, mailbox))
 }
 
 impl<T> Postbox<T> {
     /// Sends `message` and wakes the receiver. A message to a receiver that is gone is lost.
     pub(crate) fn send(&self, message: T) {
         if self.messages.send(message).is_ok() {
-            self.bell.pull();
+            self.rope.pull();
         }
-    }
-
-    /// A bell of this mailbox.
-    pub(crate) fn bell(&self) -> Bell {
-        Bell(Arc::downgrade(&self.bell))
     }
 }
 
@@ -95,14 +92,19 @@ impl Rope {
 
 impl<T> Clone for Postbox<T> {
     fn clone(&self) -> Self {
-        Self { messages: self.messages.clone(), bell: Arc::clone(&self.bell) }
+        Self { messages: self.messages.clone(), rope: Arc::clone(&self.rope) }
     }
 }
 
 impl<T> Mailbox<T> {
     /// What to poll: readable when there may be a message, or when the last sender is gone.
     pub(crate) fn descriptor(&self) -> RawFd {
-        self.bell.as_raw_fd()
+        self.pipe.as_raw_fd()
+    }
+
+    /// What wakes whoever polls this mailbox.
+    pub(crate) fn bell(&self) -> Bell {
+        self.bell.clone()
     }
 
     /// Silences the bell. To be called when the descriptor is readable, before the messages are
@@ -112,7 +114,7 @@ impl<T> Mailbox<T> {
             // The byte is in the pipe or on its way, so this does not wait for long. It is read
             // again where a signal comes between: a byte that stayed there would ring for ever.
             // It fails only when the last sender is gone, and then the pipe rings for that.
-            let _ = self.bell.read_exact(&mut [0]);
+            let _ = self.pipe.read_exact(&mut [0]);
             // Not merely stored: a store may become visible only after the look for messages that
             // follows, and a sender in between would find the bell rung, and leave it at that. What
             // is exchanged comes either before a sender's exchange, which then rings again, or
@@ -162,7 +164,7 @@ mod tests {
     #[test]
     fn a_bell_wakes_without_a_message_and_keeps_nothing_open() {
         let (postbox, mut mailbox) = mailbox(4).unwrap();
-        let bell = postbox.bell();
+        let bell = mailbox.bell();
 
         bell.ring();
         bell.ring();

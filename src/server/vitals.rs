@@ -216,9 +216,9 @@ mod tests {
 
     #[test]
     fn asking_wakes_who_may_be_idle_and_waits_for_nobody() {
-        let (postbox, mut messages) = mailbox::<()>(1).unwrap();
+        let (_postbox, mut messages) = mailbox::<()>(1).unwrap();
         let mut watchdog = Watchdog::default();
-        let requests = watchdog.over_mailbox(REQUESTS, postbox.bell());
+        let requests = watchdog.over_mailbox(REQUESTS, messages.bell());
         let storage = watchdog.over_channels(STORAGE);
         let vitals = vitals(watchdog);
 

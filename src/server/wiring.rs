@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use crate::access::RefusedPeers;
 use crate::clock::Clock;
 use crate::limits::{Limit, Limits};
-use crate::mailbox::{Bell, Mailbox, Postbox, mailbox};
+use crate::mailbox::{Mailbox, Postbox, mailbox};
 use crate::protocol::event::EventFrames;
 use crate::protocol::reply::Ports;
 
@@ -122,14 +122,13 @@ impl Threads {
         let (to_http, http_mailbox) = mailbox(1)?;
         let (clockwork, clockwork_stop) = bounded(0);
         let (keeps_gatekeeper, holders) = mailbox(1)?;
-        let (requests_bell, heartbeats_bell) = (to_requests.bell(), to_heartbeats.bell());
         let controls = Controls {
             _clockwork: clockwork,
             requests: to_requests.clone(),
             heartbeats: to_heartbeats,
             http: to_http,
         };
-        let gatekeeper = wiring.gatekeeper(sockets.gatekeeper, holders, keeps_gatekeeper.bell());
+        let gatekeeper = wiring.gatekeeper(sockets.gatekeeper, holders);
         let (follower, herald) = wiring.others(loaded.others).unzip();
         let queues = Queues { jobs, clean_up, replies: to_requests, events: events_sender };
         let threads = Self {
@@ -139,15 +138,10 @@ impl Threads {
             storage: wiring.storage(loaded.keeper, queues),
             heartbeats: wiring.heartbeats(
                 sockets.heartbeats,
-                (heartbeats_mailbox, heartbeats_bell),
+                heartbeats_mailbox,
                 jobs_sender.clone(),
             )?,
-            requests: wiring.requests(
-                sockets.requests,
-                (requests_mailbox, requests_bell),
-                jobs_sender,
-                stop,
-            )?,
+            requests: wiring.requests(sockets.requests, requests_mailbox, jobs_sender, stop)?,
             timer: wiring.timer(cleanup_interval, clean_up_sender, clockwork_stop),
             http: sockets.http.map(|listener| wiring.http(listener, http_mailbox)),
             follower,
@@ -176,14 +170,10 @@ impl Wiring {
         }
     }
 
-    fn gatekeeper(
-        &mut self,
-        socket: zmq::Socket,
-        holders: Mailbox<Infallible>,
-        bell: Bell,
-    ) -> Gatekeeper {
+    fn gatekeeper(&mut self, socket: zmq::Socket, holders: Mailbox<Infallible>) -> Gatekeeper {
         let per_address = self.limits.get(Limit::ConnectionsPerAddress);
         Gatekeeper {
+            pulse: self.watchdog.over_mailbox(GATEKEEPER, holders.bell()),
             socket,
             holders,
             doors: self.doors.clone(),
@@ -193,7 +183,6 @@ impl Wiring {
             clock: self.clock.clone(),
             refused: RefusedPeers::default(),
             strangers: RefusedPeers::default(),
-            pulse: self.watchdog.over_mailbox(GATEKEEPER, bell),
         }
     }
 
@@ -245,10 +234,11 @@ impl Wiring {
     fn heartbeats(
         &mut self,
         bound: Bound,
-        (mailbox, bell): (Mailbox<Stop>, Bell),
+        mailbox: Mailbox<Stop>,
         keeps_storage: Sender<Job>,
     ) -> io::Result<Heartbeats> {
         Ok(Heartbeats {
+            pulse: self.watchdog.over_mailbox(HEARTBEATS, mailbox.bell()),
             waiting: Waiting::new(&bound.socket, mailbox.descriptor())?,
             socket: bound.socket,
             mailbox,
@@ -259,18 +249,18 @@ impl Wiring {
             limits: self.limits,
             handed_over: self.handed_over.clone(),
             statistics: self.statistics.clone(),
-            pulse: self.watchdog.over_mailbox(HEARTBEATS, bell),
         })
     }
 
     fn requests(
         &mut self,
         bound: Bound,
-        (mailbox, bell): (Mailbox<ToRequests>, Bell),
+        mailbox: Mailbox<ToRequests>,
         jobs: Sender<Job>,
         stop: StopHandle,
     ) -> io::Result<Requests> {
         Ok(Requests {
+            pulse: self.watchdog.over_mailbox(REQUESTS, mailbox.bell()),
             waiting: Waiting::new(&bound.socket, mailbox.descriptor())?,
             socket: bound.socket,
             mailbox,
@@ -284,7 +274,6 @@ impl Wiring {
             handed_over: self.handed_over.clone(),
             memory: Memory::new(self.limits, ProcessMemory::open()),
             statistics: self.statistics.clone(),
-            pulse: self.watchdog.over_mailbox(REQUESTS, bell),
         })
     }
 
