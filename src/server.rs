@@ -1,9 +1,10 @@
 //! The server: its threads, and how they start and stop.
 //!
 //! Each thread is in a file of its own, whose header says what it owns, receives and sends, and
-//! when it ends; `docs/architecture.md` has them all. What they say to each other is in
-//! `messages`; `pipeline` starts and stops them. This file is what a program that embeds a registry
-//! sees of it.
+//! when it ends; `docs/architecture.md` has a table of all files. A start goes through `loading`,
+//! which makes the registry of what is kept, `sockets`, which opens all of them, `wiring`, which
+//! makes the threads, and `pipeline`, which starts them, and stops them in the end. `messages` is
+//! what they say to each other. This file is what a program that embeds a registry sees of it.
 
 use std::net::SocketAddr;
 
