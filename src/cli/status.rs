@@ -45,15 +45,16 @@ fn summary(endpoint: &str, reply: &Value, listed: &[Value]) -> String {
         rows.insert(1, ("trouble", text("trouble")));
     }
     if let Some(cluster) = reply.get("cluster") {
-        rows.push(("cluster", contact(cluster)));
+        rows.push(("cluster", contact(cluster, reply["trouble"].as_str())));
         rows.extend(members(&cluster["etcd"]).map(|members| ("etcd", members)));
     }
     let rows: Vec<_> = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
     output::aligned(&rows)
 }
 
-/// With whom a registry shares its list, and whether it is in contact with them.
-fn contact(cluster: &Value) -> String {
+/// With whom a registry shares its list, and whether it is in contact with them. Why it is not is
+/// left out where the registry has given the same reason for its `trouble`.
+fn contact(cluster: &Value, trouble: Option<&str>) -> String {
     let registries: Vec<String> =
         cluster["registries"].as_array().into_iter().flatten().map(services::text).collect();
     let name = services::text(&cluster["name"]);
@@ -61,6 +62,7 @@ fn contact(cluster: &Value) -> String {
     let there =
         if registries.is_empty() { name } else { format!("{name}, of {}", registries.join(", ")) };
     match cluster["reason"].as_str() {
+        Some(reason) if trouble == Some(reason) => format!("{there}; out of contact"),
         Some(_) => format!("{there}; out of contact: {}", services::text(&cluster["reason"])),
         None => {
             let lag = cluster["heard_seconds_ago"].as_f64().unwrap_or_default();
@@ -122,13 +124,24 @@ mod tests {
         let cluster = json!({
             "name": "a", "registries": ["a", "b"], "reason": null, "heard_seconds_ago": 0.25,
         });
-        assert_eq!(contact(&cluster), "a, of a, b; in contact with etcd, heard 0.2 s ago");
+        assert_eq!(contact(&cluster, None), "a, of a, b; in contact with etcd, heard 0.2 s ago");
 
         let cluster = json!({"name": "a", "registries": ["a"], "reason": "etcd is silent"});
-        assert_eq!(contact(&cluster), "a, of a; out of contact: etcd is silent");
+        assert_eq!(contact(&cluster, None), "a, of a; out of contact: etcd is silent");
 
         let cluster = json!({"name": "a", "registries": [], "reason": "etcd is silent"});
-        assert_eq!(contact(&cluster), "a; out of contact: etcd is silent");
+        assert_eq!(contact(&cluster, None), "a; out of contact: etcd is silent");
+    }
+
+    #[test]
+    fn a_reason_that_is_given_as_trouble_is_not_repeated() {
+        let cluster = json!({"name": "a", "registries": ["a"], "reason": "etcd is silent"});
+        let reply = json!({"trouble": "etcd is silent", "cluster": cluster});
+
+        let text = summary("tcp://lab:6100", &reply, &[]);
+
+        assert_eq!(text.matches("etcd is silent").count(), 1, "{text}");
+        assert!(text.ends_with("a, of a; out of contact"), "{text}");
     }
 
     #[test]
