@@ -103,8 +103,8 @@ fn reached(members: &[Member], count: usize) -> Finding {
         .filter_map(|member| Some(member.state.as_ref().err()?.to_string()))
         .collect();
     let states = || members.iter().filter_map(|member| Some((member, member.state.as_ref().ok()?)));
-    let remedy = "see whether etcd runs there (`systemctl status etcd`), and whether this host \
-        reaches it, or correct `etcd: endpoints`";
+    // Each trouble tells by itself where to look.
+    let remedy = "start etcd there, or correct `etcd: endpoints` in registry.yaml";
     if count == 0 {
         return Finding::problem(MEMBERS, &troubles.join("; "), remedy);
     }
