@@ -8,9 +8,7 @@ use std::time::Duration;
 use super::connection::Connection;
 use super::error::ClientError;
 use super::failover::{self, Answered};
-use super::heartbeat::{Registrar, Turn};
-use super::operation::{self, Operation};
-use super::registration::Registration;
+use super::operation::Operation;
 use super::registries::Place;
 use super::settings::ClientSettings;
 use super::thread::Stop;
@@ -97,20 +95,6 @@ impl Connections {
     /// user panicked.
     fn idle(&self) -> MutexGuard<'_, Vec<(Place, Connection)>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Registrar for Connections {
-    /// Over a connection that others may overtake, so the turn is kept to the end.
-    fn register(
-        &self,
-        registration: &Registration,
-        _turn: MutexGuard<'_, Turn>,
-        stop: &Stop,
-    ) -> Result<(), ClientError> {
-        let register = operation::register(registration);
-        self.ask_unless_stopped(self.settings.request_timeout, Some(stop), register)?;
-        Ok(())
     }
 }
 

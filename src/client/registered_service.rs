@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crossbeam_channel::Receiver;
 
 use super::connections::Connections;
-use super::enrolled_service::EnrolledService;
 use super::error::ClientError;
 use super::heartbeat::{HeartbeatState, Upkeep};
+use super::kept_service::KeptService;
 use super::operation;
 use super::registration::Registration;
 
@@ -30,7 +30,7 @@ use super::registration::Registration;
 #[must_use = "the service expires when this is dropped"]
 pub struct RegisteredService {
     connections: Arc<Connections>,
-    service: EnrolledService,
+    service: KeptService,
     deregisters_on_drop: bool,
 }
 
@@ -42,7 +42,7 @@ impl RegisteredService {
         upkeep: Upkeep,
     ) -> Result<Self, ClientError> {
         let service_id = connections.ask(operation::register(registration))?;
-        let service = EnrolledService::new(registration, &service_id, upkeep);
+        let service = KeptService::new(registration, &service_id, upkeep);
         Ok(Self { connections, service, deregisters_on_drop: false })
     }
 

@@ -8,9 +8,9 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::super::enrolled_service::EnrolledService;
 use super::super::error::ClientError;
 use super::super::heartbeat::Turn;
+use super::super::kept_service::KeptService;
 use super::super::registration::Registration;
 
 /// The number of a call. Later ones have greater numbers.
@@ -19,7 +19,7 @@ pub(super) type Call = u64;
 /// What the calls about a client's own service have come to.
 #[derive(Default)]
 pub(super) struct Own {
-    service: Option<EnrolledService>,
+    service: Option<KeptService>,
     /// The latest of the registrations that succeeded, by which the service was registered.
     registered: Call,
     /// Whether heartbeats are to be sent, for the service or for the one that is expected.
@@ -46,7 +46,7 @@ impl Own {
         self.is_closed
     }
 
-    pub(super) fn service(&self) -> Result<&EnrolledService, ClientError> {
+    pub(super) fn service(&self) -> Result<&KeptService, ClientError> {
         self.service.as_ref().ok_or(ClientError::NothingRegistered)
     }
 
@@ -66,7 +66,7 @@ impl Own {
     pub(super) fn registered(
         &mut self,
         call: Call,
-        service: EnrolledService,
+        service: KeptService,
     ) -> Result<Fate, ClientError> {
         self.registering.remove(&call);
         if self.is_closed {
@@ -106,7 +106,7 @@ impl Own {
 
     /// The service is to be deregistered, and what is still being registered, too. Returns the
     /// service, if there is one already.
-    pub(super) fn end(&mut self) -> Result<Option<EnrolledService>, ClientError> {
+    pub(super) fn end(&mut self) -> Result<Option<KeptService>, ClientError> {
         self.expect_something()?;
         self.stop_heartbeat();
         self.latest += 1;
@@ -115,7 +115,7 @@ impl Own {
     }
 
     /// The service could not be deregistered.
-    pub(super) fn put_back(&mut self, service: EnrolledService) -> Result<(), ClientError> {
+    pub(super) fn put_back(&mut self, service: KeptService) -> Result<(), ClientError> {
         if self.service.is_none() && !self.is_closed {
             self.service = Some(service);
         }

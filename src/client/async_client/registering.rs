@@ -2,9 +2,9 @@
 
 use crossbeam_channel::Receiver;
 
-use super::super::enrolled_service::EnrolledService;
 use super::super::error::ClientError;
 use super::super::heartbeat::HeartbeatState;
+use super::super::kept_service::KeptService;
 use super::super::operation;
 use super::super::registration::Registration;
 use super::AsyncRegistryClient;
@@ -21,7 +21,7 @@ struct Registering<'a> {
 /// because a future was.
 struct Ending<'a> {
     client: &'a AsyncRegistryClient,
-    service: Option<EnrolledService>,
+    service: Option<KeptService>,
 }
 
 impl AsyncRegistryClient {
@@ -59,7 +59,7 @@ impl AsyncRegistryClient {
         };
         let service_id = answer.await?;
         let upkeep = self.upkeep.clone();
-        let service = EnrolledService::new(attempt.registration(), &service_id, upkeep);
+        let service = KeptService::new(attempt.registration(), &service_id, upkeep);
         attempt.succeeded();
         self.finish_registration(registering.call, service).await?;
         Ok(service_id)
@@ -236,7 +236,7 @@ impl AsyncRegistryClient {
     async fn finish_registration(
         &self,
         call: Call,
-        service: EnrolledService,
+        service: KeptService,
     ) -> Result<(), ClientError> {
         let service_id = service.id().to_owned();
         let (outcome, deregistered) = {

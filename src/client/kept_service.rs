@@ -4,26 +4,26 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use super::heartbeat::{Enrolment, Heartbeat, Monitor, Turn, Upkeep, lock};
+use super::heartbeat::{CurrentRegistration, Heartbeat, Monitor, Turn, Upkeep, lock};
 use super::registration::Registration;
 
 /// A service that is registered, as long as its heartbeats are to go on. Dropping it ends the
 /// heartbeats.
-pub(super) struct EnrolledService {
+pub(super) struct KeptService {
     service_id: String,
-    enrolment: Arc<Mutex<Enrolment>>,
+    current: Arc<Mutex<CurrentRegistration>>,
     turn: Arc<Mutex<Turn>>,
     upkeep: Upkeep,
     heartbeat: Option<Heartbeat>,
 }
 
-impl EnrolledService {
+impl KeptService {
     /// A service that was just registered, and got `service_id`.
     pub(super) fn new(registration: &Registration, service_id: &str, upkeep: Upkeep) -> Self {
-        let enrolment = Enrolment::new(registration, service_id, &*upkeep.addresses);
+        let current = CurrentRegistration::new(registration, service_id, &*upkeep.addresses);
         Self {
             service_id: service_id.to_owned(),
-            enrolment: Arc::new(Mutex::new(enrolment)),
+            current: Arc::new(Mutex::new(current)),
             turn: Arc::default(),
             upkeep,
             heartbeat: None,
@@ -41,14 +41,14 @@ impl EnrolledService {
 
     /// What to say of the service when it is registered again.
     pub(super) fn registration(&self) -> Registration {
-        lock(&self.enrolment).current(&*self.upkeep.addresses)
+        lock(&self.current).now(&*self.upkeep.addresses)
     }
 
     /// The same service without heartbeats, to take its place when it is registered again.
     pub(super) fn again(&self) -> Self {
         Self {
             service_id: self.service_id.clone(),
-            enrolment: Arc::clone(&self.enrolment),
+            current: Arc::clone(&self.current),
             turn: Arc::default(),
             upkeep: self.upkeep.clone(),
             heartbeat: None,
@@ -57,7 +57,7 @@ impl EnrolledService {
 
     /// The service was registered again, with `registration`.
     pub(super) fn registered_again(&self, registration: Registration) {
-        lock(&self.enrolment).registered_again(registration, &*self.upkeep.addresses);
+        lock(&self.current).registered_again(registration, &*self.upkeep.addresses);
     }
 
     /// Says whose turn it is to register the service. Heartbeats go on either way.
@@ -72,9 +72,9 @@ impl EnrolledService {
     /// Sends heartbeats from now on, if it does not do so yet, and the first at once.
     pub(super) fn send_heartbeats(&mut self) -> io::Result<()> {
         if self.heartbeat.is_none() {
-            let enrolment = Arc::clone(&self.enrolment);
+            let current = Arc::clone(&self.current);
             let turn = Arc::clone(&self.turn);
-            self.heartbeat = Some(Heartbeat::start(self.upkeep.clone(), enrolment, turn)?);
+            self.heartbeat = Some(Heartbeat::start(self.upkeep.clone(), current, turn)?);
         }
         Ok(())
     }

@@ -58,15 +58,15 @@ impl Played {
     ) -> (Heartbeat, Receiver<HeartbeatState>) {
         let monitor = Monitor::new();
         let changes = monitor.observe();
-        let enrolment = Enrolment::new(registration, "camera-1", &*addresses);
-        let enrolment = Arc::new(Mutex::new(enrolment));
+        let current = CurrentRegistration::new(registration, "camera-1", &*addresses);
+        let current = Arc::new(Mutex::new(current));
         let upkeep = Upkeep {
             settings: self.settings.clone(),
             registrar: Arc::new(Connections::for_requests(self.settings.clone())),
             addresses,
             monitor,
         };
-        let heartbeat = Heartbeat::start(upkeep, enrolment, Arc::default()).unwrap();
+        let heartbeat = Heartbeat::start(upkeep, current, Arc::default()).unwrap();
         assert_eq!(changes.recv_timeout(DEADLINE), Ok(HeartbeatState::Starting));
         (heartbeat, changes)
     }

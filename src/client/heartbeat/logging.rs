@@ -1,21 +1,21 @@
-//! What is said in the log of how it goes with the heartbeats of a service: what is new, once.
+//! Log lines about the heartbeats of a service: one each time their state changes.
 
 use super::HeartbeatState;
 use crate::client::error::RefusalCode;
 
-/// What was said last.
+/// The state that was logged last.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum LastLogged {
     #[default]
     Answered,
     Refused(RefusalCode),
     Unanswered,
 }
 
-impl Told {
-    /// Says that the heartbeats of the service `id` are in this `state`, for this `reason` where
-    /// they are not answered.
-    pub(super) fn tell(&mut self, id: &str, state: &HeartbeatState, reason: &str) {
+impl LastLogged {
+    /// Logs that the heartbeats of the service `id` are in this `state`, unless that was logged
+    /// already. `reason` is why they are not answered.
+    pub(super) fn log_if_new(&mut self, id: &str, state: &HeartbeatState, reason: &str) {
         let now = match state {
             HeartbeatState::Refused(refusal) => Self::Refused(refusal.code.clone()),
             HeartbeatState::Unreachable { .. } => Self::Unanswered,

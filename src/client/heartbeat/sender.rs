@@ -15,14 +15,14 @@ use super::super::registration::Registration;
 use super::super::registries::Place;
 use super::super::settings::ClientSettings;
 use super::super::thread::Stop;
+use super::logging::LastLogged;
 use super::rhythm::Rhythm;
-use super::telling::Told;
-use super::{Enrolment, HeartbeatState, ReRegistration, Turn, Upkeep, lock};
+use super::{CurrentRegistration, HeartbeatState, ReRegistration, Turn, Upkeep, lock};
 
 /// Sends the heartbeats of one service: its thread, ready to run.
-pub(super) struct Beating {
+pub(super) struct HeartbeatSender {
     upkeep: Upkeep,
-    enrolment: Arc<Mutex<Enrolment>>,
+    current: Arc<Mutex<CurrentRegistration>>,
     turn: Arc<Mutex<Turn>>,
     rhythm: Rhythm,
     ttl: Duration,
@@ -31,26 +31,26 @@ pub(super) struct Beating {
     heard: Instant,
     /// The one that answered last.
     registry: Option<Place>,
-    told: Told,
+    logged: LastLogged,
 }
 
-impl Beating {
+impl HeartbeatSender {
     pub(super) fn new(
         upkeep: Upkeep,
-        enrolment: Arc<Mutex<Enrolment>>,
+        current: Arc<Mutex<CurrentRegistration>>,
         turn: Arc<Mutex<Turn>>,
     ) -> Self {
-        let ttl_seconds = lock(&enrolment).registration.ttl_seconds();
+        let ttl_seconds = lock(&current).registered().ttl_seconds();
         Self {
             connections: Connections::for_heartbeats(upkeep.settings.clone()),
             upkeep,
-            enrolment,
+            current,
             turn,
             rhythm: Rhythm::new(ttl_seconds),
             ttl: Duration::from_secs(ttl_seconds.into()),
             heard: Instant::now(),
             registry: None,
-            told: Told::default(),
+            logged: LastLogged::default(),
         }
     }
 
@@ -74,12 +74,13 @@ impl Beating {
     /// One heartbeat, or what takes its place. None where the registry has forgotten the service,
     /// and it is not the turn of heartbeats to do something about it.
     fn beat(&mut self, stop: &Stop) -> Result<Option<HeartbeatState>, ClientError> {
-        let (known, current) = {
-            let enrolment = lock(&self.enrolment);
-            (enrolment.registration.clone(), enrolment.current(&*self.upkeep.addresses))
+        let (from, registration) = {
+            let current = lock(&self.current);
+            let from = current.registered().host().to_owned();
+            (from, current.now(&*self.upkeep.addresses))
         };
-        let (from, to) = (known.host().to_owned(), current.host().to_owned());
-        if from != to && self.register(&current, stop)? {
+        let to = registration.host().to_owned();
+        if from != to && self.register(&registration, stop)? {
             let moved = ReRegistration::Moved { from, to };
             return Ok(Some(HeartbeatState::ReRegistered(moved)));
         }
@@ -87,12 +88,12 @@ impl Beating {
             return Ok(Some(HeartbeatState::Healthy));
         }
         let forgotten = HeartbeatState::ReRegistered(ReRegistration::Forgotten);
-        Ok(self.register(&current, stop)?.then_some(forgotten))
+        Ok(self.register(&registration, stop)?.then_some(forgotten))
     }
 
     /// Whether the registry knows the service.
     fn renew(&mut self, stop: &Stop) -> Result<bool, ClientError> {
-        let renew = operation::renew(lock(&self.enrolment).service_id());
+        let renew = operation::renew(lock(&self.current).service_id());
         let ClientSettings { registries, heartbeat_timeout, .. } = &self.upkeep.settings;
         let registries_count = u32::try_from(registries.count()).unwrap_or(u32::MAX);
         // A second one is never on its way while the first is.
@@ -123,7 +124,7 @@ impl Beating {
         }
         self.upkeep.registrar.register(registration, turn, stop)?;
         let addresses = &*self.upkeep.addresses;
-        lock(&self.enrolment).registered_again(registration.clone(), addresses);
+        lock(&self.current).registered_again(registration.clone(), addresses);
         Ok(true)
     }
 
@@ -158,11 +159,11 @@ impl Beating {
     }
 
     fn tell(&mut self, state: &HeartbeatState, reason: &str) {
-        let enrolment = lock(&self.enrolment);
+        let current = lock(&self.current);
         if let HeartbeatState::ReRegistered(reason) = state {
-            log::info!("registered {} again: {reason:?}", enrolment.service_id());
+            log::info!("registered {} again: {reason:?}", current.service_id());
         }
-        self.told.tell(enrolment.service_id(), state, reason);
+        self.logged.log_if_new(current.service_id(), state, reason);
     }
 
     fn silence(&self) -> HeartbeatState {
