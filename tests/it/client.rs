@@ -9,6 +9,7 @@ mod failover;
 mod guard;
 mod heartbeats;
 mod lost_registry;
+mod no_descriptors;
 mod restart;
 pub(crate) mod stub;
 mod too_large;
