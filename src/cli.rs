@@ -83,10 +83,10 @@ impl From<Exit> for ExitCode {
 #[argh(
     help_triggers("-h", "--help", "help"),
     example = "{command_name} start --bind '*'\n{command_name} list-services --host lab-server",
-    note = "`{command_name} <command> --help` tells what a command takes.",
+    note = "`{command_name} <command> --help` explains a command.",
     note = "Exit codes:",
     note = "  0 done",
-    note = "  1 refused or not found; a server that could not start, or ended by a fault",
+    note = "  1 refused or not found; the registry could not start, or failed",
     note = "  2 wrong usage: arguments or configuration file",
     note = "  3 registry not reachable",
     note = "`run` ends with the exit code of its command, and with 64 for wrong usage."
@@ -208,7 +208,7 @@ fn split_values(arguments: &[String]) -> impl Iterator<Item = &str> {
 }
 
 fn wrong_usage(called: &str, problem: &str) -> Exit {
-    output::complain(&format!("{problem}\n`{called} --help` tells what there is."));
+    output::complain(&format!("{problem}\n`{called} --help` shows how to use it."));
     Exit::WrongUsage
 }
 

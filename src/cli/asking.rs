@@ -25,8 +25,8 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 const ANSWER_MIN: Duration = Duration::from_millis(100);
 
 /// What who names several is told by a command that would not know which to ask.
-const ONE_ONLY: &str = "this is about one registry, and several are named (--host, or \
-    SERVICE_REGISTRY_HOST); name one with --host";
+const ONE_ONLY: &str = "this command takes one registry, but several are given (--host, or \
+    SERVICE_REGISTRY_HOST); give one with --host";
 
 /// The longest time that can be set: a day.
 const TIMEOUT_MAX: Duration = Duration::from_secs(86_400);
@@ -43,7 +43,8 @@ macro_rules! asking_command {
     };
     (@timeout $host:tt; $($rest:tt)*) => {
         super::asking::asking_command! {
-            @json $host, "how many seconds each answer may take (default: 2)"; $($rest)*
+            @json $host, "how many seconds to wait for each answer (default: 2)";
+            $($rest)*
         }
     };
     (@json $host:tt, $timeout:tt; #[json($json:tt)] $($rest:tt)*) => {
@@ -51,7 +52,8 @@ macro_rules! asking_command {
     };
     (@json $host:tt, $timeout:tt; $($rest:tt)*) => {
         super::asking::asking_command! {
-            @command $host, $timeout, "print the reply as one line of JSON, failures too"; $($rest)*
+            @command $host, $timeout, "print the reply as one line of JSON, also on failure";
+            $($rest)*
         }
     };
     (@command $host:tt, $timeout:tt, $json:tt;
@@ -64,7 +66,7 @@ macro_rules! asking_command {
             #[argh(option, description = $host)]
             host: Option<super::hosts::Hosts>,
 
-            /// its request port (default: as in registry.yaml, or 6100)
+            /// request port of the registry (default: as in registry.yaml, or 6100)
             #[argh(option, from_str_fn(super::asking::port))]
             req_port: Option<std::num::NonZeroU16>,
 
@@ -78,11 +80,11 @@ macro_rules! asking_command {
             #[argh(option)]
             config: Option<std::path::PathBuf>,
 
-            /// the registry's public key, where it asks for keys
+            /// public key of the registry, if it uses keys
             #[argh(option)]
             server_key: Option<service_registry::curve::PublicKey>,
 
-            /// the file with your own keys, as `keygen` makes it
+            /// file with your own keys, made by `keygen`
             #[argh(option)]
             key_file: Option<std::path::PathBuf>,
         }
@@ -105,8 +107,8 @@ macro_rules! asking_command {
     };
     ($($rest:tt)*) => {
         super::asking::asking_command! {
-            @timeout "where the registry runs: a host name or an address; of several, with commas \
-                between them, the first that answers (default: $SERVICE_REGISTRY_HOST, or \
+            @timeout "host name or address of the registry; if several are given, separated by \
+                commas, the first that answers is asked (default: $SERVICE_REGISTRY_HOST, or \
                 localhost)";
             $($rest)*
         }
@@ -181,7 +183,7 @@ impl FromStr for Timeout {
     }
 }
 
-/// The port that `text` names. Nobody can be asked at port 0.
+/// The port that `text` names. Nobody can be reached at port 0.
 pub(super) fn port(text: &str) -> Result<NonZeroU16, String> {
     text.parse().map_err(|_| "must be a whole number from 1 to 65535".to_owned())
 }

@@ -14,24 +14,24 @@ use super::hosts::Asked;
 use super::{Exit, host, output};
 
 asking_command! {
-    #[host("where the registry runs: a host name or an address, and no more than one (default: \
+    #[host("host name or address of the registry, not more than one (default: \
         $SERVICE_REGISTRY_HOST, or localhost)")]
-    #[timeout("how many seconds the copy may take (default: 60)")]
+    #[timeout("how many seconds to wait for the copy (default: 60)")]
     /// Copy the database of a running registry on this host to a file.
     #[argh(
         subcommand,
         name = "backup",
         help_triggers("-h", "--help", "help"),
-        note = "The registry writes the file, with its rights. Registrations wait until it is \
-            done; everything else goes on. `service-registry check` verifies a copy, and a \
-            registry can be started on it."
+        note = "The registry itself writes the file, so its user must be allowed to. Registrations \
+            wait until it is done; everything else goes on. `service-registry check` verifies a \
+            copy, and a registry can be started on it."
     )]
     struct Backup {
         /// the file to write
-        #[argh(positional, arg_name = "dest")]
+        #[argh(positional, arg_name = "file")]
         destination: String,
 
-        /// overwrite the file where there is one, which must be a registry's database or empty
+        /// overwrite the file if it exists; it must be a database of a registry, or empty
         #[argh(switch)]
         force: bool,
     }

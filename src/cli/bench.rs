@@ -83,54 +83,53 @@ const SECONDS_MAX: f64 = 86_400.0;
 const INTERRUPTED: Exit = Exit::AsCommand(130);
 
 asking_command! {
-    #[host("where the registry runs: a host name or an address, and no more than one (default: \
+    #[host("host name or address of the registry, not more than one (default: \
         $SERVICE_REGISTRY_HOST, or localhost)")]
-    #[timeout("how many seconds each answer may take (default: 10)")]
-    /// Load a registry, and tell how many requests it answers, and how fast.
+    #[timeout("how many seconds to wait for each answer (default: 10)")]
+    /// Measure how many requests a registry answers, and how fast.
     #[argh(
         subcommand,
         name = "bench",
         help_triggers("-h", "--help", "help"),
         note = "The actions are register, deregister, renew, get, discover, list, health, info and \
-            heartbeat, which is a renewal on the heartbeat socket. `register` registers services \
-            that are there already; `deregister` registers further ones first, and both are told.",
+            heartbeat, which is a renewal on the heartbeat socket. `register` registers existing \
+            services again; `deregister` first registers further ones, and both are reported.",
         note = "It registers its own --services, whose ids begin with `bench-`, and deregisters \
-            them at the end, on Ctrl-C too. A registry that holds other services is not loaded, \
-            unless --allow-foreign says so: it may be needed for something.",
-        note = "Without --rate, each client sends its next request when one is answered. With it, \
-            requests are due at fixed moments, and latencies count from these, so that they show \
-            what a stall does to everybody who would have asked meanwhile.",
+            them at the end, on Ctrl-C too. A registry that holds other services is left \
+            alone unless --allow-foreign is given: somebody may need it.",
+        note = "Without --rate, each client sends its next request when one is answered. With \
+            --rate, requests are due at fixed moments, and a latency counts from when its request \
+            was due. So it shows what a stall does to everybody who would have asked meanwhile.",
         example = "{command_name} --actions discover,renew --clients 32\n\
             {command_name} --actions discover=80,renew=20 --rate 5000 --seconds 60"
     )]
     struct Bench {
-        /// what to ask for: actions that are measured one after the other, or shares of a mix,
-        /// as in discover=80,renew=20 (default: discover,get,renew,heartbeat,health,register)
+        /// actions to measure one after the other, or a mix with the share of each, as in
+        /// discover=80,renew=20 (default: discover,get,renew,heartbeat,health,register)
         #[argh(option, default = "default_actions()")]
         actions: Workloads,
 
-        /// how many clients there are, each with a socket of its own (default: 8)
+        /// number of clients, each with its own socket (default: 8)
         #[argh(option, default = "8", from_str_fn(clients))]
         clients: u32,
 
-        /// how many requests each client has under way at most (default: 1)
+        /// how many requests of each client may be unanswered at a time (default: 1)
         #[argh(option, default = "1", from_str_fn(in_flight))]
         in_flight: u32,
 
-        /// how many services there are to ask for (default: 100)
+        /// number of services to register and ask for (default: 100)
         #[argh(option, default = "100", from_str_fn(services))]
         services: u32,
 
-        /// how many seconds to measure each of the actions (default: 5)
+        /// how many seconds to measure each action or mix (default: 5)
         #[argh(option, default = "Duration::from_secs(5)", from_str_fn(seconds))]
         seconds: Duration,
 
-        /// how many seconds to load the registry before that (default: 0.5)
+        /// how many seconds to send requests before measuring (default: 0.5)
         #[argh(option, default = "Duration::from_millis(500)", from_str_fn(warm_up))]
         warm_up: Duration,
 
-        /// how many requests are due in a second, of all clients together (default: as fast as
-        /// they are answered)
+        /// requests per second of all clients together (default: as fast as they are answered)
         #[argh(option, from_str_fn(rate))]
         rate: Option<u32>,
 
@@ -138,7 +137,7 @@ asking_command! {
         #[argh(option, from_str_fn(super::asking::port))]
         hb_port: Option<NonZeroU16>,
 
-        /// load a registry that holds other services, too
+        /// measure even a registry that holds other services
         #[argh(switch)]
         allow_foreign: bool,
     }

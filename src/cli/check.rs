@@ -11,21 +11,21 @@ use super::asking::{Answer, tell};
 use super::failure::Failure;
 use super::{Exit, output};
 
-/// Verify a database that no registry uses, and tell what is in it. Nothing in it is changed.
+/// Verify a database that no registry is using, and count what is in it. Nothing is changed.
 #[derive(argh::ArgsInfo, FromArgs)]
 #[argh(
     subcommand,
     name = "check",
     help_triggers("-h", "--help", "help"),
-    note = "Done (0) means that a registry has used it and can be started on it; an empty file is \
-        neither damaged nor a backup, and is told apart (1)."
+    note = "The exit code is 0 if a registry has used the database and can be started on it. An \
+        empty file is not damaged, but no backup either: the exit code is 1."
 )]
 pub(super) struct Check {
     /// the database file
-    #[argh(positional, arg_name = "db")]
+    #[argh(positional, arg_name = "file")]
     database: PathBuf,
 
-    /// print what is found as one line of JSON, failures too
+    /// print the result as one line of JSON, also on failure
     #[argh(switch)]
     json: bool,
 }

@@ -15,7 +15,7 @@ asking_command! {
         note = "A service that is still running may register again with its next heartbeat."
     )]
     struct Deregister {
-        /// which service
+        /// the id of the service
         #[argh(positional, arg_name = "id")]
         service_id: Option<String>,
 

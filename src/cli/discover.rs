@@ -4,10 +4,10 @@ use super::asking::{Answer, asking_command};
 use super::{Exit, services};
 
 asking_command! {
-    /// Find a healthy service of a type; of several, one picked at random.
+    /// Find a healthy service of a type. If there are several, one is picked at random.
     #[argh(subcommand, name = "discover", help_triggers("-h", "--help", "help"))]
     struct Discover {
-        /// which type
+        /// the type of the service
         #[argh(positional, arg_name = "type")]
         service_type: String,
     }

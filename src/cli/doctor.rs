@@ -40,15 +40,15 @@ use system::Listener;
 use workplace::Workplace;
 
 asking_command! {
-    /// Check what can be wrong with a registry and the way to it, and tell what to do.
+    /// Check a registry and the network to it for problems, and say how to solve them.
     #[argh(
         subcommand,
         name = "doctor",
         help_triggers("-h", "--help", "help"),
-        note = "Nothing is changed. Of several hosts each is looked at. On the host of the \
-            registry it looks at its database and its process, too: as the registry's user or \
-            with sudo it sees most.",
-        note = "Done (0) means that there is no problem; warnings may be there."
+        note = "Nothing is changed. If several hosts are given, each is checked. On the host \
+            of the registry its process and its database are checked, too; run it as the \
+            registry's user or with sudo to see most.",
+        note = "The exit code is 0 if there is no problem, even if there are warnings."
     )]
     struct Doctor {}
 }

@@ -10,20 +10,20 @@ use super::transfer::{TransferError, file, moved, moving_command};
 use super::{Exit, logging};
 
 moving_command! {
-    /// Write all that a registry keeps to a file, from which `import` takes it to another backend.
+    /// Write everything that a registry has stored to a file, which `import` reads.
     #[argh(
         subcommand,
         name = "export",
         help_triggers("-h", "--help", "help"),
-        note = "It reads the database or the etcd of registry.yaml, or of the flags, and changes \
-            nothing there. A database must not be in use; etcd may be."
+        note = "It reads the database or etcd that registry.yaml or the flags name, and changes \
+            nothing there. No registry may be using the database; with etcd, registries may run."
     )]
     struct Export {
         /// the file to write
         #[argh(positional, arg_name = "file")]
         file: PathBuf,
 
-        /// overwrite the file where there is one
+        /// overwrite the file if it exists
         #[argh(switch)]
         force: bool,
     }

@@ -18,12 +18,12 @@ use super::transfer::TransferError;
 use super::{Exit, output};
 
 /// What to look at when nobody answers.
-const UNREACHABLE_HINT: &str = "check that the registry runs there, that it listens on this \
-    address (`start --bind`), that --host (--registry) and --req-port are right, and that it lets \
-    this host and its keys in";
+const UNREACHABLE_HINT: &str = "check --host (--registry) and --req-port, and that the registry \
+    runs there, listens on this address (`start --bind`) and allows this host and its keys; \
+    `service-registry doctor` checks all of this";
 
 /// How to ask a registry while the settings on this host are wrong.
-const PORT_HINT: &str = "the port of the registry is looked up there; correct the file, or give \
+const PORT_HINT: &str = "the port of the registry is read from this file; correct it, or give \
     the port with --req-port";
 
 /// What to look at when a service is not found.

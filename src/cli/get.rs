@@ -7,7 +7,7 @@ asking_command! {
     /// Show one service.
     #[argh(subcommand, name = "get", help_triggers("-h", "--help", "help"))]
     struct Get {
-        /// which service
+        /// the id of the service
         #[argh(positional, arg_name = "id")]
         service_id: String,
     }

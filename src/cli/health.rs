@@ -5,13 +5,13 @@ use super::asking::{Answer, asking_command};
 use super::failure::Failure;
 
 asking_command! {
-    /// Ask a registry whether it is well.
+    /// Check whether a registry answers and can store registrations.
     #[argh(
         subcommand,
         name = "health",
         help_triggers("-h", "--help", "help"),
-        note = "Ends with 1 where the registry answers, and says that it cannot store what \
-            changes: then it refuses registrations."
+        note = "The exit code is 1 if the registry answers but cannot store changes: it then \
+            refuses registrations."
     )]
     struct Health {}
 }

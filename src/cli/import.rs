@@ -11,22 +11,22 @@ use super::transfer::{TransferError, file, moved, moving_command};
 use super::{Exit, logging};
 
 moving_command! {
-    /// Take what `export` wrote into the database or the etcd of another registry.
+    /// Read a file of `export` into another database, or into etcd.
     #[argh(
         subcommand,
         name = "import",
         help_triggers("-h", "--help", "help"),
-        note = "No registry may run on it. A database gets all of it or nothing; etcd takes much \
-            in several pieces, and an import that was interrupted says so and is done again with \
+        note = "No registry may be using that database or etcd. A database gets everything or \
+            nothing. Etcd gets a large file in several parts; repeat an interrupted import with \
             --force.",
-        note = "Run it as the registry's user: a database that is not there is made."
+        note = "Run it as the registry's user: a database that does not exist is created."
     )]
     struct Import {
         /// the file that `export` wrote
         #[argh(positional, arg_name = "file")]
         file: PathBuf,
 
-        /// take out everything that is there before
+        /// first delete everything that is there
         #[argh(switch)]
         force: bool,
     }

@@ -10,16 +10,16 @@ use super::Exit;
 use super::asking::{Answer, tell};
 use super::failure::Failure;
 
-/// Make keys for a registry or a client, and print the public one.
+/// Make a pair of keys for a registry or a client, and print the public key.
 #[derive(argh::ArgsInfo, FromArgs)]
 #[argh(
     subcommand,
     name = "keygen",
     help_triggers("-h", "--help", "help"),
-    note = "The file has both keys, and its owner alone can read it. Give others the public key, \
-        in single quotes where a shell or registry.yaml reads it: a registry's to its clients \
-        (--server-key), a client's to the registry (`curve` in registry.yaml).",
-    note = "A file that is there is never overwritten.",
+    note = "The file has both keys, and only its owner can read it. Give the public key of a \
+        registry to its clients (--server-key), and that of a client to the registry (`curve` in \
+        registry.yaml). Write it in single quotes in a shell and in registry.yaml.",
+    note = "An existing file is never overwritten.",
     example = "{command_name} camera.key"
 )]
 pub(super) struct Keygen {
@@ -27,7 +27,7 @@ pub(super) struct Keygen {
     #[argh(positional, arg_name = "file")]
     path: PathBuf,
 
-    /// print the public key as one line of JSON, failures too
+    /// print the public key as one line of JSON, also on failure
     #[argh(switch)]
     json: bool,
 }

@@ -47,8 +47,8 @@ impl Keys<'_> {
             (Some(server), Some(file)) => Ok(Some(Given { server, own: KeyPair::load(&file)? })),
             _ => {
                 let problem = format!(
-                    "keys come in twos: give the registry's public key with --server-key or \
-                     {SERVER_KEY}, and the file with your own with --key-file or {KEY_FILE}"
+                    "keys come in pairs: give both the registry's public key (--server-key or \
+                     {SERVER_KEY}) and the file with your own keys (--key-file or {KEY_FILE})"
                 );
                 Err(Failure::Usage(problem))
             }

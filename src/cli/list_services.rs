@@ -4,7 +4,7 @@ use super::asking::{Answer, asking_command};
 use super::{Exit, services};
 
 asking_command! {
-    /// List the registered services, critical ones too.
+    /// List the registered services, including critical ones.
     #[argh(subcommand, name = "list-services", help_triggers("-h", "--help", "help"))]
     struct ListServices {
         /// list only services of this type

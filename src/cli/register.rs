@@ -13,12 +13,12 @@ registering_command! {
         subcommand,
         name = "register",
         help_triggers("-h", "--help", "help"),
-        note = "It expires when its --ttl is over, unless it sends heartbeats or is registered \
+        note = "The service expires after its --ttl unless it sends heartbeats or is registered \
             again with its --id. `service-registry run` keeps a command registered while it runs.",
         example = "{command_name} --name 'Power Supply' --type PSU --port 40123 --ttl 3600"
     )]
     struct Register {
-        /// print the reply as one line of JSON, failures too
+        /// print the reply as one line of JSON, also on failure
         #[argh(switch)]
         json: bool,
     }

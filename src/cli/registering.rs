@@ -1,6 +1,7 @@
 //! What `register` and `run` share: what is said of the service, and the way to the registry.
 
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 use std::str::FromStr;
 
 use serde_json::Value;
@@ -17,59 +18,59 @@ macro_rules! registering_command {
         #[derive(argh::ArgsInfo, argh::FromArgs)]
         $(#[$about])*
         pub(super) struct $command {
-            /// what people call the service
+            /// name of the service, for people
             #[argh(option)]
             name: String,
 
-            /// the port under which the service is reached
-            #[argh(option, from_str_fn(super::registering::port))]
-            port: u16,
+            /// port at which the service can be reached
+            #[argh(option, from_str_fn(super::asking::port))]
+            port: std::num::NonZeroU16,
 
-            /// the host under which others reach the service (default: the address from which
-            /// this host reaches the registry)
+            /// host name or address at which others reach the service (default: the address from
+            /// which this host reaches the registry)
             #[argh(option)]
             host: Option<service_registry::client::Host>,
 
-            /// what the service is looked up by
+            /// type of the service, by which it is looked up
             #[argh(option, long = "type", from_str_fn(super::asking::service_type))]
             service_type: Option<String>,
 
-            /// the id to register under, in place of a service that has it (default: made from
-            /// the name)
+            /// id of the service; a service that already has it is replaced (default: made from the
+            /// name)
             #[argh(option)]
             id: Option<String>,
 
-            /// for how many seconds after a heartbeat the service counts as alive (default: 30)
+            /// time to live: how many seconds after a heartbeat the service counts as alive
+            /// (default: 30)
             #[argh(option, default = "30", from_str_fn(super::registering::ttl))]
             ttl: u32,
 
-            /// KEY=VALUE: something else to say; a value that is JSON is taken as such; may be
-            /// repeated
+            /// KEY=VALUE: further information; the value may be JSON; may be repeated
             #[argh(option)]
             metadata: Vec<super::registering::Entry>,
 
-            /// a further name to look the service up by; may be repeated
+            /// further name by which the service is looked up; may be repeated
             #[argh(option)]
             tag: Vec<String>,
 
-            /// refuse if another living service has the type
+            /// refuse the registration if another living service has the type
             #[argh(switch)]
             singleton: bool,
 
-            /// accept although another living service has the type
+            /// register even if another living service has the type
             #[argh(switch)]
             allow_duplicate_service_type: bool,
 
-            /// where the registry runs: a host name or an address; of several, with commas between
-            /// them, the first that answers (default: $SERVICE_REGISTRY_HOST, or localhost)
+            /// host name or address of the registry; if several are given, separated by commas, the
+            /// first that answers is asked (default: $SERVICE_REGISTRY_HOST, or localhost)
             #[argh(option)]
             registry: Option<super::hosts::Hosts>,
 
-            /// its request port (default: as in registry.yaml, or 6100)
+            /// request port of the registry (default: as in registry.yaml, or 6100)
             #[argh(option, from_str_fn(super::asking::port))]
             req_port: Option<std::num::NonZeroU16>,
 
-            /// how many seconds each answer may take (default: 2)
+            /// how many seconds to wait for each answer (default: 2)
             #[argh(option, default = "Default::default()")]
             timeout: super::asking::Timeout,
 
@@ -77,11 +78,11 @@ macro_rules! registering_command {
             #[argh(option)]
             config: Option<std::path::PathBuf>,
 
-            /// the registry's public key, where it asks for keys
+            /// public key of the registry, if it uses keys
             #[argh(option)]
             server_key: Option<service_registry::curve::PublicKey>,
 
-            /// the file with your own keys, as `keygen` makes it
+            /// file with your own keys, made by `keygen`
             #[argh(option)]
             key_file: Option<std::path::PathBuf>,
 
@@ -123,11 +124,6 @@ macro_rules! registering_command {
 
 pub(super) use registering_command;
 
-/// The port of a service that `text` names.
-pub(super) fn port(text: &str) -> Result<u16, String> {
-    text.parse().map_err(|_| "must be a whole number from 0 to 65535".to_owned())
-}
-
 /// The ttl that `text` names.
 pub(super) fn ttl(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| format!("must be a whole number of seconds, at most {}", u32::MAX))
@@ -136,7 +132,7 @@ pub(super) fn ttl(text: &str) -> Result<u32, String> {
 /// What the arguments say of the service.
 pub(super) struct Said<'a> {
     pub(super) name: &'a str,
-    pub(super) port: u16,
+    pub(super) port: NonZeroU16,
     pub(super) host: Option<&'a Host>,
     pub(super) service_type: Option<&'a str>,
     pub(super) id: Option<&'a str>,
@@ -174,8 +170,9 @@ impl Said<'_> {
             Some(host) => host.to_string(),
             None => own_address(asking)?,
         };
-        let mut registration =
-            Registration::new(self.name, host, self.port).ttl(self.ttl).type_policy(self.policy()?);
+        let mut registration = Registration::new(self.name, host, self.port.get())
+            .ttl(self.ttl)
+            .type_policy(self.policy()?);
         if let Some(service_type) = self.service_type {
             registration = registration.service_type(service_type);
         }
@@ -194,8 +191,8 @@ impl Said<'_> {
         let address = registration.host().parse::<IpAddr>();
         if self.host.is_none() && address.is_ok_and(|address| address.is_loopback()) {
             output::complain(&format!(
-                "registered at {}, where only this host reaches it; give an address to others \
-                 with --host",
+                "registered at {}, where only this host can reach it; for other hosts, give an \
+                 address with --host",
                 registration.host()
             ));
         }
@@ -207,7 +204,7 @@ impl Said<'_> {
             (true, false) => Ok(TypePolicy::Singleton),
             (false, true) => Ok(TypePolicy::AllowDuplicates),
             (true, true) => {
-                let problem = "--singleton excludes --allow-duplicate-service-type";
+                let problem = "--singleton and --allow-duplicate-service-type exclude each other";
                 Err(Failure::Usage(problem.to_owned()))
             }
         }

@@ -36,24 +36,25 @@ registering_command! {
         subcommand,
         name = "run",
         help_triggers("-h", "--help", "help"),
-        note = "The service is registered before the command is started and deregistered when it \
-            has ended. SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1 and SIGUSR2 are passed on to it.",
-        note = "Ends with the exit code of the command, or 128 and the number of the signal that \
-            ended it. With 64 if its own arguments or the configuration are wrong, with 126 or 127 \
-            if the command cannot be run or is not found, and with 3 if there is no registry; then \
-            nothing was started. Once the command runs, it does not \
-            matter whether the registry does.",
-        note = "With an --id, a command that is restarted after a crash takes the place of its \
-            predecessor.",
+        note = "The service is registered before the command is started, and deregistered when \
+            the command has ended. SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1 and SIGUSR2 are \
+            passed on to it.",
+        note = "The exit code is that of the command, or 128 plus the number of the signal that \
+            ended it. If the command was not started, it is 3 if no registry could be reached, 1 \
+            if the registry refused, 64 if the arguments or the configuration are wrong, 127 if \
+            the command was not found, and 126 if it could not be run. A running command goes on \
+            when the registry is away.",
+        note = "Give an --id if the command may be restarted after a crash: it then replaces its \
+            former registration, which would otherwise have to expire first.",
         example = "{command_name} --name 'Power Supply' --type PSU --port 40123 -- ./psu.py --fast"
     )]
     struct Run {
-        /// for how many seconds to try to reach the registry before giving up (default: once,
-        /// for the --timeout)
+        /// how many seconds to try to reach the registry before giving up (default: one
+        /// attempt, for the --timeout)
         #[argh(option)]
         wait: Option<Timeout>,
 
-        /// the command, and what it takes
+        /// the command and its arguments, after --
         #[argh(positional, greedy)]
         command: Vec<String>,
     }
@@ -93,7 +94,7 @@ impl Run {
 
     fn supervise(&self) -> Result<Exit, Failure> {
         let Some((name, arguments)) = self.command.split_first() else {
-            return Err(Failure::Usage("run takes a command, behind `--`".to_owned()));
+            return Err(Failure::Usage("run takes a command, after `--`".to_owned()));
         };
         // Before anything is registered that would have to be taken back.
         let program = Program::find(name)?;

@@ -20,16 +20,17 @@ use reload::Reload;
 use service_manager::ServiceManager;
 use signals::Ear;
 
-/// Run a registry until it is told to stop.
+/// Run a registry until it is stopped.
 #[derive(Clone, argh::ArgsInfo, FromArgs)]
 #[argh(
     subcommand,
     name = "start",
     usage = "[<options>]",
     help_triggers("-h", "--help", "help"),
-    note = "A flag wins over registry.yaml, which explains every setting; both over the default.",
-    note = "`service-registry stop`, Ctrl-C or SIGTERM stop it; what was accepted is kept. SIGHUP \
-        lets it take over `allow`, `log_level` and the client keys of `curve` from registry.yaml."
+    note = "A flag overrides registry.yaml, which explains every setting.",
+    note = "`service-registry stop`, Ctrl-C or SIGTERM stop it, and everything that it has \
+        accepted is kept. On SIGHUP it reads `allow`, `log_level` and the client keys of \
+        `curve` in registry.yaml again."
 )]
 pub(super) struct Start {
     /// the registry.yaml to read (default: $SERVICE_REGISTRY_CONFIG, ./registry.yaml, or
@@ -61,16 +62,17 @@ pub(super) struct Start {
     #[argh(option)]
     allow: Option<String>,
 
-    /// off, or the keys as registry.yaml explains them, in JSON (default: off)
+    /// off, or keys in JSON, as registry.yaml explains (default: off)
     #[argh(option)]
     curve: Option<String>,
 
-    /// who may stop it over the network: loopback, allowed or never (default: loopback)
+    /// who may stop it over the network: loopback (programs on this host), allowed (whoever may
+    /// connect) or never (default: loopback)
     #[argh(option)]
     terminate: Option<String>,
 
-    /// who may deregister or replace a living service: open, or the host that registered it
-    /// (default: open)
+    /// who may deregister or replace a living service: open (everybody) or host (the host that
+    /// registered it) (default: open)
     #[argh(option)]
     ownership: Option<String>,
 
@@ -82,12 +84,12 @@ pub(super) struct Start {
     #[argh(option)]
     db_path: Option<String>,
 
-    /// what a registration waits for: full, the disk, or relaxed, the operating system
-    /// (default: full)
+    /// what the answer to a registration waits for: full (the disk) or relaxed (the operating
+    /// system) (default: full)
     #[argh(option)]
     durability: Option<String>,
 
-    /// the cluster of etcd as registry.yaml explains it, in JSON (default: one on this host)
+    /// how to reach etcd, in JSON, as registry.yaml explains (default: an etcd on this host)
     #[argh(option)]
     etcd: Option<String>,
 
@@ -95,11 +97,11 @@ pub(super) struct Start {
     #[argh(option)]
     cleanup_interval: Option<String>,
 
-    /// what it takes at the most, such as services=1000,tags=8; registry.yaml has all limits
+    /// upper limits, such as services=1000,tags=8; registry.yaml explains all of them
     #[argh(option)]
     limits: Option<String>,
 
-    /// off, error, warn, info, debug or trace (default: info)
+    /// how much is logged: off, error, warn, info, debug or trace (default: info)
     #[argh(option)]
     log_level: Option<String>,
 

@@ -6,7 +6,7 @@ use super::asking::{Answer, asking_command};
 use super::{Exit, output, services};
 
 asking_command! {
-    /// Tell how a registry is: its health, ports and rules, and its services.
+    /// Show the state of a registry: its health, ports and rules, and its services.
     #[argh(subcommand, name = "status", help_triggers("-h", "--help", "help"))]
     struct Status {}
 }

@@ -4,9 +4,9 @@ use super::Exit;
 use super::asking::{Answer, asking_command};
 
 asking_command! {
-    #[host("where the registry runs: a host name or an address, and no more than one (default: \
+    #[host("host name or address of the registry, not more than one (default: \
         $SERVICE_REGISTRY_HOST, or localhost)")]
-    /// Stop a registry. It first answers and keeps what it has accepted.
+    /// Stop a registry. Everything that it has accepted is stored first.
     #[argh(subcommand, name = "stop", help_triggers("-h", "--help", "help"))]
     struct Stop {}
 }
@@ -18,7 +18,7 @@ impl Stop {
             // Who asks one of several in turn could end one too many.
             asking.only()?;
             let reply = registry.ask("terminate", &[])?;
-            let text = format!("the registry at {} acknowledged and stops", registry.endpoint());
+            let text = format!("the registry at {} is stopping", registry.endpoint());
             Ok(Answer { reply, text })
         })
     }

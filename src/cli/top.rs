@@ -51,16 +51,16 @@ struct Sources {
 
 asking_command! {
     #[json("refused: `watch --json` and `status --json` tell the same")]
-    /// Show all services of a registry on the full screen, how they are, and what happens.
+    /// Show the services of a registry and their events live on the full screen.
     #[argh(
         subcommand,
         name = "top",
         help_triggers("-h", "--help", "help"),
-        note = "The key ? tells all keys, q ends it. It goes on when the registry is restarted. \
-            Colours are left out with --no-color, and where NO_COLOR is set."
+        note = "? shows all keys, q quits. It goes on after a restart of the registry. \
+            There are no colours with --no-color, or if NO_COLOR is set."
     )]
     struct Top {
-        /// seconds from one look at the heartbeats to the next (default: 1)
+        /// how many seconds between updates of the heartbeats (default: 1)
         #[argh(option)]
         interval: Option<super::asking::Timeout>,
 

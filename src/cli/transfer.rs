@@ -46,12 +46,12 @@ macro_rules! moving_command {
             #[argh(option)]
             db_path: Option<String>,
 
-            /// the cluster of etcd as registry.yaml explains it, in JSON (default: as
-            /// registry.yaml says)
+            /// how to reach etcd, in JSON, as registry.yaml explains (default: as registry.yaml
+            /// says)
             #[argh(option)]
             etcd: Option<String>,
 
-            /// print the outcome as one line of JSON, failures too
+            /// print the result as one line of JSON, also on failure
             #[argh(switch)]
             json: bool,
         }

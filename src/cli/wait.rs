@@ -22,35 +22,35 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// How long one answer is waited for. The registry may be starting as well.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Wait until a healthy service of a type is there. The registry may come up meanwhile.
+/// Wait until a healthy service of a type is there. The registry need not be running yet.
 #[derive(argh::ArgsInfo, FromArgs)]
 #[argh(
     subcommand,
     name = "wait",
     help_triggers("-h", "--help", "help"),
-    note = "Ends with 0 as soon as a service is there, with 1 if none came in time, and with 3 if \
-        there is no registry at the end of the time.",
+    note = "The exit code is 0 as soon as a service is there, 1 if none came in time, and 3 if no \
+        registry can be reached when the time is over.",
     example = "{command_name} PSU --timeout 30 && ./measure"
 )]
 pub(super) struct Wait {
     /// the type of the service
-    #[argh(positional, from_str_fn(super::asking::service_type))]
+    #[argh(positional, arg_name = "type", from_str_fn(super::asking::service_type))]
     service_type: String,
 
-    /// for how many seconds to wait (default: 60)
+    /// how many seconds to wait (default: 60)
     #[argh(option)]
     timeout: Option<Timeout>,
 
-    /// where the registry runs: a host name or an address; of several, with commas between them,
-    /// the first that answers (default: $SERVICE_REGISTRY_HOST, or localhost)
+    /// host name or address of the registry; if several are given, separated by commas, the first
+    /// that answers is asked (default: $SERVICE_REGISTRY_HOST, or localhost)
     #[argh(option)]
     host: Option<Hosts>,
 
-    /// its request port (default: as in registry.yaml, or 6100)
+    /// request port of the registry (default: as in registry.yaml, or 6100)
     #[argh(option, from_str_fn(super::asking::port))]
     req_port: Option<NonZeroU16>,
 
-    /// print the service as one line of JSON, failures too
+    /// print the service as one line of JSON, also on failure
     #[argh(switch)]
     json: bool,
 
@@ -58,11 +58,11 @@ pub(super) struct Wait {
     #[argh(option)]
     config: Option<PathBuf>,
 
-    /// the registry's public key, where it asks for keys
+    /// public key of the registry, if it uses keys
     #[argh(option)]
     server_key: Option<PublicKey>,
 
-    /// the file with your own keys, as `keygen` makes it
+    /// file with your own keys, made by `keygen`
     #[argh(option)]
     key_file: Option<PathBuf>,
 }

@@ -15,20 +15,21 @@ use super::{Exit, output, warnings};
 const GLANCE: Duration = Duration::from_millis(500);
 
 asking_command! {
-    #[json("print each change as a line of JSON, failures too")]
-    /// Tell what changes in a registry, one line each, beginning with the services that are there.
+    #[json("print each change as a line of JSON, also on failure")]
+    /// Print every change in a registry as a line, beginning with the services that are there.
     #[argh(
         subcommand,
         name = "watch",
         help_triggers("-h", "--help", "help"),
-        note = "A line has the change, the id, the type, the name, the address and the health. The \
-            changes are registered, changed, deregistered, expired, retyped (no longer of the \
-            --service-type) and missing (gone while nobody heard).",
-        note = "It goes on when the registry is restarted, and says so on standard error. Ctrl-C \
-            ends it."
+        note = "Each line has the change, and the id, type, name, address and health of the \
+            service. The changes are registered, changed, deregistered, expired, retyped (no \
+            longer of the --service-type) and missing (gone during an interruption, so it is not \
+            known how).",
+        note = "It goes on after a restart of the registry, and reports interruptions on standard \
+            error. Ctrl-C ends it."
     )]
     struct Watch {
-        /// tell of services of this type only
+        /// only services of this type
         #[argh(option, from_str_fn(super::asking::service_type))]
         service_type: Option<String>,
     }

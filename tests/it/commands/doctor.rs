@@ -178,7 +178,7 @@ fn keys_that_are_of_no_use_are_told() {
     let half = findings_at(launch, port, &["--key-file=own.key"]);
 
     missing.assert_code(1).assert("keys", "problem", "cannot read the key file missing.key");
-    half.assert_code(1).assert("keys", "problem", "keys come in twos");
+    half.assert_code(1).assert("keys", "problem", "keys come in pairs");
 }
 
 #[test]

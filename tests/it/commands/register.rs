@@ -107,7 +107,8 @@ fn wrong_usage_is_told_with_what_is_right_and_where_to_read_on() {
 
     for (arguments, words) in [
         (&["register", "--port", "1"] as &[&str], ["--name", "`service-registry register --help`"]),
-        (&["register", "--name", "a", "--port", "70000"], ["from 0 to 65535", "register --help`"]),
+        (&["register", "--name", "a", "--port", "70000"], ["from 1 to 65535", "register --help`"]),
+        (&["register", "--name", "a", "--port", "0"], ["from 1 to 65535", "register --help`"]),
         (&["register", "--name", "a", "--ttl", "1.5"], ["whole number of seconds", "register"]),
         (&["run", "--prot", "1", "--", "get"], ["--prot", "`service-registry run --help`"]),
         (&["registre", "--help"], ["registre", "`service-registry --help`"]),
