@@ -13,7 +13,7 @@ mod link;
 mod own;
 mod question;
 mod registering;
-mod way;
+mod routing;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -34,23 +34,25 @@ use own::Own;
 /// A client of a registry, for programs whose tasks wait for many things at once.
 ///
 /// It has the operations of [`RegistryClient`](super::RegistryClient), as `async fn`, on any
-/// executor, but for [`register_scoped`](super::RegistryClient::register_scoped): it has one
+/// executor, except [`register_scoped`](super::RegistryClient::register_scoped): it has one
 /// service of its own. Every method takes `&self`, and tasks may share a client in an `Arc`. Up to
-/// 256 requests are on their way at once; later ones take their turn, within their time limits. The
-/// Python registry is asked one thing at a time, because its replies do not say what they answer.
+/// 256 requests may be unanswered at a time; later ones wait for their turn, within their time
+/// limits. The Python registry is asked one thing at a time, because its replies do not say which
+/// request they answer.
 ///
-/// **Time limits** are kept by the client: a future ends within its timeout, whatever the
-/// executor offers. Where nothing was heard from the registry while a request waited, its
-/// connection is closed, so that a registry that comes back does not carry it out after all. What
-/// else was on its way is asked again if it changes nothing, and is
-/// [unreachable](ClientError::Unreachable), too, if it does. Where there is
-/// [another registry](RegistryClientBuilder::fallback), that one is asked all of it, in its order.
+/// **Time limits** are kept by the client: a future ends within its timeout, on every executor. If
+/// nothing was heard from the registry while a request waited, its connection is closed, so that a
+/// registry that comes back later does not carry the request out after all. Other unanswered
+/// requests on this connection are repeated if they change nothing; the others end as
+/// [unreachable](ClientError::Unreachable), too. If there is
+/// [another registry](RegistryClientBuilder::fallback), all of them are sent to that one, in their
+/// order.
 ///
 /// **Cancelling** is dropping a future. A request that was not sent yet is never sent. One that
-/// is on its way may still be carried out; its reply answers nobody.
+/// was sent may still be carried out; its reply is thrown away.
 ///
-/// **The client's own service** is what the last call made of it, where calls overlap, in whatever
-/// order they are answered.
+/// **The client's own service.** If several calls about it overlap, the last call counts, in
+/// whatever order they are answered.
 ///
 /// **Closing.** [`Self::close`] ends all futures that wait, with [`ClientError::Closed`]. Dropping
 /// the client closes it, stops its heartbeats, and never waits for a registry.
@@ -140,9 +142,9 @@ impl AsyncRegistryClient {
         &self.upkeep.settings
     }
 
-    /// The registry that is asked first now. Of several, it is the first of the list until that is
-    /// silent, and then the one that answers in its place; there is no way back but by the silence
-    /// of the others.
+    /// The registry that is asked first now. If there are several, this is the first of the list
+    /// until it does not answer, and then the one that answers in its place. The client does not
+    /// return to the first one on its own.
     ///
     /// ```
     #[doc = include_str!("registry_client/example_registry.txt")]
@@ -217,8 +219,8 @@ impl AsyncRegistryClient {
         self.asking.ask(request, self.settings().request_timeout).await
     }
 
-    /// The services of a type, or all, in the order of their registration; those among them that
-    /// are late too.
+    /// The services of a type, or all services, in the order of their registration. Critical ones,
+    /// which have been silent for longer than their ttl, are among them.
     ///
     /// ```
     #[doc = include_str!("registry_client/example_registry.txt")]
@@ -240,7 +242,8 @@ impl AsyncRegistryClient {
         Ok(list.services)
     }
 
-    /// Whether the registry is well. One that is not does not answer.
+    /// Asks whether the registry is well. One that answers, and cannot store what changes, says
+    /// why in [`HealthReport::trouble`].
     ///
     /// ```
     #[doc = include_str!("registry_client/example_registry.txt")]
@@ -270,8 +273,8 @@ impl AsyncRegistryClient {
         self.asking.ask(operation::status(), self.settings().request_timeout).await
     }
 
-    /// Asks the registry to end. It answers first; give it a moment to stop after that. Of several,
-    /// [the current one](Self::current_registry) is asked and no other.
+    /// Asks the registry to stop. It answers first, and needs a moment to stop after that. If there
+    /// are several, only [the current one](Self::current_registry) is asked.
     ///
     /// ```
     #[doc = include_str!("registry_client/example_registry.txt")]

@@ -93,7 +93,7 @@ enum Framing {
     Bare,
 }
 
-/// When to give up, and whose word to listen to meanwhile.
+/// When to give up, and what may end the waiting earlier.
 struct Patience<'a> {
     started: Instant,
     timeout: Duration,

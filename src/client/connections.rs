@@ -1,6 +1,6 @@
-//! The connections of one client to the sockets of one kind of its registries: one for each thread
-//! that asks at this moment. So no thread waits for the answer to another's question; a discovery
-//! is not held up by a registration that waits for the registry's disk.
+//! The connections of one client to the request sockets, or the heartbeat sockets, of its
+//! registries: one for each thread that is asking something. So no thread waits for the answer to
+//! another's request: a registration that waits for the registry's disk delays no discovery.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -53,7 +53,7 @@ impl Connections {
         self.ask_unless_stopped(timeout, None, operation).map(|answered| answered.answer)
     }
 
-    /// As [`Self::ask_within`]. The word to `stop` ends the waiting.
+    /// As [`Self::ask_within`]. A request to `stop` ends the waiting.
     pub(super) fn ask_unless_stopped<T>(
         &self,
         timeout: Duration,

@@ -40,7 +40,7 @@ pub enum ClientError {
         /// How long the answer was waited for.
         after: Duration,
     },
-    /// The registry answered, and said no.
+    /// The registry answered, and refused.
     #[error("the registry refused: {0}")]
     Refused(Box<Refusal>),
     /// Something came back that no registry sends.
@@ -51,7 +51,7 @@ pub enum ClientError {
         /// What is wrong with the answer.
         reason: &'static str,
     },
-    /// The request is about this client's own service, and it has none.
+    /// The call is about this client's own service, and it has registered none.
     #[error("this client has registered no service; register one first")]
     NothingRegistered,
     /// This process could not use a socket.
@@ -65,15 +65,15 @@ pub enum ClientError {
     /// The operating system refused a thread or a pipe.
     #[error("cannot start a thread of the client; the limits on threads or files are too low: {0}")]
     Resources(#[from] io::Error),
-    /// So many requests of an asynchronous client wait for their turn that this one would come
-    /// too late. Ask for less at once.
-    #[error("too many requests wait for their turn; ask for less at once")]
+    /// More than 65536 requests of an asynchronous client wait for their turn, so this one would
+    /// come too late. Send fewer at a time.
+    #[error("too many requests wait for their turn; send fewer at a time")]
     TooManyRequests,
     /// The asynchronous client was closed before there was an answer.
     #[error("the client was closed before the registry answered")]
     Closed,
-    /// What was asked for is done by a thread of the client, and that has failed.
-    #[error("a thread of the client failed; its log says why")]
+    /// A thread of the client that does what was asked for has failed.
+    #[error("a thread of the client failed; the log says why")]
     ThreadFailed,
 }
 
@@ -105,8 +105,8 @@ pub struct Refusal {
     pub reply: Map<String, Value>,
 }
 
-/// The refusals that there are. A registry that sends no codes, as the Python one, is understood
-/// by its words.
+/// The kinds of refusal. The Python registry sends no codes; there the kind is recognised by the
+/// text of the error.
 ///
 /// ```
 /// use service_registry::client::RefusalCode;

@@ -1,9 +1,9 @@
 //! Asking one registry after another, until one answers.
 //!
 //! The time that a request may take is shared out among the registries that are left, so the
-//! caller waits no longer than for one. Only silence leads to the next registry, and the word of
-//! one that it is cut off from the storage that it shares with the others; any other answer is an
-//! answer. That word is taken for one, too, where no registry can do better.
+//! caller waits no longer than for one. The next registry is asked only if one is silent, or
+//! says that it is cut off from the storage that it shares with the others. Any other reply is the
+//! answer. So is the reply of one that is cut off, if no registry has a better one.
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use super::connection::ConnectionError;
 use super::error::{ClientError, Refusal, RefusalCode};
 use super::operation::{Operation, Repetition};
 use super::registries::{Place, Registries};
+use super::service::is_in_contact;
 use super::thread::Stop;
 
 /// An answer, and whose it is.
@@ -23,7 +24,7 @@ pub(super) struct Answered<T> {
 }
 
 /// Asks, within `timeout`, by means of `exchange`, which has one registry answer in the time that
-/// it is given. The word to `stop` ends it, as [`ClientError::Closed`].
+/// it is given. A request to `stop` ends it, as [`ClientError::Closed`].
 pub(super) fn ask<T>(
     registries: &Registries,
     operation: Operation<T>,
@@ -46,7 +47,7 @@ pub(super) fn ask<T>(
                 cut_off.iter().for_each(|(place, _)| registries.failed(*place));
                 return answered(registries, operation, place, reply);
             }
-            Err(_) if stop.is_some_and(Stop::is_told) => return Err(ClientError::Closed),
+            Err(_) if stop.is_some_and(Stop::is_requested) => return Err(ClientError::Closed),
             Err(ConnectionError::Unreachable { endpoint, .. }) => {
                 registries.failed(place);
                 silent.push(endpoint);
@@ -54,14 +55,14 @@ pub(super) fn ask<T>(
             Err(other) => return Err(other.into()),
         }
     }
-    match word_of(cut_off, !silent.is_empty()) {
+    match best_of_cut_off(cut_off, !silent.is_empty()) {
         Some((place, reply)) => answered(registries, operation, place, reply),
         None => Err(ClientError::unreachable(&silent, timeout)),
     }
 }
 
-/// Which reply of those that are `cut_off` counts where nobody had a better one.
-pub(super) fn word_of(
+/// The reply that counts, of registries that are `cut_off`, if no other registry had a better one.
+pub(super) fn best_of_cut_off(
     cut_off: Vec<(Place, Map<String, Value>)>,
     others_are_silent: bool,
 ) -> Option<(Place, Map<String, Value>)> {
@@ -89,12 +90,6 @@ pub(super) fn is_cut_off(reply: &Map<String, Value>) -> bool {
     !is_in_contact(reply)
         || !is_success(reply)
             && Refusal::from_reply(reply.clone()).code == RefusalCode::StorageFailed
-}
-
-/// Whether a registry has contact to the storage that it shares with others. One that shares none
-/// says nothing of it.
-pub(super) fn is_in_contact(reply: &Map<String, Value>) -> bool {
-    reply.get("in_contact") != Some(&Value::Bool(false))
 }
 
 fn is_success(reply: &Map<String, Value>) -> bool {

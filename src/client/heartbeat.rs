@@ -1,4 +1,4 @@
-//! Heartbeats: what keeps a service registered, and what is known of how that goes.
+//! Heartbeats, which keep a service registered, and their state.
 //!
 //! `rhythm` decides when the next heartbeat is due, `home` whether the service's address is still
 //! right, both without any I/O; `sender` is the thread that sends them, and `registrar` how it
@@ -60,7 +60,7 @@ impl Heartbeat {
     /// Ends the thread. First waits until what it has asked for cannot be overtaken any more.
     pub(super) fn stop(mut self) {
         let _turn = lock(&self.turn);
-        self.thread.tell_to_stop();
+        self.thread.request_stop();
     }
 }
 

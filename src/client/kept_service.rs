@@ -1,5 +1,5 @@
-//! A service that a client has registered, and its heartbeats. Asks nothing itself: how it is
-//! registered and deregistered is the client's business.
+//! A service that a client has registered, with its heartbeats. It sends no other requests:
+//! registering and deregistering are up to the client.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -34,7 +34,7 @@ impl KeptService {
         &self.service_id
     }
 
-    /// How it goes with the heartbeats.
+    /// The state of the heartbeats.
     pub(super) const fn monitor(&self) -> &Monitor {
         &self.upkeep.monitor
     }

@@ -1,4 +1,4 @@
-//! A registered service and its owner's hold on it.
+//! A registered service, as its owner holds it.
 
 use std::sync::Arc;
 
@@ -58,7 +58,7 @@ impl RegisteredService {
         self.service.id()
     }
 
-    /// How it goes with the heartbeats.
+    /// The state of the heartbeats.
     ///
     /// ```
     #[doc = include_str!("registry_client/example_registry.txt")]
@@ -76,7 +76,7 @@ impl RegisteredService {
         self.service.monitor().state()
     }
 
-    /// A channel on which every later change of [`Self::heartbeat_state`] comes. It ends with the
+    /// A channel that receives every later change of [`Self::heartbeat_state`]. It ends with the
     /// service.
     ///
     /// ```
@@ -93,8 +93,8 @@ impl RegisteredService {
         self.service.monitor().observe()
     }
 
-    /// Stops the heartbeats and deregisters the service now. The answer is whether the registry
-    /// still knew it.
+    /// Stops the heartbeats and deregisters the service now. Returns whether the registry still
+    /// knew it.
     ///
     /// ```
     #[doc = include_str!("registry_client/example_registry.txt")]
@@ -108,7 +108,7 @@ impl RegisteredService {
     /// ```
     ///
     /// # Errors
-    /// [`ClientError`]; without heartbeats, the service expires then.
+    /// [`ClientError`]. The service then expires, because its heartbeats have stopped.
     pub fn deregister(mut self) -> Result<bool, ClientError> {
         self.deregisters_on_drop = false;
         self.end()

@@ -10,7 +10,7 @@ pub use crate::service::TypePolicy;
 /// How long a service counts as alive after a heartbeat, in seconds, where nothing is said.
 const TTL_SECONDS: u32 = 30;
 
-/// A service to register. What is not said is left to the registry.
+/// A service to register. What is not set is left to the registry.
 ///
 /// ```
 #[doc = include_str!("registry_client/example_registry.txt")]
@@ -62,38 +62,37 @@ impl Registration {
         }
     }
 
-    /// What the service is looked up by.
+    /// The type of the service, by which it is looked up.
     #[must_use]
     pub fn service_type(mut self, service_type: impl Into<String>) -> Self {
         self.service_type = Some(service_type.into());
         self
     }
 
-    /// Something else that the service says of itself. A key that is given again takes the new
-    /// value.
+    /// Further information about the service. If a key is given again, its new value counts.
     #[must_use]
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         self.metadata.insert(key.into(), value.into());
         self
     }
 
-    /// A further name to look the service up by.
+    /// A further name by which the service is looked up.
     #[must_use]
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.tags.push(tag.into());
         self
     }
 
-    /// For how many seconds after a heartbeat the service counts as alive: at least 1, and 30
-    /// where nothing is said. Heartbeats go out three times as often.
+    /// For how many seconds after a heartbeat the service counts as alive: at least 1, by default
+    /// 30. Three heartbeats are sent in this time.
     #[must_use]
     pub const fn ttl(mut self, seconds: u32) -> Self {
         self.ttl_seconds = seconds;
         self
     }
 
-    /// The id to register under, in place of one that is made from the name. A service with this
-    /// id is replaced.
+    /// The id to register under; by default one is made from the name. A service that already has
+    /// this id is replaced.
     ///
     /// ```
     #[doc = include_str!("registry_client/example_registry.txt")]
@@ -113,8 +112,8 @@ impl Registration {
         self
     }
 
-    /// Refuse this registration if another living service has the type, also where the registry
-    /// allows that. Takes the place of what was said about sharing the type before.
+    /// Refuse this registration if another living service has the type, even if the registry
+    /// allows that. Replaces an earlier [`Self::allow_duplicate_service_type`].
     ///
     /// ```
     #[doc = include_str!("registry_client/example_registry.txt")]
@@ -134,8 +133,8 @@ impl Registration {
         self.type_policy(TypePolicy::Singleton)
     }
 
-    /// Accept this registration although another living service has the type. Takes the place of
-    /// what was said about sharing the type before. There is an example at [`Self::singleton`].
+    /// Accept this registration even if another living service has the type. Replaces an earlier
+    /// [`Self::singleton`], where there is an example.
     #[must_use]
     pub const fn allow_duplicate_service_type(self) -> Self {
         self.type_policy(TypePolicy::AllowDuplicates)

@@ -30,9 +30,9 @@ pub use builder::RegistryClientBuilder;
 /// time.
 ///
 /// A request that is not answered in time is not repeated, unless there is
-/// [another registry](RegistryClientBuilder::fallback) to ask, and its connection is replaced, so
-/// an answer that comes late is nobody's. Dropping a client stops its heartbeats and never waits
-/// for a registry; its service expires unless it was deregistered.
+/// [another registry](RegistryClientBuilder::fallback) to ask. Its connection is replaced, so that
+/// a late answer is never taken for the answer to the next request. Dropping a client stops its
+/// heartbeats and never waits for a registry; its service expires unless it was deregistered.
 ///
 /// ```
 #[doc = include_str!("registry_client/example_registry.txt")]
@@ -110,9 +110,9 @@ impl RegistryClient {
         }
     }
 
-    /// The registry that is asked first now. Of several, it is the first of the list until that is
-    /// silent, and then the one that answers in its place; there is no way back but by the silence
-    /// of the others.
+    /// The registry that is asked first now. If there are several, this is the first of the list
+    /// until it does not answer, and then the one that answers in its place. The client does not
+    /// return to the first one on its own.
     ///
     /// ```
     #[doc = include_str!("registry_client/example_two_registries.txt")]
@@ -186,8 +186,8 @@ impl RegistryClient {
         self.connections.ask(operation::get(service_id))
     }
 
-    /// The services of a type, or all, in the order of their registration; those among them that
-    /// are late too.
+    /// The services of a type, or all services, in the order of their registration. Critical ones,
+    /// which have been silent for longer than their ttl, are among them.
     ///
     /// ```
     #[doc = include_str!("registry_client/example_registry.txt")]
@@ -204,7 +204,8 @@ impl RegistryClient {
         self.connections.ask(operation::list(service_type)).map(|list| list.services)
     }
 
-    /// Whether the registry is well. One that is not does not answer.
+    /// Asks whether the registry is well. One that answers, and cannot store what changes, says
+    /// why in [`HealthReport::trouble`].
     ///
     /// ```
     #[doc = include_str!("registry_client/example_registry.txt")]
@@ -236,8 +237,8 @@ impl RegistryClient {
         self.connections.ask(operation::status())
     }
 
-    /// Asks the registry to end. It answers first; give it a moment to stop after that. Of several,
-    /// [the current one](Self::current_registry) is asked and no other.
+    /// Asks the registry to stop. It answers first, and needs a moment to stop after that. If there
+    /// are several, only [the current one](Self::current_registry) is asked.
     ///
     /// ```
     #[doc = include_str!("registry_client/example_registry.txt")]

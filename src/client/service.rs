@@ -290,7 +290,7 @@ impl ServiceList {
         Some(Self {
             services: services(reply)?,
             sequence: Sequence::from_json(reply),
-            in_contact: reply.get("in_contact") != Some(&Value::Bool(false)),
+            in_contact: is_in_contact(reply),
         })
     }
 }
@@ -344,6 +344,12 @@ impl ClusterStatus {
             registries: registries.map(str::to_owned).collect(),
         })
     }
+}
+
+/// Whether a registry has contact to the storage that it shares with others, as its `reply` tells.
+/// One that shares none says nothing of it.
+pub(super) fn is_in_contact(reply: &Map<String, Value>) -> bool {
+    reply.get("in_contact") != Some(&Value::Bool(false))
 }
 
 /// The services in a reply. One that cannot be read is passed over: the Python registry keeps

@@ -1,4 +1,4 @@
-//! What every part of a client must know: whom to ask, how long to wait, under which name.
+//! The settings that every part of a client needs: registries, timeouts, client id and keys.
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use super::channel::{Receiver, channel};
 use super::error::ClientError;
 use super::thread::{Stop, Thread};
 
-/// The owner, and the word of its thread that is still to come.
+/// The owner, and how the set-up of its thread went, once that is known.
 #[derive(Debug)]
 pub(super) struct Starting<T> {
     owner: T,
@@ -31,7 +31,7 @@ pub(super) fn start<W, T>(
             Ok(work) => (Ok(()), Some(work)),
             Err(error) => (Err(error), None),
         };
-        // There is room for one word, and an owner who left does not want it.
+        // There is room for one outcome, and an owner who has left does not want it.
         let _ = sender.try_send(outcome);
         if let Some(work) = work {
             run(work, stop);
@@ -43,7 +43,7 @@ pub(super) fn start<W, T>(
 impl<T> Starting<T> {
     /// Waits until the thread is of use.
     pub(super) fn wait(self) -> Result<T, ClientError> {
-        // A thread that ends without a word has panicked.
+        // A thread that ends without an outcome has panicked.
         self.outcome.for_threads().recv().map_err(|_| ClientError::ThreadFailed)??;
         Ok(self.owner)
     }

@@ -1,8 +1,8 @@
 //! How every thread of a client is started, told to stop, and waited for.
 //!
 //! The only place in the client that starts threads. Each has a name and an owner: who drops the
-//! [`Thread`] stops it and waits until it has ended. It can be told to stop while it waits for a
-//! socket, because the word to stop is a pipe, which can be polled together with sockets.
+//! [`Thread`] stops it and waits until it has ended. It can be stopped while it waits for a
+//! socket, because the request to stop is a pipe, which can be polled together with sockets.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
@@ -16,12 +16,12 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(super) struct Thread {
     name: &'static str,
-    /// Nothing is ever written: that this end is closed is the word to stop.
+    /// Nothing is ever written: closing this end is the request to stop.
     stop: Option<PipeWriter>,
     handle: Option<JoinHandle<()>>,
 }
 
-/// The thread's end of the pipe on which it is told to stop.
+/// The thread's end of the pipe on which it is asked to stop.
 #[derive(Debug)]
 pub(super) struct Stop(PipeReader);
 
@@ -41,15 +41,15 @@ impl Thread {
         Ok(Self { name, stop: Some(writer), handle: Some(handle) })
     }
 
-    /// Tells the thread to stop, and returns at once.
-    pub(super) fn tell_to_stop(&mut self) {
+    /// Asks the thread to stop, and returns at once.
+    pub(super) fn request_stop(&mut self) {
         self.stop = None;
     }
 }
 
 impl Drop for Thread {
     fn drop(&mut self) {
-        self.tell_to_stop();
+        self.request_stop();
         let Some(handle) = self.handle.take() else { return };
         // Its own callback dropped it; it ends when it is back from there.
         if handle.thread().id() == thread::current().id() {
@@ -62,24 +62,24 @@ impl Drop for Thread {
 }
 
 impl Stop {
-    /// Waits for the word to stop, at most for `duration`, and tells whether it came.
+    /// Waits for the request to stop, at most for `duration`, and returns whether it came.
     pub(super) fn wait(&self, duration: Duration) -> bool {
         let started = Instant::now();
         loop {
             let remaining = duration.saturating_sub(started.elapsed());
             let mut items = [zmq::PollItem::from_fd(self.as_raw_fd(), zmq::POLLIN)];
             match zmq::poll(&mut items, whole_milliseconds(remaining)) {
-                // A signal is no word to stop.
+                // A signal is no request to stop.
                 Err(zmq::Error::EINTR) if !remaining.is_zero() => {}
                 Err(zmq::Error::EINTR) | Ok(0) if remaining.is_zero() => return false,
                 Err(zmq::Error::EINTR) | Ok(0) => {}
-                // A thread that cannot hear the word any more must not live on.
+                // A thread that cannot see the request any more must not live on.
                 Ok(_) | Err(_) => return true,
             }
         }
     }
 
-    /// Waits for what `future` gives. None where the word to stop comes first.
+    /// Waits for the output of `future`. None if the request to stop comes first.
     pub(super) fn wait_for<T>(&self, future: impl Future<Output = T>) -> io::Result<Option<T>> {
         let (mut bell, wakes) = io::pipe()?;
         let waker = Waker::from(Arc::new(Bell(wakes)));
@@ -101,8 +101,8 @@ impl Stop {
         }
     }
 
-    /// Whether the word came.
-    pub(super) fn is_told(&self) -> bool {
+    /// Whether the thread is to stop.
+    pub(super) fn is_requested(&self) -> bool {
         self.wait(Duration::ZERO)
     }
 }
@@ -115,7 +115,7 @@ impl Wake for Bell {
 }
 
 impl AsRawFd for Stop {
-    /// To be polled together with sockets: any event on it is the word to stop.
+    /// To be polled together with sockets: any event on it is the request to stop.
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_raw_fd()
     }
@@ -162,7 +162,9 @@ mod tests {
         let thread = Thread::start("tested", move |stop| {
             let started = Instant::now();
             let pause = Duration::from_millis(20);
-            sender.send((stop.wait(pause), stop.is_told(), started.elapsed() >= pause)).unwrap();
+            sender
+                .send((stop.wait(pause), stop.is_requested(), started.elapsed() >= pause))
+                .unwrap();
             stop.wait(LONG);
         });
 

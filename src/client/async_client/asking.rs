@@ -19,8 +19,8 @@ use super::super::thread::{Stop, Thread};
 use super::io_thread::IoThread;
 use super::question::{Alarm, Order, Question, Reply};
 
-/// How many orders are handed over before who asks must wait for the I/O thread. It takes them
-/// within microseconds, whatever the registry does, so this wait is no more than that for a lock.
+/// How many orders can be handed over before the caller must wait for the I/O thread. That takes
+/// them within microseconds, whatever the registry does, so this wait is as short as for a lock.
 const ORDERS_HANDED_OVER_MAX: usize = 1_024;
 
 /// The futures' end of the I/O thread. Dropping it ends the thread.
@@ -60,8 +60,8 @@ impl Asking {
         Arc::clone(&self.line) as _
     }
 
-    /// Asks the registry, at once; the future only waits. One that is dropped takes no answer from
-    /// any other: the reply, if there is one, goes nowhere.
+    /// Asks the registry at once; the future only waits for the answer. If it is dropped, the reply
+    /// is thrown away.
     pub(super) fn ask<T>(
         &self,
         operation: Operation<T>,
@@ -81,7 +81,7 @@ impl Asking {
     /// Ends the I/O thread. Whoever waits for an answer, or asks from now on, gets
     /// [`ClientError::Closed`].
     pub(super) fn close(&self) {
-        self.io_thread.lock().unwrap_or_else(PoisonError::into_inner).tell_to_stop();
+        self.io_thread.lock().unwrap_or_else(PoisonError::into_inner).request_stop();
     }
 }
 
@@ -126,8 +126,8 @@ impl Line {
 }
 
 impl Registrar for Line {
-    /// Lets go of the turn as soon as the request is handed over: what its owner asks for next is
-    /// sent behind it. So no future ever waits for a registration that heartbeats asked for.
+    /// Releases the turn as soon as the request is handed over: what its owner asks for next is
+    /// sent after it. So no future ever waits for a registration that heartbeats asked for.
     fn register(
         &self,
         registration: &Registration,
@@ -141,7 +141,7 @@ impl Registrar for Line {
     }
 }
 
-/// The I/O thread lets go without a word only when it ends.
+/// The I/O thread drops a question without an answer only when it ends.
 fn closed(_: oneshot::Canceled) -> ClientError {
     ClientError::Closed
 }

@@ -43,7 +43,7 @@ use super::super::thread::{Stop, whole_milliseconds};
 use super::exchange::Match;
 use super::link::Link;
 use super::question::{Alarm, Answer, Order, Question, Reply};
-use super::way::way_for;
+use super::routing::link_for;
 
 /// How many requests may wait for their turn, beside those on their way. One more is refused at
 /// once: it would come too late anyhow.
@@ -301,7 +301,8 @@ impl IoThread {
 
     /// Answers a request after the last attempt, with the best that there is.
     fn conclude(&self, mut question: Question, after: Duration) {
-        let answer = question.take_word().ok_or_else(|| self.unreachable(&question, after));
+        let answer =
+            question.take_cut_off_reply().ok_or_else(|| self.unreachable(&question, after));
         question.answer(answer);
     }
 
@@ -329,7 +330,9 @@ impl IoThread {
 
     /// Sends a request, and tells over which connection. None where it must wait for its turn.
     fn send(&mut self, question: &Question) -> zmq::Result<Option<usize>> {
-        let Some(at) = way_for(question, &mut self.links, &self.settings)? else { return Ok(None) };
+        let Some(at) = link_for(question, &mut self.links, &self.settings)? else {
+            return Ok(None);
+        };
         self.links[at].send(&question.body).map(|()| Some(at))
     }
 

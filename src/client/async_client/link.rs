@@ -27,7 +27,7 @@ impl Link {
         Self { socket, exchange, opened, place, is_retired: false }
     }
 
-    /// From now on it is only kept for the replies that may still come.
+    /// Sends nothing more over it; it is only kept for the replies that may still come.
     pub(super) fn retire(&mut self) {
         self.is_retired = true;
     }

@@ -6,7 +6,7 @@ use futures_channel::oneshot;
 use serde_json::{Map, Value};
 
 use super::super::ClientError;
-use super::super::failover::{share, word_of};
+use super::super::failover::{best_of_cut_off, share};
 use super::super::operation::Repetition;
 use super::super::registries::Place;
 
@@ -64,12 +64,12 @@ pub(super) enum Order {
 }
 
 impl Question {
-    /// When to give up waiting as it does now, as the I/O thread keeps it.
+    /// When the current attempt is over: the key under which the I/O thread keeps it.
     pub(super) const fn due(&self) -> (Instant, u64) {
         (self.attempt_ends, self.number)
     }
 
-    /// How many of so many registries are left to ask.
+    /// How many of so many `registries` are left to ask.
     pub(super) fn attempts_left(&self, registries: usize) -> usize {
         match self.repetition {
             Repetition::Never => 0,
@@ -79,8 +79,8 @@ impl Question {
         }
     }
 
-    /// It is being asked now, of one of so many registries, which shares the time with those that
-    /// are left.
+    /// It is sent now, to one of so many `registries`; the remaining time is shared out among
+    /// those that are left.
     pub(super) fn begin_attempt(&mut self, registries: usize) {
         let now = Instant::now();
         self.attempt_ends = match self.attempts_left(registries) {
@@ -116,10 +116,10 @@ impl Question {
         self.repetition == Repetition::Elsewhere && self.tried.len() > self.silent.len()
     }
 
-    /// What counts of what was said to it, where no registry did better.
-    pub(super) fn take_word(&mut self) -> Option<Reply> {
+    /// The reply of a registry that is cut off, if it counts because no other one was better.
+    pub(super) fn take_cut_off_reply(&mut self) -> Option<Reply> {
         let cut_off = std::mem::take(&mut self.cut_off);
-        let (by, body) = word_of(cut_off, !self.silent.is_empty())?;
+        let (by, body) = best_of_cut_off(cut_off, !self.silent.is_empty())?;
         Some(Reply { body, by })
     }
 

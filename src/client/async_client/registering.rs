@@ -26,13 +26,14 @@ struct Ending<'a> {
 
 impl AsyncRegistryClient {
     /// Registers a service as this client's own, and returns its id. Heartbeats are sent after
-    /// [`Self::start_heartbeat`]; where they were sent for an earlier registration, they go on
-    /// for this one. Of several registrations at the same time, the one that was asked for last is
-    /// the client's own, in whatever order they are answered.
+    /// [`Self::start_heartbeat`]; if they were sent for an earlier service, they go on for this
+    /// one. The earlier service is not deregistered, so it expires; to register the same service
+    /// once more, use [`Self::reregister`]. Of several registrations at the same time, the one that
+    /// was asked for last is the client's own, in whatever order they are answered.
     ///
-    /// A registration without an id gets one that is made from its name. When this fails or is
-    /// cancelled, and is tried again with the same registration, the id is the same, too: what an
-    /// attempt may have left whose answer was lost is replaced.
+    /// A registration without an id gets one that is made from its name. If this fails or is
+    /// cancelled, and is tried again with the same registration, the id is the same: should the
+    /// first attempt have succeeded although its answer was lost, the second replaces it.
     ///
     /// ```
     #[doc = include_str!("../registry_client/example_registry.txt")]
@@ -93,9 +94,9 @@ impl AsyncRegistryClient {
         Ok(service_id)
     }
 
-    /// Stops the heartbeats of this client's own service and deregisters it. The answer is
-    /// whether the registry still knew it. What is still being registered is deregistered as soon
-    /// as it is there, before [`Self::register`] returns.
+    /// Stops the heartbeats of this client's own service and deregisters it. Returns whether the
+    /// registry still knew it. A service that is still being registered is deregistered as soon
+    /// as it is registered, before [`Self::register`] returns.
     ///
     /// ```
     #[doc = include_str!("../registry_client/example_registry.txt")]
@@ -121,7 +122,7 @@ impl AsyncRegistryClient {
         Ok(known)
     }
 
-    /// Deregisters any service. The answer is whether the registry knew it. One whose program
+    /// Deregisters any service. Returns whether the registry knew it. A service whose program
     /// still sends heartbeats registers again.
     ///
     /// ```
@@ -190,7 +191,7 @@ impl AsyncRegistryClient {
         self.own().stop_heartbeat();
     }
 
-    /// How it goes with the heartbeats of this client's own service.
+    /// The state of the heartbeats of this client's own service.
     ///
     /// ```
     #[doc = include_str!("../registry_client/example_registry.txt")]
@@ -203,7 +204,7 @@ impl AsyncRegistryClient {
         self.upkeep.monitor.state()
     }
 
-    /// A channel on which every later change of [`Self::heartbeat_state`] comes. It ends with the
+    /// A channel that receives every later change of [`Self::heartbeat_state`]. It ends with the
     /// client.
     ///
     /// ```

@@ -30,8 +30,8 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    /// Connects to the first registry that is there within the time of a request. The word to
-    /// `stop` ends the waiting as if the time were over.
+    /// Connects to the first registry that is there within the time of a request. A
+    /// request to `stop` ends the waiting as if the time were over.
     pub(super) fn connect(settings: ClientSettings, stop: &Stop) -> Result<Self, ClientError> {
         let (started, timeout) = (Instant::now(), settings.request_timeout);
         let places = settings.registries.order();

@@ -29,7 +29,7 @@ use super::{Event, Subscription};
 /// ```
 #[must_use = "events are listened to until the listener is dropped"]
 pub struct EventListener {
-    /// Nobody sends here: that it is closed is the word to stop. Stands before the thread, which
+    /// Nobody sends here: closing it is the request to stop. Stands before the thread, which
     /// is waited for.
     _stop: Sender<()>,
     _thread: Thread,

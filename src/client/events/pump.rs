@@ -65,7 +65,7 @@ impl Pump {
 
     /// Runs the thread.
     pub(super) fn run(mut self, stop: &Stop) {
-        while !stop.is_told() {
+        while !stop.is_requested() {
             if let Err(error) = self.turn(stop) {
                 log::error!("the subscription to {} ends: {error}", self.feed.endpoint());
                 return;

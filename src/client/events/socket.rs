@@ -92,7 +92,7 @@ impl EventSocket {
                 return Ok(true);
             }
             let remaining = timeout.saturating_sub(started.elapsed());
-            if remaining.is_zero() || stop.is_told() {
+            if remaining.is_zero() || stop.is_requested() {
                 return Ok(false);
             }
             let mut items = [
@@ -103,7 +103,7 @@ impl EventSocket {
         }
     }
 
-    /// Takes what has come, if anything has: word of the connection before events.
+    /// Takes what has come, if anything has: news of the connection before events.
     pub(in crate::client) fn take(&self) -> Result<Heard, ClientError> {
         match self.take_news()? {
             Heard::Nothing => self.take_event(),

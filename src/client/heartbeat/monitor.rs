@@ -1,4 +1,4 @@
-//! Who wants to know how it goes with the heartbeats.
+//! The state of heartbeats, and who is told when it changes.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -37,12 +37,12 @@ impl Monitor {
         receiver
     }
 
-    /// It goes like this now. What happened twice is told twice; what lasts is told once.
+    /// Sets the state, and tells the observers if it is new. Each re-registration is new.
     pub(in crate::client) fn note(&self, state: HeartbeatState) {
         self.watched().note(state);
     }
 
-    /// It goes like this if `start` succeeds. What it starts can note nothing before.
+    /// Sets the state if `start` succeeds. What `start` starts cannot set one before.
     pub(super) fn note_if_started<T, E>(
         &self,
         state: HeartbeatState,

@@ -10,9 +10,9 @@ use crate::client::thread::Stop;
 
 /// How heartbeats register a service again.
 pub(in crate::client) trait Registrar: Send + Sync {
-    /// Registers the service, and waits for the answer or for the word to `stop`. Keeps the
-    /// `turn` until nothing that the owner asks for next can overtake the registration: it could
-    /// come true after a deregistration otherwise.
+    /// Registers the service, and waits for the answer or for the request to `stop`. Keeps the
+    /// `turn` until no later request of the owner can overtake the registration: else it could be
+    /// carried out after a deregistration.
     fn register(
         &self,
         registration: &Registration,

@@ -2,8 +2,8 @@
 //!
 //! *Owns* a connection to the heartbeat socket of a registry. *Sends* a heartbeat at a time, and
 //! the registration again where the registry has forgotten the service or the host has moved.
-//! *Receives* the answers. *Ends* at once when it is told to stop, whatever it waits for. Who must
-//! not be overtaken by a registration takes the turn before telling: see `Heartbeat::stop`.
+//! *Receives* the answers. *Ends* at once when it is asked to stop, whatever it waits for. Whoever
+//! must not be overtaken by a registration takes the turn before that: see `Heartbeat::stop`.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -60,7 +60,7 @@ impl HeartbeatSender {
             let started = Instant::now();
             let outcome = self.beat(stop);
             // What was interrupted says nothing about the registry.
-            if stop.is_told() {
+            if stop.is_requested() {
                 break;
             }
             let pause = self.settle(outcome, started);
@@ -116,7 +116,7 @@ impl HeartbeatSender {
     /// Registers the service, if it is the turn of heartbeats to do so. Tells whether it was.
     fn register(&self, registration: &Registration, stop: &Stop) -> Result<bool, ClientError> {
         let turn = lock(&self.turn);
-        if stop.is_told() {
+        if stop.is_requested() {
             return Err(ClientError::Closed);
         }
         if *turn == Turn::Owner {

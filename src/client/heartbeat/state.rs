@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::client::endpoints::Endpoint;
 use crate::client::error::Refusal;
 
-/// How it goes with the heartbeats of a service.
+/// The state of the heartbeats of a service.
 ///
 /// ```
 #[doc = include_str!("../registry_client/example_registry.txt")]
@@ -22,9 +22,9 @@ use crate::client::error::Refusal;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum HeartbeatState {
-    /// None are sent.
+    /// No heartbeats are sent.
     Stopped,
-    /// The first is on its way.
+    /// The first heartbeat has not been answered yet.
     Starting,
     /// The registry answered the last one.
     Healthy,
@@ -47,7 +47,7 @@ pub enum HeartbeatState {
         /// When the registry answered last.
         since: Instant,
     },
-    /// The service was registered again, under its id, with all that was said the first time.
+    /// The service was registered again, under its id, as it was registered the first time.
     ReRegistered(ReRegistration),
     /// The registry answered, and said no. Heartbeats go on.
     Refused(Refusal),

@@ -13,12 +13,13 @@ use super::RegistryClient;
 
 impl RegistryClient {
     /// Registers a service as this client's own, and returns its id. Heartbeats are sent after
-    /// [`Self::start_heartbeat`]; where they were sent for an earlier registration, they go on
-    /// for this one.
+    /// [`Self::start_heartbeat`]; if they were sent for an earlier service, they go on for this
+    /// one. The earlier service is not deregistered, so it expires; to register the same service
+    /// once more, use [`Self::reregister`].
     ///
-    /// A registration without an id gets one that is made from its name. When this fails and is
-    /// tried again with the same registration, the id is the same, too: what an attempt may have
-    /// left whose answer was lost is replaced.
+    /// A registration without an id gets one that is made from its name. If this fails and is
+    /// tried again with the same registration, the id is the same: should the first attempt have
+    /// succeeded although its answer was lost, the second replaces it.
     ///
     /// ```
     #[doc = include_str!("example_registry.txt")]
@@ -109,8 +110,8 @@ impl RegistryClient {
         Ok(service.id().to_owned())
     }
 
-    /// Stops the heartbeats of this client's own service and deregisters it. The answer is
-    /// whether the registry still knew it.
+    /// Stops the heartbeats of this client's own service and deregisters it. Returns whether the
+    /// registry still knew it.
     ///
     /// ```
     #[doc = include_str!("example_registry.txt")]
@@ -131,7 +132,7 @@ impl RegistryClient {
         Ok(known)
     }
 
-    /// Deregisters any service. The answer is whether the registry knew it. One whose program
+    /// Deregisters any service. Returns whether the registry knew it. A service whose program
     /// still sends heartbeats registers again.
     ///
     /// ```
@@ -163,11 +164,11 @@ impl RegistryClient {
     }
 
     /// Sends heartbeats for this client's own service, three in each ttl, in a thread of their
-    /// own. Where the registry has forgotten the service, it is registered again under its id;
-    /// where the host's address has changed, with the new one.
+    /// own. If the registry has forgotten the service, it is registered again under its id; if
+    /// the host's address has changed, with the new address.
     ///
-    /// While the registry is silent, heartbeats are tried after growing pauses, one at a time.
-    /// Starting again what is started changes nothing but that a heartbeat is sent now.
+    /// While the registry is silent, heartbeats are tried one at a time, after growing pauses.
+    /// If heartbeats are being sent already, this only sends the next one at once.
     ///
     /// ```
     #[doc = include_str!("example_registry.txt")]
@@ -186,9 +187,9 @@ impl RegistryClient {
         self.own().as_mut().ok_or(ClientError::NothingRegistered)?.start_heartbeat()
     }
 
-    /// Stops the heartbeats, and returns when no more are sent: at once, unless they have just
-    /// asked to register the service again, whose answer is waited for. The service expires unless
-    /// they are started again.
+    /// Stops the heartbeats, and returns when no more are sent: at once, unless the service is
+    /// just being registered again, which is waited for. The service expires unless they are
+    /// started again.
     ///
     /// ```
     #[doc = include_str!("example_registry.txt")]
@@ -205,7 +206,7 @@ impl RegistryClient {
         }
     }
 
-    /// How it goes with the heartbeats of this client's own service.
+    /// The state of the heartbeats of this client's own service.
     ///
     /// ```
     #[doc = include_str!("example_registry.txt")]
@@ -221,7 +222,7 @@ impl RegistryClient {
         self.monitor.state()
     }
 
-    /// A channel on which every later change of [`Self::heartbeat_state`] comes. It ends with the
+    /// A channel that receives every later change of [`Self::heartbeat_state`]. It ends with the
     /// client. There is an example at [`HeartbeatState`].
     #[must_use]
     pub fn heartbeat_changes(&self) -> Receiver<HeartbeatState> {

@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 use crate::client::connection::Connection;
 use crate::client::error::ClientError;
 use crate::client::events::{Event, EventSocket, Heard};
-use crate::client::failover::{is_in_contact, share};
+use crate::client::failover::share;
 use crate::client::operation::{self, Operation};
 use crate::client::registries::Place;
 use crate::client::service::ServiceList;
+use crate::client::service::is_in_contact;
 use crate::client::settings::ClientSettings;
 use crate::client::thread::Stop;
 
@@ -98,7 +99,7 @@ impl Keeper {
         while !keeper.has_begun() {
             match keeper.turn(stop)? {
                 // Whoever would hear of it has gone.
-                _ if stop.is_told() => return Err(ClientError::Closed),
+                _ if stop.is_requested() => return Err(ClientError::Closed),
                 Some(error) if !error.is_unreachable() => return Err(error),
                 Some(error) if when_silent == WhenSilent::Fail && keeper.has_asked_all() => {
                     return Err(keeper.unreachable(error));
@@ -112,7 +113,7 @@ impl Keeper {
     /// Runs the thread.
     pub(super) fn run(mut self, stop: &Stop) {
         let _ended = Ended(Arc::clone(&self.shared));
-        while !stop.is_told() {
+        while !stop.is_requested() {
             if let Err(error) = self.turn(stop) {
                 log::error!("the watch of {} ends: {error}", self.registry.connection.endpoint());
                 return;
@@ -174,7 +175,7 @@ impl Keeper {
             Some(error) => {
                 log::debug!("the watch waits for its registry: {error}");
                 self.shared.lock().follower.on_silence(ask, now, Instant::now());
-                if !stop.is_told() {
+                if !stop.is_requested() {
                     self.turn_to_the_next()?;
                 }
             }

@@ -12,15 +12,15 @@ use super::question::Question;
 
 /// Which of the connections a request is to be sent over now; it is opened where there is none.
 /// None where the request must wait for its turn.
-pub(super) fn way_for(
+pub(super) fn link_for(
     question: &Question,
     links: &mut Vec<Link>,
     settings: &ClientSettings,
 ) -> zmq::Result<Option<usize>> {
     let at = if question.tried.is_empty() {
-        way_in_use(links, settings)?
+        link_in_use(links, settings)?
     } else {
-        way_elsewhere(question, links, settings)?
+        link_elsewhere(question, links, settings)?
     };
     let link = &links[at];
     let mut others = links.iter().filter(|other| other.place != link.place);
@@ -36,7 +36,7 @@ fn overtakes(question: &Question, earlier: &Question) -> bool {
         && earlier.number < question.number
 }
 
-fn way_in_use(links: &mut Vec<Link>, settings: &ClientSettings) -> zmq::Result<usize> {
+fn link_in_use(links: &mut Vec<Link>, settings: &ClientSettings) -> zmq::Result<usize> {
     let place = settings.registries.first();
     // Another part of the client may have found out that its registry is gone. What is on its way
     // must not be overtaken.
@@ -45,7 +45,7 @@ fn way_in_use(links: &mut Vec<Link>, settings: &ClientSettings) -> zmq::Result<u
         link.retire();
     }
     if links.last().is_none_or(Link::is_retired) {
-        let link = match way_to(place, links) {
+        let link = match link_to(place, links) {
             Some(at) => links.remove(at),
             None => open(place, settings)?,
         };
@@ -54,14 +54,14 @@ fn way_in_use(links: &mut Vec<Link>, settings: &ClientSettings) -> zmq::Result<u
     Ok(links.len() - 1)
 }
 
-fn way_elsewhere(
+fn link_elsewhere(
     question: &Question,
     links: &mut Vec<Link>,
     settings: &ClientSettings,
 ) -> zmq::Result<usize> {
     let registries = &settings.registries;
     let place = question.next_place(&registries.order()).unwrap_or(registries.first());
-    if let Some(at) = way_to(place, links) {
+    if let Some(at) = link_to(place, links) {
         return Ok(at);
     }
     // Not behind the one in use.
@@ -69,7 +69,7 @@ fn way_elsewhere(
     Ok(0)
 }
 
-fn way_to(place: Place, links: &[Link]) -> Option<usize> {
+fn link_to(place: Place, links: &[Link]) -> Option<usize> {
     links.iter().position(|link| link.place == place && !link.is_retired())
 }
 
