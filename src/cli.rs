@@ -1,9 +1,9 @@
 //! The command line: from arguments to a command, and its exit code.
 //!
-//! One file per command. Around them: what the asking commands share in `asking`, the search
-//! for `registry.yaml` in `configuration`, everything that can go wrong in `failure`, all that is
-//! printed in `output` and `services`, and what `export` and `import` share in `transfer`. `manual`
-//! makes man pages of it all.
+//! One file per command. Around them: the arguments that the asking commands share in `asking`, the
+//! registry that they ask in `registry`, the search for `registry.yaml` in `configuration`,
+//! everything that can go wrong in `failure`, all that is printed in `output` and `services`, and
+//! what `export` and `import` share in `transfer`. `manual` makes man pages of it all.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -35,6 +35,7 @@ mod manual;
 mod output;
 mod register;
 mod registering;
+mod registry;
 mod run;
 mod services;
 mod start;

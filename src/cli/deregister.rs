@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::asking::{Answer, Registry, asking_command};
+use super::asking::{Answer, asking_command};
 use super::failure::Failure;
+use super::registry::Registry;
 use super::{Exit, output};
 
 asking_command! {

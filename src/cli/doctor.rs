@@ -11,11 +11,12 @@ use std::time::Duration;
 use serde_json::Value;
 use service_registry::config::{BackendKind, Config};
 
-use super::asking::{Asking, Registry, asking_command, print_json};
+use super::asking::{Asking, asking_command, print_json};
 use super::configuration::{self, Source};
 use super::failure::Failure;
 use super::host::is_own;
 use super::hosts::{Asked, Hosts};
+use super::registry::Registry;
 use super::{Exit, output};
 
 mod answers;
@@ -28,13 +29,14 @@ mod http;
 mod keys;
 mod limits;
 mod ports;
+mod services;
 mod settings;
 mod system;
-mod telling;
+mod version;
 mod workplace;
 
 use finding::{Finding, Verdict};
-use keys::Home;
+use keys::RegistryKeys;
 use ports::Reached;
 use system::Listener;
 use workplace::Workplace;
@@ -134,7 +136,7 @@ fn examine_one(
         }
     }
     if let Some(workplace) = &workplace {
-        findings.extend(patient.look_at_home(listener.as_ref(), workplace));
+        findings.extend(patient.check_host(listener.as_ref(), workplace));
     }
     findings
 }
@@ -152,15 +154,15 @@ impl Patient<'_> {
         self.asking.timeout.duration()
     }
 
-    /// The keys of the registry, where it has some.
-    fn keys_at_home(&self, workplace: &Workplace) -> Option<Home<'_>> {
+    /// The keys of the registry on this host, if it uses keys.
+    fn registry_keys(&self, workplace: &Workplace) -> Option<RegistryKeys<'_>> {
         let curve = self.config?.curve.as_ref()?;
-        Some(Home::new(curve, &workplace.path(&curve.key_file)?))
+        Some(RegistryKeys::new(curve, &workplace.path(&curve.key_file)?))
     }
 
     fn check_keys(&self, encrypted: bool, workplace: Option<&Workplace>) -> Finding {
-        let home = workplace.and_then(|workplace| self.keys_at_home(workplace));
-        keys::check(&self.asking.keys.given(), encrypted, home.as_ref())
+        let registry = workplace.and_then(|workplace| self.registry_keys(workplace));
+        keys::check(&self.asking.keys.given(), encrypted, registry.as_ref())
     }
 
     /// What a registry that speaks can be asked.
@@ -172,7 +174,7 @@ impl Patient<'_> {
         let (info, protocol) = answers::check(&mut registry);
         let mut findings = vec![protocol];
         let Some(info) = info else { return findings };
-        findings.push(telling::check_version(&info));
+        findings.push(version::check(&info));
         findings.extend(cluster::check_contact(&info));
         findings.extend(self.other_ports(&info));
         findings.extend(clock::check(&mut registry));
@@ -197,14 +199,14 @@ impl Patient<'_> {
         let Ok(now) = registry.now() else { return Vec::new() };
         let interval = self.config.filter(|_| self.is_here);
         let interval = interval.map(|config| config.cleanup_interval);
-        telling::check_services(&info["services"], now, interval)
+        services::check(&info["services"], now, interval)
     }
 
     /// What can be seen on the host of the registry only.
-    fn look_at_home(&self, listener: Option<&Listener>, workplace: &Workplace) -> Vec<Finding> {
+    fn check_host(&self, listener: Option<&Listener>, workplace: &Workplace) -> Vec<Finding> {
         let process = listener.and_then(|listener| listener.process.as_ref());
         let mut findings = vec![clock::check_own(), limits::check(process)];
-        findings.extend(self.keys_at_home(workplace).map(|keys| keys.check()));
+        findings.extend(self.registry_keys(workplace).map(|keys| keys.check()));
         if let Some(config) = self.config {
             // Where nobody listens nobody answers over HTTP either; port 0 may be any.
             let http = config.http.filter(|http| listener.is_some() && http.port() != 0);

@@ -18,7 +18,7 @@ mod supervision;
 
 use reload::Reload;
 use service_manager::ServiceManager;
-use signals::Ear;
+use signals::Signals;
 
 /// Run a registry until it is stopped.
 #[derive(Clone, argh::ArgsInfo, FromArgs)]
@@ -130,7 +130,7 @@ impl Start {
         if let Err(error) = raise_descriptor_limit() {
             log::warn!("cannot allow myself more open files: {error}");
         }
-        let signals = Ear::open().map_err(Failure::Signals)?;
+        let signals = Signals::open().map_err(Failure::Signals)?;
         let manager = ServiceManager::of_environment().map(Arc::new);
         let server = Server::start(config.clone())?;
         log::info!("version {VERSION}, {source}");

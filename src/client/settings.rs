@@ -22,6 +22,10 @@ pub(super) const TERMINATE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest time that a deadline can lie ahead: for ever, to a program.
 pub(super) const TIMEOUT_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
+/// For how long a registry that is in contact with those that share its list may be behind another,
+/// before it is taken for one whose list was set back.
+pub(super) const BEHIND_MAX: Duration = Duration::from_secs(10);
+
 /// What a client calls itself where its program does not say.
 const CLIENT_ID: &str = "registry-client";
 

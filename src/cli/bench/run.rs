@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::cli::asking::{Registry, Timeout};
+use crate::cli::asking::Timeout;
 use crate::cli::failure::Failure;
 use crate::cli::hosts::Asked;
 use crate::cli::output;
+use crate::cli::registry::Registry;
 
 use super::Bench;
 use super::action::Action;

@@ -4,8 +4,8 @@ use serde_json::Value;
 use service_registry::client::ConnectionError;
 
 use super::finding::Finding;
-use crate::cli::asking::Registry;
 use crate::cli::failure::Failure;
+use crate::cli::registry::Registry;
 
 const CHECK: &str = "protocol";
 

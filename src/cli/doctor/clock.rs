@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::finding::Finding;
-use crate::cli::asking::Registry;
+use crate::cli::registry::Registry;
 
 const CHECK: &str = "clock";
 const OWN_CHECK: &str = "own clock";

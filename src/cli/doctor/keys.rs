@@ -15,12 +15,12 @@ const CHECK: &str = "keys";
 const FILE: &str = "key file";
 
 /// The keys of the registry on this host.
-pub(super) struct Home<'a> {
+pub(super) struct RegistryKeys<'a> {
     curve: &'a Curve,
     own: Result<KeyPair, KeyFileError>,
 }
 
-impl<'a> Home<'a> {
+impl<'a> RegistryKeys<'a> {
     /// What `curve` says, whose key file is the one at `path`.
     pub(super) fn new(curve: &'a Curve, path: &Path) -> Self {
         Self { curve, own: KeyPair::load(path) }
@@ -58,7 +58,7 @@ impl<'a> Home<'a> {
 pub(super) fn check(
     given: &Result<Option<Given>, Failure>,
     encrypted: bool,
-    home: Option<&Home<'_>>,
+    registry: Option<&RegistryKeys<'_>>,
 ) -> Finding {
     match (given, encrypted) {
         (Err(failure), _) => {
@@ -77,23 +77,23 @@ pub(super) fn check(
             "keys are given, and the registry asks for none",
             "ask without keys, or set `curve` in the registry.yaml of the registry",
         ),
-        (Ok(Some(given)), true) => check_given(given, home),
+        (Ok(Some(given)), true) => check_given(given, registry),
     }
 }
 
-fn check_given(given: &Given, home: Option<&Home<'_>>) -> Finding {
+fn check_given(given: &Given, registry: Option<&RegistryKeys<'_>>) -> Finding {
     let ours = given.own.public;
     if let Err(error) = check_available() {
         return Finding::problem(CHECK, &error.to_string(), "use a build that has CURVE");
     }
-    let Some(home) = home else {
+    let Some(registry) = registry else {
         return Finding::ok(CHECK, &format!("we ask as {ours}"));
     };
-    if let Some(actual) = home.public().filter(|public| *public != given.server) {
+    if let Some(actual) = registry.public().filter(|public| *public != given.server) {
         let found = format!("--server-key is {}, and the registry's is {actual}", given.server);
         return Finding::problem(CHECK, &found, "give the registry's public key");
     }
-    match home.curve.clients.rights(&ours) {
+    match registry.curve.clients.rights(&ours) {
         Some(rights) => {
             Finding::ok(CHECK, &format!("we ask as {ours}, with the right to {rights}"))
         }

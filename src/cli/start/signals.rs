@@ -4,7 +4,7 @@ use std::io;
 use std::thread::{Builder, JoinHandle};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::{Handle, Signals};
+use signal_hook::iterator::{self, Handle};
 
 /// Listens to signals until it is dropped.
 pub(super) struct Listener {
@@ -12,13 +12,13 @@ pub(super) struct Listener {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Where signals will be heard, opened before clients can have taken all descriptors. Until
-/// somebody listens, signals do what they do to any process.
-pub(super) struct Ear(Signals);
+/// The signals of this process, opened before clients can have taken all descriptors. Until
+/// somebody listens, signals have their usual effect.
+pub(super) struct Signals(iterator::Signals);
 
-impl Ear {
+impl Signals {
     pub(super) fn open() -> io::Result<Self> {
-        Signals::new::<[i32; 0], i32>([]).map(Self)
+        iterator::Signals::new::<[i32; 0], i32>([]).map(Self)
     }
 
     /// Calls `stop` for each SIGINT and SIGTERM, and `reload` for each SIGHUP, one after the other.

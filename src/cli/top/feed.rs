@@ -13,8 +13,8 @@ use serde_json::Value;
 use service_registry::client::{Health, Service};
 use service_registry::clock::WallTime;
 
-use crate::cli::asking::Registry;
 use crate::cli::failure::Failure;
+use crate::cli::registry::Registry;
 
 /// How much waits in either direction. More than one person asks for.
 const WAITING_MAX: usize = 64;

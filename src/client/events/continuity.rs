@@ -1,13 +1,11 @@
 //! Whether an event follows the one before, by their numbers. Pure.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::client::service::Sequence;
+use crate::client::settings::BEHIND_MAX;
 
 use super::event::{Missed, MissedReason};
-
-/// For how long a registry that is in contact with those that share its list may be behind another.
-const BEHIND_MAX: Duration = Duration::from_secs(10);
 
 /// Watches the numbers of the events that come.
 #[derive(Debug, Default)]

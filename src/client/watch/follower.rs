@@ -17,6 +17,7 @@ use fastrand::Rng;
 
 use crate::client::events::Event;
 use crate::client::service::{HealthReport, Sequence, ServiceList};
+use crate::client::settings::BEHIND_MAX;
 
 use super::change::Change;
 use super::picture::{Applied, Picture};
@@ -63,9 +64,6 @@ pub(super) enum Next {
     /// Wait for an event, but not beyond this time.
     WaitUntil(Instant),
 }
-
-/// For how long a registry that is in contact with those that share its list may be behind another.
-const BEHIND_MAX: Duration = Duration::from_secs(10);
 
 /// Decides what a watch does next: which question to ask, and what has changed.
 #[derive(Debug)]

@@ -14,8 +14,7 @@ use crate::client::events::{Event, EventSocket, Heard};
 use crate::client::failover::share;
 use crate::client::operation::{self, Operation};
 use crate::client::registries::Place;
-use crate::client::service::ServiceList;
-use crate::client::service::is_in_contact;
+use crate::client::service::{ServiceList, is_in_contact};
 use crate::client::settings::ClientSettings;
 use crate::client::thread::Stop;
 

@@ -81,6 +81,6 @@ fn the_man_pages_tell_what_must_be_given() {
     let synopsis = page.lines().find(|line| line.contains("[options]")).unwrap();
     assert!(synopsis.contains("--name") && synopsis.contains("--port"), "{synopsis}");
     assert!(!synopsis.contains("--type"), "{synopsis}");
-    assert!(page.contains("what people call the service (required)"), "{page}");
+    assert!(page.contains("name of the service, for people (required)"), "{page}");
     assert!(page.contains("-h") && page.contains("--help"), "{page}");
 }

@@ -1,4 +1,4 @@
-//! What the registry's own words tell: which one it is, and how its services are.
+//! Whether the services of the registry are heard in time.
 
 use std::time::Duration;
 
@@ -7,7 +7,6 @@ use service_registry::clock::WallTime;
 
 use super::finding::Finding;
 
-const VERSION: &str = "version";
 const CRITICAL: &str = "critical services";
 const LATE: &str = "late heartbeats";
 const TTL: &str = "ttl";
@@ -15,32 +14,9 @@ const TTL: &str = "ttl";
 /// How many ids stand in a finding.
 const NAMED_MAX: usize = 5;
 
-/// Which registry it is, and of which version.
-pub(super) fn check_version(info: &Value) -> Finding {
-    let ours = env!("CARGO_PKG_VERSION");
-    match info["version"].as_str() {
-        Some(version) if version == ours => {
-            Finding::ok(VERSION, &format!("{version}, as this program"))
-        }
-        Some(version) => Finding::warning(
-            VERSION,
-            &format!("the registry is {version}, this program {ours}"),
-            "restart the registry if it was upgraded, or upgrade this host",
-        ),
-        None => Finding::ok(
-            VERSION,
-            "the Python registry: it numbers no events, so watches ask it every second",
-        ),
-    }
-}
-
 /// The services in `services`, as old as their heartbeats are at `now`. The registry cleans up at
 /// every `interval`, where that is known.
-pub(super) fn check_services(
-    services: &Value,
-    now: WallTime,
-    interval: Option<Duration>,
-) -> Vec<Finding> {
+pub(super) fn check(services: &Value, now: WallTime, interval: Option<Duration>) -> Vec<Finding> {
     let services = services.as_array().map(Vec::as_slice).unwrap_or_default();
     let is_critical = |service: &&Value| service["health"] == "critical";
     let critical: Vec<&Value> = services.iter().filter(is_critical).collect();
@@ -127,7 +103,7 @@ mod tests {
     }
 
     fn verdicts(services: &[Value], interval: Option<Duration>) -> Vec<Verdict> {
-        let findings = check_services(&services.into(), NOW, interval);
+        let findings = check(&services.into(), NOW, interval);
         findings.iter().map(|finding| finding.verdict).collect()
     }
 
@@ -144,8 +120,7 @@ mod tests {
     fn critical_late_and_short_lived_ones_are_named() {
         let services = [service("dead", 31, 30), service("slow", 16, 30), service("brief", 0, 5)];
 
-        let findings =
-            check_services(&services.as_slice().into(), NOW, Some(Duration::from_secs(10)));
+        let findings = check(&services.as_slice().into(), NOW, Some(Duration::from_secs(10)));
 
         let found: Vec<&str> = findings.iter().map(|finding| finding.found.as_str()).collect();
         assert!(found[0].ends_with("not discovered: dead"), "{found:?}");
@@ -158,18 +133,9 @@ mod tests {
     fn of_many_only_some_are_named() {
         let services: Vec<Value> = (0..9).map(|n| service(&format!("s{n}"), 31, 30)).collect();
 
-        let findings = check_services(&services.into(), NOW, None);
+        let findings = check(&services.into(), NOW, None);
 
         assert!(findings[0].found.starts_with("9 have"), "{}", findings[0].found);
         assert!(findings[0].found.ends_with("s3, s4, …"), "{}", findings[0].found);
-    }
-
-    #[test]
-    fn registries_are_told_apart_by_their_version() {
-        let version = |info: Value| check_version(&info);
-
-        assert_eq!(version(json!({"version": env!("CARGO_PKG_VERSION")})).verdict, Verdict::Ok);
-        assert_eq!(version(json!({"version": "99.0.0"})).verdict, Verdict::Warning);
-        assert!(version(json!({})).found.contains("Python"));
     }
 }
