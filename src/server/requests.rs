@@ -151,6 +151,7 @@ impl Requests {
         Ok(Left::Unknown)
     }
 
+    /// Answers a request, or hands it to the storage thread.
     fn take_request(
         &mut self,
         taken: Taken,
@@ -159,33 +160,13 @@ impl Requests {
     ) -> Result<(), Failure> {
         let Taken { caller, kind, bytes, request } = taken;
         let busy = self.lanes.is_busy(&caller.client);
-        let request = match request.map(|request| self.doors.judge(request, peer)) {
-            Ok(Ok(request)) => request,
-            Ok(Err(denial)) => {
-                let answer = Answer::from(&RequestFailure::NotAllowed(denial));
-                return self.refuse(caller, kind, answer, peer);
-            }
-            Err(fault) => {
-                log::debug!("refused a request: {:?}", fault.to_string());
-                return self.refuse(caller, kind, Answer::from(&fault), peer);
-            }
+        let request = match self.judge(request, &caller, now, peer) {
+            Ok(request) => request,
+            Err(refusal) => return self.refuse(caller, kind, refusal, peer),
         };
-        // A list takes its time and its memory: none is made that would not be sent.
-        if is_large(&request)
-            && let Err(exceeded) = self.memory.look(&caller.client, now.listening)
-        {
-            let answer = Answer::from(&RequestFailure::ShortOfMemory(exceeded));
-            return self.refuse(caller, kind, answer, peer);
-        }
         match request {
             Request::Write(write) => self.hand_over(caller, Task::Write(write), bytes, peer),
-            Request::Backup(backup) if self.doors.may_back_up(peer) => {
-                self.hand_over(caller, Task::Backup(backup), bytes, peer)
-            }
-            Request::Backup(_) => {
-                let answer = Answer::from(&RequestFailure::NotOnThisHost);
-                self.refuse(caller, kind, answer, peer)
-            }
+            Request::Backup(backup) => self.hand_over(caller, Task::Backup(backup), bytes, peer),
             Request::Read(read) if busy => self.hand_over(caller, Task::Read(read), bytes, peer),
             Request::Terminate if busy => self.hand_over(caller, Task::Terminate, bytes, peer),
             Request::Read(read) => {
@@ -200,6 +181,33 @@ impl Requests {
                 self.send(Reply::last(caller, body))
             }
         }
+    }
+
+    /// The request as it is carried out, or the answer that refuses it: nothing may be wrong with
+    /// it, its peer must be allowed to make it, and there must be memory for a large reply.
+    fn judge(
+        &mut self,
+        request: Result<Request, RequestFault>,
+        caller: &Caller,
+        now: Now,
+        peer: &mut impl Peer,
+    ) -> Result<Request, Answer> {
+        let refusal = |failure: RequestFailure| Answer::from(&failure);
+        let request = request.map_err(|fault| {
+            log::debug!("refused a request: {:?}", fault.to_string());
+            Answer::from(&fault)
+        })?;
+        let judged = self.doors.judge(request, peer);
+        let request = judged.map_err(|denial| refusal(RequestFailure::NotAllowed(denial)))?;
+        if matches!(request, Request::Backup(_)) && !self.doors.may_back_up(peer) {
+            return Err(refusal(RequestFailure::NotOnThisHost));
+        }
+        // A list takes its time and its memory: none is made that would not be sent.
+        if is_large(&request) {
+            let looked = self.memory.look(&caller.client, now.listening);
+            looked.map_err(|exceeded| refusal(RequestFailure::ShortOfMemory(exceeded)))?;
+        }
+        Ok(request)
     }
 
     fn hand_over(
