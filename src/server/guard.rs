@@ -49,11 +49,11 @@ const ASK_AFTER: Duration = Duration::from_millis(250);
 /// After how many looks that found enough memory it sees whether anybody is connected at all.
 const LOOKS_UNTIL_COUNTED: u32 = 64;
 
-/// How often a message may be as large as it may be before its sender is suspected: a client that
-/// has several under way shall not be.
+/// How many messages of the largest size a sender may have on their way before it is suspected: a
+/// client may have several.
 const MESSAGES_UNHEARD_MAX: u64 = 8;
 
-/// After the log told of a look in vain, how long it says nothing of others.
+/// How long the log says nothing of failed looks after it told of one.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Ends connections that must not stay: the guard thread, ready to run.
@@ -72,7 +72,7 @@ pub(super) struct Guard {
     pub(super) stop: Receiver<()>,
 }
 
-/// Through what the guard sees the connections, and ends them.
+/// By what the guard sees the connections, and ends them.
 pub(super) struct View {
     kernel: SockDiag,
     sockets: OwnSockets,
@@ -84,9 +84,9 @@ struct Patrol {
     view: View,
     suspects: Suspects,
     closed: RefusedPeers,
-    /// For which nobody was sent away yet.
+    /// What changed in the rules since connections were last closed for it.
     change: AccessChange,
-    /// When a look in vain was told of.
+    /// When the log last told of a failed look.
     warned: Option<ListeningTime>,
     /// How many looks found enough memory, one after the other.
     calm_looks: u32,
@@ -207,7 +207,7 @@ impl Patrol {
         }
     }
 
-    /// Tells of a look in vain. The next one may find what this one lacked.
+    /// Tells of a failed look. The next one may succeed.
     fn warn(&mut self, error: Errno, now: ListeningTime) {
         if self.warned.is_none_or(|warned| now.since(warned) >= WARNING_INTERVAL) {
             self.warned = Some(now);
@@ -232,7 +232,7 @@ impl Patrol {
         Ok(Some(wait(limit.saturating_sub(used))))
     }
 
-    /// There is enough memory.
+    /// Does what is to be done while there is enough memory.
     fn rest(&mut self, free: u64) -> Result<Option<Duration>, Errno> {
         if self.calm_looks == 0 {
             self.last_asked = None;
@@ -314,7 +314,7 @@ impl Patrol {
             return Ok(false);
         }
         match SockDiag::finds_any(self.ports()) {
-            // Nobody is alone who has no descriptor left.
+            // Where no descriptor is left, connections have taken them.
             Err(Errno::EMFILE | Errno::ENFILE) => Ok(false),
             found => Ok(!found?),
         }

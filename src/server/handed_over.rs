@@ -10,7 +10,8 @@ use super::transport::Received;
 /// What ZeroMQ puts before a frame, at the most.
 const FRAME_HEADER: usize = 9;
 
-/// How many bytes came over each connection since somebody looked last. Clones count together.
+/// How many bytes of whole messages came over each connection since somebody looked last. Clones
+/// count together.
 #[derive(Debug, Clone, Default)]
 pub(super) struct HandedOver(Arc<Counted>);
 
@@ -35,7 +36,7 @@ impl HandedOver {
         }
     }
 
-    /// Says whether somebody wants to know.
+    /// Says whether somebody wants to know from now on.
     pub(super) fn want(&self, is_wanted: bool) {
         self.0.is_wanted.store(is_wanted, Ordering::Relaxed);
     }

@@ -207,7 +207,7 @@ impl Sharing {
         registry
     }
 
-    /// Takes note of who is there, and who is not, as it stands in `picture`.
+    /// Notes which registries are there, and which are gone, according to `picture`.
     pub(super) fn note_registries(&mut self, picture: &Picture, now: Now) {
         self.contact.note_registries(&picture.registries);
         self.gone.retain(|name, _| !picture.registries.contains(name));

@@ -78,7 +78,7 @@ impl Task {
     }
 }
 
-/// Please clean up expired services, and store the heartbeats that came since the last time.
+/// Asks to remove services that expired, and to store the heartbeats that came since the last time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CleanUp;
 

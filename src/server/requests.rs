@@ -225,8 +225,8 @@ impl Requests {
         let client = caller.client.clone();
         let is_noticed = !matches!(task, Task::Read(_));
         let asker = is_noticed.then(|| self.doors.asker(peer));
-        // Without the storage thread the server is about to stop. The reply is awaited all the
-        // same, in vain, so that no later one is taken for it.
+        // Without the storage thread the server is about to stop. The reply never comes, but is
+        // awaited all the same, so that no later one is taken for it.
         let _ = self.jobs.send(Job { caller, task, asker, stopwatch: Stopwatch::start() });
         self.lanes.expect(client, bytes);
         self.statistics.set_jobs(self.lanes.awaited());

@@ -1,7 +1,7 @@
 //! Whether the storage thread gets on with its work, and whether what it stores is stored.
 //!
-//! The storage thread notes it, and the HTTP thread tells it to whoever probes. A thread that has
-//! ended needs no word here: the whole server stops with it.
+//! The storage thread notes it; `health`, `info` and the HTTP thread tell it. That the thread has
+//! ended need not be noted: the whole server stops with it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -14,10 +14,11 @@ use crate::clock::ListeningTime;
 use crate::protocol::reply::Ports;
 use crate::server::sock_diag::SockDiag;
 
-/// How long the kernel is not asked again. Who has too many meanwhile is refused, and comes again.
+/// How long the kernel is not asked again. Whoever seems to have too many meanwhile is refused, and
+/// tries again.
 const ASK_AFTER: Duration = Duration::from_millis(250);
 
-/// Of how many addresses something is known before those are forgotten that are gone.
+/// How many addresses are counted before those without a connection are forgotten.
 const ADDRESSES_MAX: usize = 65_536;
 
 /// How many connections each address has, as far as that must be known.
@@ -25,7 +26,7 @@ const ADDRESSES_MAX: usize = 65_536;
 pub(in crate::server) struct Crowds<Census = Kernel> {
     census: Census,
     most: u64,
-    /// As many as an address has at the most.
+    /// No address has more than is counted here: those that ended are still among them.
     counts: HashMap<IpAddr, u64>,
     counted: Option<ListeningTime>,
 }

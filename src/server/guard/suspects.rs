@@ -14,13 +14,14 @@ use crate::server::sock_diag::{Inode, TcpConnection};
 /// How long a peer is looked at until its pace is known.
 const PACE_WINDOW: Duration = Duration::from_millis(500);
 
-/// A peer is stuck if what waits in the kernel alone would take it ten windows, and slow if it
-/// would take a quarter of one.
+/// A peer is stuck if, at its pace, what waits for it in the kernel alone would take more than ten
+/// windows; it is slow if that would take more than a quarter of one.
 const STUCK_WINDOWS: u64 = 10;
 const SLOW_PART: u64 = 4;
 
-/// Whoever has sent less in vain is not the one who fills the memory.
-const SENT_IN_VAIN_MIN: u64 = 4 << 10;
+/// A peer is not the one that fills the memory if fewer bytes than these were read from it that are
+/// part of no whole message yet.
+const NOT_HANDED_OVER_MIN: u64 = 4 << 10;
 
 /// How badly memory is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,9 +45,9 @@ pub(super) struct Reading {
 #[derive(Debug)]
 pub(super) struct Suspects {
     accounts: HashMap<Inode, Account>,
-    /// How much a peer may send before it is heard.
+    /// How many bytes may be read from a peer before a whole message comes out of them.
     unheard_max: u64,
-    /// Whether there was too little memory at the last look already, whoever was closed then.
+    /// Whether memory was exhausted at the last look already: what was closed then did not help.
     was_exhausted: bool,
 }
 
@@ -114,9 +115,9 @@ impl Suspects {
         self.those(|account| account.unheard > self.unheard_max || account.pace == Pace::Stuck)
     }
 
-    /// Those that are certainly to blame; if there are none, those that are slow; and if there are
-    /// none either, or that was not enough the last time, those that have sent most in vain, as
-    /// many as it takes to free so many bytes.
+    /// Those that are certainly to blame; if there are none, those that are slow. If there are none
+    /// of these either, or if that was not enough the last time, also the [`Self::senders`] of so
+    /// many bytes.
     fn worst(&self, bytes: u64, all_kinds: bool) -> HashSet<Inode> {
         let mut worst = self.guilty();
         if worst.is_empty() {
@@ -128,13 +129,14 @@ impl Suspects {
         worst
     }
 
-    /// Those that have sent most in vain, as many as it takes to free so many bytes.
+    /// Those of which ZeroMQ keeps most that is part of no whole message, as many as it takes to
+    /// free so many bytes.
     fn senders(&self, bytes: u64) -> impl Iterator<Item = Inode> + use<> {
         let mut senders: Vec<(u64, Inode)> = self
             .accounts
             .iter()
-            .map(|(&inode, account)| (account.sent_in_vain(), inode))
-            .filter(|&(sent, _)| sent >= SENT_IN_VAIN_MIN)
+            .map(|(&inode, account)| (account.not_handed_over(), inode))
+            .filter(|&(sent, _)| sent >= NOT_HANDED_OVER_MIN)
             .collect();
         senders.sort_unstable_by(|one, other| other.cmp(one));
         let mut freed = 0;
@@ -186,13 +188,13 @@ impl Account {
         }
     }
 
-    const fn sent_in_vain(&self) -> u64 {
+    const fn not_handed_over(&self) -> u64 {
         self.unheard.saturating_add(self.unheard_before)
     }
 }
 
 impl Pace {
-    /// That of a peer who took so much in a window, and for whom so much waits.
+    /// The pace of a peer that took so many bytes in a window, and for which so many wait.
     const fn of(taken: u64, unsent: u64) -> Self {
         if taken.saturating_mul(STUCK_WINDOWS) < unsent {
             Self::Stuck
