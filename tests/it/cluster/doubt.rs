@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{in_contact, wait_until, wait_until_agreed};
+use super::{in_contact, wait_until, wait_until_agreed, wait_until_registered};
 use crate::support::{Etcd, EtcdProxy, Event, Passage, Registry, Subscriber, registration};
 
 /// A registry that reaches etcd over a way on which things get lost, and one that does not.
@@ -50,6 +50,7 @@ fn what_etcd_stored_is_acknowledged_once_though_its_answer_was_lost() {
         proxy.wait_until_passed();
         assert_eq!(entry(&a), before + 1, "{passage:?}: it happened once");
         wait_until_agreed(&[&a.client(), &b.client()], |list| list.len() == 1);
+        wait_until("both tell of it", || in_contact(&a.client()) && in_contact(&b.client()));
         for subscriber in [&mut from_a, &mut from_b] {
             assert_eq!(told(subscriber, "psu-1"), ["register"], "{passage:?}");
         }
@@ -99,6 +100,6 @@ fn what_is_in_doubt_while_another_registry_goes_on_is_settled_by_what_stands_in_
     assert_eq!(at_a.receive()["success"], true);
     wait_until_agreed(&[&at_a, &at_b], |list| list.iter().map(|(id, _)| &id[..]).eq(["a", "b"]));
     assert_eq!(told(&mut from_b, "a"), ["register"]);
-    at_a.register("c", "");
+    wait_until_registered(&at_a, "c");
     wait_until_agreed(&[&at_a, &at_b], |list| list.len() == 3);
 }
