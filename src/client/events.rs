@@ -1,7 +1,7 @@
-//! What happens in a registry, as it happens.
+//! The events of a registry, as they happen.
 //!
-//! Events are news, not the truth: one that is lost on a broken connection does not come again.
-//! That some were lost is told as [`Event::Missed`]. Who needs to know what is true uses a
+//! Events may be lost: one that is lost on a broken connection is not repeated. The subscriber is
+//! told so by [`Event::Missed`]. For a list of services that is always right, use a
 //! [`Watch`](super::Watch).
 
 use std::task::{Context, Poll};
@@ -29,7 +29,7 @@ pub(super) use socket::{EventSocket, Heard};
 use feed::Feed;
 use pump::{Pump, Queue, Wanted};
 
-/// A subscription to events, taken in by a thread of its own until this is dropped.
+/// A subscription to events. A thread of its own receives them until this is dropped.
 ///
 /// ```
 #[doc = include_str!("registry_client/example_registry.txt")]
@@ -48,22 +48,22 @@ use pump::{Pump, Queue, Wanted};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// **From when on.** The connection is up and the subscription on its way before there is a
-/// `Subscription`, and a registry of this crate takes note of it before the next event that
-/// it publishes. ZeroMQ has no receipt for it, so of a Python registry an event within the next
-/// millisecond or so can still pass unheard.
+/// **Its beginning.** A `Subscription` exists only when the connection is up and the subscription
+/// was sent, and a registry of this crate takes note of it before the next event that it publishes.
+/// ZeroMQ does not acknowledge subscriptions, so an event that a Python registry publishes within
+/// the next millisecond or so can still be missed.
 ///
-/// **Who is slow.** 4096 events wait to be taken. What comes when the queue is full is dropped,
-/// counted, and told as [`Event::Missed`] as soon as there is room again.
+/// **A slow program.** Up to 4096 events wait to be taken. Further ones are dropped and counted,
+/// and reported by [`Event::Missed`] as soon as there is room again.
 ///
-/// **What is lost on the way** is told as [`Event::Missed`] before the event that shows it, by
-/// the numbers of the events; and when a broken connection is up again, whether or not something
-/// was lost with it, because a registry that does not number its events could not tell.
+/// **Lost events** are reported by [`Event::Missed`] before the next event, whose number shows the
+/// gap. `Missed` also comes whenever a broken connection is up again, even if nothing was lost: a
+/// registry that does not number its events could not show it.
 ///
-/// **Where the registry goes**, and the client has
-/// [another](super::RegistryClientBuilder::fallback), the subscription moves there, which is an
-/// interrupted connection, too. Of registries that share their storage each event is told once;
-/// what happened during the move is missed.
+/// **If the registry goes away**, and the client has
+/// [another one](super::RegistryClientBuilder::fallback), the subscription moves there, which
+/// counts as an interrupted connection. Registries that share their storage report each event once;
+/// what happens during the move is missed.
 #[derive(Debug)]
 pub struct Subscription {
     events: channel::Receiver<Event>,

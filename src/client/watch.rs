@@ -55,10 +55,11 @@ const GRACE: Duration = Duration::from_millis(200);
 /// From one list to the next at the least.
 const LIST_INTERVAL_MIN: Duration = Duration::from_millis(20);
 
-/// A local picture of a registry, kept true by a thread of its own until it is dropped.
+/// A local copy of the list of services, kept up to date by a thread of its own until it is
+/// dropped.
 ///
-/// Looking something up costs no round trip. [`Watch::changes`] tells every change once and in
-/// order, beginning with the services that were there.
+/// Looking something up costs no round trip. [`Watch::changes`] gives every change once and in
+/// order, beginning with the services that are there already.
 ///
 /// ```
 #[doc = include_str!("registry_client/example_registry.txt")]
@@ -80,31 +81,31 @@ const LIST_INTERVAL_MIN: Duration = Duration::from_millis(20);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// **Who is slow.** Up to 4096 changes wait to be told. When more wait, all that happened to one
-/// service becomes one change, from what was told of it to what is true; [`WatchStatus::merged`]
-/// counts what was told only as part of another change.
+/// **A slow program.** Up to 4096 changes wait to be taken. If more wait, all changes of one
+/// service are merged into one, from the state that the program knows to the present one.
+/// [`WatchStatus::merged`] counts the changes that were given only as part of another one.
 ///
-/// **Health.** A registry tells of a service that falls silent when it expires, up to a clean-up
-/// interval (10 s, unless it is set) after its ttl is over. Until then the picture, unlike
+/// **Health.** A registry reports a service that has fallen silent when it expires, up to one
+/// clean-up interval (by default 10 s) after its ttl is over. Until then the watch, unlike
 /// [`RegistryClient::discover_service`](super::RegistryClient::discover_service), may show it
-/// as passing. What a list shows to be critical is not discovered, and the list is taken again
-/// at every check until the service has recovered or is gone.
+/// as passing. A service that is critical in a list is not discovered, and the list is requested
+/// again at every check until the service has recovered or is gone.
 ///
-/// **A registry that is silent.** The picture stays as it was last known, so a program finds its
-/// services while the registry restarts. [`WatchStatus::silent_since`] tells. Where the client has
-/// [another registry](super::RegistryClientBuilder::fallback), that is watched from then on:
-/// from the same place, where the two share their storage; else its list is taken, and what is
-/// different is told.
+/// **If the registry does not answer**, the watch keeps the last known list, so that a program
+/// finds its services while the registry restarts; see [`WatchStatus::silent_since`]. If the client
+/// has [another registry](super::RegistryClientBuilder::fallback), that one is watched from then
+/// on. If the two share their storage, the watch goes on where it was; else the list is requested,
+/// and every difference is given as a change.
 ///
-/// **The Python registry** does not number its events. Then the list is taken every second and
-/// after every event, and what comes and goes between two lists is not seen.
-/// [`WatchStatus::mode`] and a warning in the log tell.
+/// **The Python registry** does not number its events. Then the list is requested every second and
+/// after every event, and a service that comes and goes between two lists is not seen.
+/// [`WatchStatus::mode`] and a warning in the log say so.
 pub struct Watch {
     shared: Arc<Shared>,
     _thread: Thread,
 }
 
-/// The changes of a [`Watch`], each waited for.
+/// An iterator over the changes of a [`Watch`], which waits for the next one.
 ///
 /// ```
 #[doc = include_str!("registry_client/example_registry.txt")]
@@ -181,7 +182,7 @@ impl Watch {
         })
     }
 
-    /// All services that are watched, in the order of their registration.
+    /// All services that are watched, in the order in which they were registered.
     ///
     /// ```
     #[doc = include_str!("registry_client/example_registry.txt")]
@@ -230,7 +231,7 @@ impl Watch {
         picture.passing(service_type).nth(picked).cloned()
     }
 
-    /// How the watch is doing.
+    /// The state of the watch.
     ///
     /// ```
     #[doc = include_str!("registry_client/example_registry.txt")]
@@ -265,10 +266,10 @@ impl Watch {
         self.shared.registries.at(self.shared.lock().registry).clone()
     }
 
-    /// All changes, beginning with the services that were there, and waiting for the next.
-    /// Where several threads take changes, each is given to one of them.
-    ///
-    /// Ends only if the watch cannot go on, which the log explains.
+    /// An iterator over all changes, beginning with the services that are there already. It waits
+    /// for the next one, and ends only if the watch cannot go on; the log says why. If several
+    /// threads take changes, each change is given to one of them. [`Self::next_change`] waits for a
+    /// limited time.
     ///
     /// ```
     #[doc = include_str!("registry_client/example_registry.txt")]

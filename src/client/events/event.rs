@@ -1,4 +1,4 @@
-//! What happens in a registry, as its subscribers are told: from two frames to an [`Event`].
+//! Events as subscribers receive them: from the two frames of a message to an [`Event`].
 //!
 //! A registry of a later version may tell more than is known here. What is unknown is kept.
 
@@ -22,13 +22,13 @@ use crate::client::service::{Sequence, Service, WallTime};
 pub enum EventKind {
     /// A service registered, or registered again.
     Register,
-    /// A service was taken out by its client.
+    /// A service was deregistered.
     Deregister,
     /// A service was silent for too long.
     Expire,
 }
 
-/// One thing that a subscriber is told.
+/// One message to a subscriber.
 ///
 /// ```
 #[doc = include_str!("../registry_client/example_registry.txt")]
@@ -49,13 +49,13 @@ pub enum EventKind {
 pub enum Event {
     /// A service registered, or registered again.
     Register(ServiceEvent),
-    /// A service was taken out by its client.
+    /// A service was deregistered.
     Deregister(ServiceEvent),
     /// A service was silent for too long.
     Expire(ServiceEvent),
     /// Something that this library does not know.
     Other(OtherEvent),
-    /// Events were lost, or may have been. Comes whatever was subscribed to.
+    /// Events were lost, or may have been lost. Every subscriber receives this.
     Missed(Missed),
 }
 
@@ -83,9 +83,9 @@ pub struct ServiceEvent {
     pub service_info: Map<String, Value>,
     /// When it happened, on the registry's clock.
     pub timestamp: WallTime,
-    /// The place of the event among all events. The Python registry gives none.
+    /// The number of the event. The Python registry does not number its events.
     pub sequence: Option<Sequence>,
-    /// All that the registry says of it: the fields above, and what later versions add.
+    /// Everything that the registry says about it: the fields above, and what later versions add.
     pub data: Map<String, Value>,
 }
 
@@ -107,13 +107,13 @@ pub struct ServiceEvent {
 pub struct OtherEvent {
     /// What the registry calls it.
     pub event_type: String,
-    /// The place of the event among all events.
+    /// The number of the event, if it has one.
     pub sequence: Option<Sequence>,
     /// Everything that came.
     pub body: Map<String, Value>,
 }
 
-/// A gap in what a subscriber was told.
+/// A gap in the events that a subscriber received.
 ///
 /// ```
 #[doc = include_str!("../registry_client/example_registry.txt")]
@@ -159,8 +159,8 @@ pub enum MissedReason {
     TooSlow,
     /// The connection was interrupted and is up again. Maybe nothing happened meanwhile.
     Disconnected,
-    /// The registry was started anew, or another took its place, or what it shares with others was
-    /// put back to an earlier state. Maybe nothing happened meanwhile.
+    /// The registry was restarted, or replaced by another one, or the list that it shares with
+    /// others was set back to an earlier state. Maybe nothing happened meanwhile.
     Restarted,
 }
 
@@ -203,7 +203,7 @@ impl Event {
         }
     }
 
-    /// The place among all events, where the registry gave one.
+    /// The number of the event, if the registry gave one.
     ///
     /// ```
     #[doc = include_str!("../registry_client/example_registry.txt")]

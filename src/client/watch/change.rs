@@ -1,4 +1,4 @@
-//! What a watcher is told: one difference between two moments of the registry. Pure.
+//! What a watch gives: one difference between two moments of the registry. Pure.
 
 use std::sync::Arc;
 
@@ -6,9 +6,9 @@ use crate::client::service::Service;
 
 /// One change in a registry.
 ///
-/// A change is a difference in what the registry says of a service, its heartbeats apart: who
-/// applies all changes to an empty table has the registry's table. A service that registers
-/// again and says what it said before is no change.
+/// A change is a difference in what the registry says of a service, except for its heartbeats. All
+/// changes together, applied to an empty table, give the registry's table. A service that is
+/// registered again with the same information is no change.
 ///
 /// ```
 #[doc = include_str!("../registry_client/example_registry.txt")]
@@ -34,26 +34,26 @@ use crate::client::service::Service;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Change {
-    /// A service is there that was not, or not for this watcher. The first changes of a watch
-    /// are the services that it found.
+    /// A service is new, or new for this watch. The first changes of a watch are the services that
+    /// are there already.
     Registered(Arc<Service>),
-    /// A service says something else of itself, or its health changed.
+    /// The information about a service has changed, or its health.
     Changed {
-        /// What was told of it before.
+        /// The service before.
         before: Arc<Service>,
-        /// What is true now.
+        /// The service now.
         now: Arc<Service>,
     },
-    /// A service is there no longer.
+    /// A service is gone.
     Removed {
-        /// The service as it was told of before.
+        /// The service as it was.
         service: Arc<Service>,
-        /// How it went.
+        /// Why it is gone.
         how: Removal,
     },
 }
 
-/// How a service went.
+/// Why a service is gone.
 ///
 /// ```
 #[doc = include_str!("../registry_client/example_registry.txt")]
@@ -72,13 +72,13 @@ pub enum Change {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Removal {
-    /// Its client took it out.
+    /// It was deregistered.
     Deregistered,
     /// It was silent for too long.
     Expired,
     /// It is still registered, but no longer under the type that is watched.
     OtherType,
-    /// It was missing when the registry was asked. The event that would say why was lost.
+    /// It was missing in the next list. The event that would say why was lost.
     Missing,
 }
 

@@ -1,8 +1,8 @@
-//! The local picture of a registry: its services as they were at one place among its events.
+//! The local picture of a registry: its services as they were at one position among its events.
 //! Pure.
 //!
-//! A picture is never a mixture of two moments. An event moves it to the next place if it is the
-//! next one; a list moves it to any place. What cannot be placed is refused, and then a list is
+//! A picture is never a mixture of two moments. An event moves it to the next position if it is the
+//! next one; a list moves it to any position. What cannot be placed is refused, and then a list is
 //! needed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -20,11 +20,11 @@ pub(super) struct Picture {
     service_type: Option<String>,
     /// None before the first list, and where the registry does not number its events.
     sequence: Option<Sequence>,
-    /// In the order of their registration, each at a place of its own.
+    /// In the order of their registration, each at a position of its own.
     services: BTreeMap<u64, Arc<Service>>,
-    places: HashMap<String, u64>,
+    positions: HashMap<String, u64>,
     by_type: HashMap<String, BTreeSet<u64>>,
-    next_place: u64,
+    next_position: u64,
     /// How many services are critical.
     critical: usize,
 }
@@ -51,7 +51,7 @@ impl Picture {
         self.service_type.as_deref()
     }
 
-    /// The place among the registry's events at which it was as shown.
+    /// The position among the registry's events at which it was as shown.
     pub(super) const fn sequence(&self) -> Option<&Sequence> {
         self.sequence.as_ref()
     }
@@ -63,13 +63,13 @@ impl Picture {
 
     /// The service with this id.
     pub(super) fn get(&self, id: &str) -> Option<&Arc<Service>> {
-        self.services.get(self.places.get(id)?)
+        self.services.get(self.positions.get(id)?)
     }
 
     /// The services that are looked up by `service_type` and were passing when last seen.
     pub(super) fn passing(&self, service_type: &str) -> impl Iterator<Item = &Arc<Service>> {
-        let places = self.by_type.get(service_type).into_iter().flatten();
-        let services = places.filter_map(|place| self.services.get(place));
+        let positions = self.by_type.get(service_type).into_iter().flatten();
+        let services = positions.filter_map(|position| self.services.get(position));
         services.filter(|service| service.health == Health::Passing)
     }
 
@@ -81,14 +81,14 @@ impl Picture {
     /// Takes over what a list says, and returns what is different.
     pub(super) fn replace(&mut self, list: ServiceList) -> Vec<Change> {
         let mut gone = std::mem::take(&mut self.services);
-        let gone_places = std::mem::take(&mut self.places);
+        let gone_positions = std::mem::take(&mut self.positions);
         self.by_type.clear();
         self.critical = 0;
         self.sequence = list.sequence;
         let mut changes = Vec::new();
         for service in list.services {
             let service = Arc::new(service);
-            let before = gone_places.get(&service.id).and_then(|place| gone.remove(place));
+            let before = gone_positions.get(&service.id).and_then(|position| gone.remove(position));
             changes.extend(Change::between(before.as_ref(), Some(&service), Removal::Missing));
             self.put(service);
         }
@@ -135,38 +135,38 @@ impl Picture {
     }
 
     fn remove(&mut self, id: &str, how: Removal) -> Option<Change> {
-        let place = self.places.remove(id)?;
-        let service = self.services.remove(&place)?;
-        self.withdraw(&service, place);
+        let position = self.positions.remove(id)?;
+        let service = self.services.remove(&position)?;
+        self.withdraw(&service, position);
         Some(Change::Removed { service, how })
     }
 
-    /// Puts a service at the end, or at the place of the one with its id, which is returned.
+    /// Puts a service at the end, or at the position of the one with its id, which is returned.
     fn put(&mut self, service: Arc<Service>) -> Option<Arc<Service>> {
-        let known = self.places.get(&service.id).copied();
-        let place = known.unwrap_or(self.next_place);
+        let known = self.positions.get(&service.id).copied();
+        let position = known.unwrap_or(self.next_position);
         if known.is_none() {
-            self.next_place += 1;
-            self.places.insert(service.id.clone(), place);
+            self.next_position += 1;
+            self.positions.insert(service.id.clone(), position);
         }
-        let before = self.services.insert(place, Arc::clone(&service));
+        let before = self.services.insert(position, Arc::clone(&service));
         if let Some(before) = &before {
-            self.withdraw(before, place);
+            self.withdraw(before, position);
         }
         self.critical += usize::from(service.health == Health::Critical);
         for service_type in types(&service) {
-            self.by_type.entry(service_type.to_owned()).or_default().insert(place);
+            self.by_type.entry(service_type.to_owned()).or_default().insert(position);
         }
         before
     }
 
     /// Takes a service out of everything that is counted or looked up.
-    fn withdraw(&mut self, service: &Service, place: u64) {
+    fn withdraw(&mut self, service: &Service, position: u64) {
         self.critical -= usize::from(service.health == Health::Critical);
         for service_type in types(service) {
-            if let Some(places) = self.by_type.get_mut(service_type) {
-                places.remove(&place);
-                if places.is_empty() {
+            if let Some(positions) = self.by_type.get_mut(service_type) {
+                positions.remove(&position);
+                if positions.is_empty() {
                     self.by_type.remove(service_type);
                 }
             }

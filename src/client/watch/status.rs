@@ -1,11 +1,11 @@
-//! How a watch is doing.
+//! The state of a watch.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::client::error::{ClientError, RefusalCode};
 
-/// How a watch is kept true.
+/// How a watch is kept up to date.
 ///
 /// ```
 #[doc = include_str!("../registry_client/example_registry.txt")]
@@ -29,7 +29,7 @@ pub enum WatchMode {
     },
 }
 
-/// How a watch is doing.
+/// The state of a watch.
 ///
 /// ```
 #[doc = include_str!("../registry_client/example_registry.txt")]
@@ -42,19 +42,18 @@ pub enum WatchMode {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WatchStatus {
-    /// How it is kept true.
+    /// How it is kept up to date.
     pub mode: WatchMode,
-    /// Since when the registry does not answer, or not with what is asked of it. None where it
-    /// does.
+    /// Since when the registry has not answered, or has refused to. None if it answers.
     pub silent_since: Option<Instant>,
-    /// Why the registry does not tell what it is asked, though it is there. None where it tells, or
-    /// is silent.
+    /// Why the registry refuses, or what is wrong with its answers. None if it answers properly, or
+    /// not at all.
     pub trouble: Option<WatchTrouble>,
-    /// How many changes were told only as part of another, because they were taken too slowly.
+    /// How many changes were given only as part of another, because they were taken too slowly.
     pub merged: u64,
 }
 
-/// Why a registry that is there does not tell a watch what is true.
+/// Why a registry that answers does not let a watch keep up to date.
 ///
 /// ```
 #[doc = include_str!("../registry_client/example_registry.txt")]
@@ -70,10 +69,10 @@ pub struct WatchStatus {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WatchTrouble {
-    /// The kind of refusal. None where it is none: what answers is no registry, or its connection
-    /// cannot be used.
+    /// The kind of refusal. None if it is something else: what answers is not a registry, or the
+    /// connection cannot be used.
     pub code: Option<RefusalCode>,
-    /// For people.
+    /// The reason, in words for people.
     pub message: String,
 }
 
