@@ -47,9 +47,10 @@ fn loading_very_many_services_keeps_no_heartbeat_waiting_and_expires_nobody() {
     let (place, registry) = Place::start_with(launch);
     let alive: Vec<String> = (0..ALIVE).map(|number| format!("alive-{number}")).collect();
     let ttl = TTL.as_secs() as u32;
-    for id in &alive {
-        assert_success(&registry.client().request(&short_lived(id, &id.to_uppercase(), ttl)));
-    }
+    // All at once, so that none has expired when the last is there.
+    let client = registry.client();
+    alive.iter().for_each(|id| client.send(&short_lived(id, &id.to_uppercase(), ttl)));
+    alive.iter().for_each(|_| assert_success(&client.receive()));
     let folder = registry.launch().clone();
     registry.kill();
     fill(&folder);
