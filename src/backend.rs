@@ -1,7 +1,7 @@
 //! Where the registry's facts are kept: the trait that every backend fulfils.
 //!
 //! A backend is owned by one thread. It is told facts, never asked for decisions, and it is the
-//! only part that may wait for a disk or a network.
+//! only part that may wait for a disk or a network. It takes the feature `server`.
 
 use std::path::Path;
 

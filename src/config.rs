@@ -2,7 +2,7 @@
 //!
 //! Each setting has one name everywhere. It is a key of `registry.yaml` ([`Config::from_yaml`]),
 //! a flag of `service-registry start` ([`Config::set`]), and a field of [`Config`]. Finding the
-//! file, reading arguments and printing belong to the program.
+//! file, reading arguments and printing belong to the program. It takes the feature `server`.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -21,19 +21,32 @@
 //! 7. Nothing fails silently: a thread that ends stops the server with its reason.
 //! 8. The database stays the Python server's, so a lab can switch to this one and back.
 //!
-//! To read the code, follow a request: [`server`] has a file for each thread; [`protocol`] turns
-//! frames into requests and outcomes into replies; [`registry`] has the rules, pure; [`backend`]
+//! To read the code, follow a request: `server` has a file for each thread; [`protocol`] turns
+//! frames into requests and outcomes into replies; [`registry`] has the rules, pure; `backend`
 //! keeps what was decided. [`clock`], [`json`], [`limits`], [`access`] and [`service`] are what all
 //! of them speak of. Imports run one way: those, registry, then protocol and backend, then server;
 //! [`client`] knows nothing of the server.
+//!
+//! # Features
+//!
+//! Without any of them there are the clients ([`client`]), and the rules and messages of a
+//! registry, which take no crate that the clients do not take.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `server` | a registry inside a program: the modules `server`, `config` and `backend` |
+//! | `program`, the default | the program `service-registry`, with its commands; takes `server` |
+//! | `etcd` | the backend for the registries of several hosts; takes `server` |
 
 #![deny(missing_docs)]
 
 pub mod access;
 pub mod address;
+#[cfg(feature = "server")]
 pub mod backend;
 pub mod client;
 pub mod clock;
+#[cfg(feature = "server")]
 pub mod config;
 pub mod curve;
 pub mod json;
@@ -42,6 +55,7 @@ pub mod limits;
 mod mailbox;
 pub mod protocol;
 pub mod registry;
+#[cfg(feature = "server")]
 pub mod server;
 pub mod service;
 

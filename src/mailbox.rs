@@ -9,9 +9,12 @@
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
-use std::sync::{Arc, Weak};
+
+#[cfg(feature = "server")]
+pub(crate) mod bell;
 
 /// The sending end. Clones send to the same mailbox.
 #[derive(Debug)]
@@ -26,7 +29,8 @@ pub(crate) struct Mailbox<T> {
     messages: Receiver<T>,
     pipe: PipeReader,
     rung: Arc<AtomicBool>,
-    bell: Bell,
+    #[cfg(feature = "server")]
+    bell: bell::Bell,
 }
 
 /// What a look into a mailbox finds.
@@ -39,10 +43,6 @@ pub(crate) enum Post<T> {
     /// Nothing, ever: the last sender is gone.
     Closed,
 }
-
-/// Wakes the receiver without a message. It keeps no mailbox open.
-#[derive(Debug, Clone)]
-pub(crate) struct Bell(Weak<Rope>);
 
 /// What every sender pulls.
 #[derive(Debug)]
@@ -58,8 +58,13 @@ pub(crate) fn mailbox<T>(capacity: usize) -> io::Result<(Postbox<T>, Mailbox<T>)
     let (sender, receiver) = sync_channel(capacity);
     let rung = Arc::new(AtomicBool::new(false));
     let rope = Arc::new(Rope { pipe: writer, rung: Arc::clone(&rung) });
-    let bell = Bell(Arc::downgrade(&rope));
-    let mailbox = Mailbox { messages: receiver, pipe: reader, rung, bell };
+    let mailbox = Mailbox {
+        messages: receiver,
+        pipe: reader,
+        rung,
+        #[cfg(feature = "server")]
+        bell: bell::Bell::on(&rope),
+    };
     Ok((Postbox { messages: sender, rope }, mailbox))
 }
 
@@ -68,15 +73,6 @@ impl<T> Postbox<T> {
     pub(crate) fn send(&self, message: T) {
         if self.messages.send(message).is_ok() {
             self.rope.pull();
-        }
-    }
-}
-
-impl Bell {
-    /// Wakes the receiver, where the mailbox is still open. Never waits.
-    pub(crate) fn ring(&self) {
-        if let Some(rope) = self.0.upgrade() {
-            rope.pull();
         }
     }
 }
@@ -100,11 +96,6 @@ impl<T> Mailbox<T> {
     /// What to poll: readable when there may be a message, or when the last sender is gone.
     pub(crate) fn descriptor(&self) -> RawFd {
         self.pipe.as_raw_fd()
-    }
-
-    /// What wakes whoever polls this mailbox.
-    pub(crate) fn bell(&self) -> Bell {
-        self.bell.clone()
     }
 
     /// Silences the bell. To be called when the descriptor is readable, before the messages are
@@ -137,7 +128,7 @@ impl<T> Mailbox<T> {
 mod tests {
     use super::*;
 
-    fn readable(mailbox: &Mailbox<u32>) -> bool {
+    pub(super) fn readable(mailbox: &Mailbox<u32>) -> bool {
         let mut items = [zmq::PollItem::from_fd(mailbox.descriptor(), zmq::POLLIN)];
         zmq::poll(&mut items, 0).unwrap() > 0
     }
@@ -159,25 +150,6 @@ mod tests {
 
         postbox.send(3);
         assert!(readable(&mailbox));
-    }
-
-    #[test]
-    fn a_bell_wakes_without_a_message_and_keeps_nothing_open() {
-        let (postbox, mut mailbox) = mailbox(4).unwrap();
-        let bell = mailbox.bell();
-
-        bell.ring();
-        bell.ring();
-        assert!(readable(&mailbox));
-        mailbox.answer_bell();
-        assert!(!readable(&mailbox), "no second ring is left in the pipe");
-        assert_eq!(mailbox.take(), Post::Empty);
-
-        drop(postbox);
-        assert!(readable(&mailbox));
-        bell.ring();
-        mailbox.answer_bell();
-        assert_eq!(mailbox.take(), Post::Closed);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! which makes the registry of what is kept, `sockets`, which opens all of them, `wiring`, which
 //! makes the threads, and `pipeline`, which starts them, and stops them in the end. `messages` is
 //! what they say to each other. This file is what a program that embeds a registry sees of it.
+//! It takes the feature `server`.
 
 use std::net::SocketAddr;
 

@@ -256,4 +256,5 @@ impl RegistryClient {
 }
 
 #[cfg(test)]
+#[cfg(feature = "server")]
 mod tests;

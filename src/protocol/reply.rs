@@ -32,7 +32,8 @@ pub struct Ports {
 
 impl Ports {
     /// All of them.
-    pub(crate) const fn all(self) -> [u16; 3] {
+    #[must_use]
+    pub const fn all(self) -> [u16; 3] {
         [self.requests, self.events, self.heartbeats]
     }
 }

@@ -9,13 +9,12 @@ use uuid::Uuid;
 
 use super::*;
 use crate::access::{Origin, Ownership};
-use crate::backend::{Record, StoredService};
-use crate::clock::ListeningTime;
+use crate::clock::{ListeningTime, WallTime};
 use crate::json::Json;
 use crate::limits::{Exceeded, Limit};
 use crate::service::samples::registration;
 use crate::service::{
-    Metadata, Parts, Registration, ServiceId, ServiceType, Tags, Ttl, TypePolicy,
+    Metadata, Parts, Registration, Service, ServiceId, ServiceType, Tags, Ttl, TypePolicy,
 };
 
 /// A registry with a clock of its own.
@@ -509,6 +508,16 @@ fn a_commit_that_stalls_changes_nothing_of_what_an_expiry_says() {
     assert_eq!(lab.expiries(), [through, without]);
 }
 
+/// Whose heartbeats there are to save, and when they came.
+fn heard(changes: &[Change]) -> Vec<(&str, WallTime)> {
+    let mut heard = Vec::new();
+    for change in changes {
+        let Change::Heard { entry } = change else { panic!("{change:?} is no heartbeat") };
+        heard.push((entry.service.id.as_str(), entry.lease.last_heartbeat()));
+    }
+    heard
+}
+
 #[test]
 fn many_heartbeats_of_a_service_are_saved_once() {
     let mut lab = Lab::new();
@@ -521,9 +530,7 @@ fn many_heartbeats_of_a_service_are_saved_once() {
 
     let (changes, more) = lab.plan().save_heartbeats(&lab.registry, 10);
 
-    let records: Vec<Record<'_>> = changes.iter().map(Record::from).collect();
-    let last_heartbeat = lab.now().wall;
-    assert_eq!(records, [Record::Renewed { id: &service_id("a"), last_heartbeat }]);
+    assert_eq!(heard(&changes), [("a", lab.now().wall)]);
     assert!(!more);
     assert!(lab.plan().save_heartbeats(&lab.registry, 10).0.is_empty());
 }
@@ -575,9 +582,7 @@ fn a_heartbeat_behind_a_registration_is_stored_whether_or_not_one_was_heard_befo
 
         let (changes, _) = lab.plan().save_heartbeats(&lab.registry, 100);
 
-        let last_heartbeat = lab.now().wall;
-        let records: Vec<Record<'_>> = changes.iter().map(Record::from).collect();
-        assert_eq!(records, [Record::Renewed { id: &service_id("a"), last_heartbeat }]);
+        assert_eq!(heard(&changes), [("a", lab.now().wall)]);
     }
 }
 
@@ -617,7 +622,7 @@ fn restored_services_are_not_in_the_way_while_their_life_is_unproven() {
 #[test]
 fn replaying_what_was_stored_gives_the_same_registry() {
     let mut lab = Lab::with_unique_types(false);
-    let mut stored: Vec<StoredService> = Vec::new();
+    let mut stored = Vec::new();
     for step in 0..200_u64 {
         // A fixed mixture of everything, over few ids so that they meet again.
         let id = format!("s{}", step * 7 % 13);
@@ -635,14 +640,14 @@ fn replaying_what_was_stored_gives_the_same_registry() {
             }
         };
         for change in &changes {
-            store(&mut stored, Record::from(change));
+            store(&mut stored, change);
         }
         lab.apply(changes);
         lab.elapse(step % 11);
     }
 
     let mut replayed = Registry::new(Epoch::new("next"), false);
-    for StoredService { service, last_heartbeat } in stored {
+    for (service, last_heartbeat) in stored {
         replayed.restore(service, last_heartbeat, lab.now());
     }
 
@@ -654,26 +659,28 @@ fn replaying_what_was_stored_gives_the_same_registry() {
     assert_eq!(facts(&replayed), facts(&lab.registry));
 }
 
-/// What a backend does with a record, in its simplest form.
-fn store(stored: &mut Vec<StoredService>, record: Record<'_>) {
-    let place = |stored: &[StoredService], id: &ServiceId| {
-        stored.iter().position(|known| known.service.id == *id)
+/// What a backend does with a change, in its simplest form.
+fn store(stored: &mut Vec<(Service, WallTime)>, change: &Change) {
+    let place = |stored: &[(Service, WallTime)], entry: &Entry| {
+        stored.iter().position(|(known, _)| known.id == entry.service.id)
     };
-    match record {
-        Record::Stored { service, last_heartbeat } => {
-            let new = StoredService { service: service.clone(), last_heartbeat };
-            match place(stored, &service.id) {
+    match change {
+        Change::Registered { entry, .. } => {
+            let new = (entry.service.clone(), entry.lease.last_heartbeat());
+            match place(stored, entry) {
                 Some(index) => stored[index] = new,
                 None => stored.push(new),
             }
         }
-        Record::Renewed { id, last_heartbeat } => {
-            if let Some(index) = place(stored, id) {
-                stored[index].last_heartbeat = last_heartbeat;
+        Change::Heard { entry } => {
+            if let Some(index) = place(stored, entry) {
+                stored[index].1 = entry.lease.last_heartbeat();
             }
         }
-        Record::Removed { id } => stored.retain(|known| known.service.id != *id),
-        Record::PolicyStored { .. } | Record::PolicyRemoved { .. } => {}
+        Change::Deregistered { entry } | Change::Expired { entry, .. } => {
+            stored.retain(|(known, _)| known.id != entry.service.id);
+        }
+        Change::PolicyRemembered { .. } | Change::PolicyForgotten { .. } => {}
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam_channel::{Receiver, Sender, bounded, never};
 
 use crate::backend::shared::SignOfLife;
-use crate::mailbox::Bell;
+use crate::mailbox::bell::Bell;
 
 use super::doors::Doors;
 use super::shared::SharedRegistry;

@@ -22,6 +22,7 @@ mod envelopes;
 mod events;
 mod examples;
 mod expiry;
+mod features;
 #[cfg(target_os = "linux")]
 mod hostile;
 mod http;
