@@ -13,8 +13,8 @@ use service_registry::client::{
 /// For answers: long for a busy machine, since an answer that comes is not waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// For what will not come.
-const MOMENT: Duration = Duration::from_millis(200);
+/// For what will not come: as long as a busy registry may take to say so.
+const MOMENT: Duration = Duration::from_secs(3);
 
 /// Lives it on the named executor: in this thread, or as a task of a runtime with several threads.
 pub(crate) fn live(registry: RegistryEndpoints, executor: &str) {
