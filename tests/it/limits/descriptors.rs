@@ -16,7 +16,7 @@ use crate::support::{Client, DEADLINE, Launch, Registry, assert_success, port_of
 const LITTLE_MEMORY: &str = "memory_bytes=67108864,registry_bytes=16777216";
 
 /// More than it takes, in KiB, beside what it has taken in while it was cut off.
-const MEMORY_MAX: u64 = 128 << 10;
+const MEMORY_MAX: u64 = 256 << 10;
 
 /// Whether a new client is answered; where its connection is refused it tries again by itself.
 fn is_served(client: &Client) -> bool {
@@ -142,6 +142,7 @@ fn http_connections_that_cannot_be_taken_are_told_once_and_not_each_second() {
     // They connect, and say nothing; then others wait for HTTP.
     let silent: Vec<TcpStream> =
         (0..200).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    wait_until("all descriptors are taken", || registry.open_descriptors() >= 100);
     let waiting: Vec<TcpStream> = (0..60).map(|_| TcpStream::connect(http).unwrap()).collect();
     wait_until("it tells", || refused() > 0);
     // Three times as long as it waits before it tries again.
