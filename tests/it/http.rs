@@ -6,6 +6,6 @@ mod dashboard;
 pub(crate) mod exchange;
 mod exposition;
 mod hostile;
-mod metrics;
+pub(crate) mod metrics;
 mod page;
 mod paths;
