@@ -149,6 +149,12 @@ impl Registry {
         self.index.all().is_empty()
     }
 
+    /// What all services say of themselves, in bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Where the events stand: the number of the last one.
     #[must_use]
     pub const fn sequence(&self) -> &Sequence {

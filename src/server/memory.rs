@@ -16,7 +16,7 @@ use crate::limits::{Exceeded, Limit, Limits};
 use crate::protocol::envelope::Identity;
 
 /// From how many bytes on a reply is large. Smaller ones are bounded by their number.
-const LARGE: usize = 4 << 10;
+pub(super) const LARGE_REPLY: usize = 4 << 10;
 
 /// How much is sent before the memory is measured again.
 const MEASURED_EVERY: usize = 1 << 20;
@@ -84,7 +84,7 @@ impl<Gauge: Measure> Memory<Gauge> {
         now: impl FnOnce() -> ListeningTime,
     ) -> Result<(), Exceeded> {
         self.unmeasured += bytes;
-        if bytes < LARGE {
+        if bytes < LARGE_REPLY {
             return Ok(());
         }
         self.look(client, now())?;
@@ -202,7 +202,7 @@ mod tests {
         assert!(!sends(&mut memory, "flood", 1));
         assert!(memory.look(&b"flood".to_vec(), at(1)).is_err());
         assert!(sends(&mut memory, "polite", 1));
-        assert!(memory.admit(&b"flood".to_vec(), LARGE - 1, || at(1)).is_ok());
+        assert!(memory.admit(&b"flood".to_vec(), LARGE_REPLY - 1, || at(1)).is_ok());
 
         gauge.0.set(LIMIT / 2);
         assert!(sends(&mut memory, "flood", 2));

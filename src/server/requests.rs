@@ -26,7 +26,7 @@ use super::answer::{Answer, Reader};
 use super::doors::Doors;
 use super::handed_over::HandedOver;
 use super::lanes::Lanes;
-use super::memory::Memory;
+use super::memory::{LARGE_REPLY, Memory};
 use super::messages::{Caller, Job, Reply, Task, ToRequests};
 use super::statistics::{RequestKind, Statistics};
 use super::thread::Failure;
@@ -203,11 +203,17 @@ impl Requests {
             return Err(refusal(RequestFailure::NotOnThisHost));
         }
         // A list takes its time and its memory: none is made that would not be sent.
-        if is_large(&request) {
+        if self.is_large(&request) {
             let looked = self.memory.look(&caller.client, now.listening);
             looked.map_err(|exceeded| refusal(RequestFailure::ShortOfMemory(exceeded)))?;
         }
         Ok(request)
+    }
+
+    /// Whether the answer may be large: it tells of all services, and these come to something.
+    fn is_large(&self, request: &Request) -> bool {
+        matches!(request, Request::Read(Read::List { .. } | Read::Info))
+            && self.reader.registry.read().bytes() >= LARGE_REPLY
     }
 
     fn hand_over(
@@ -268,11 +274,6 @@ impl Requests {
         }
         Ok(())
     }
-}
-
-/// Whether the answer is as long as what is registered.
-const fn is_large(request: &Request) -> bool {
-    matches!(request, Request::Read(Read::List { .. } | Read::Info))
 }
 
 fn read<Frame: Deref<Target = [u8]>>(

@@ -6,6 +6,6 @@ mod dashboard;
 pub(crate) mod exchange;
 mod exposition;
 mod hostile;
-pub(crate) mod metrics;
+mod metrics;
 mod page;
 mod paths;

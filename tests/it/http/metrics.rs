@@ -31,7 +31,7 @@ fn value(metrics: &Metrics, name: &str, labels: &[(&str, &str)]) -> f64 {
 
 /// Waits until a sample has a value, since metrics are as old as half a second.
 #[track_caller]
-pub(crate) fn wait_for(address: SocketAddr, name: &str, labels: &[(&str, &str)], expected: f64) {
+fn wait_for(address: SocketAddr, name: &str, labels: &[(&str, &str)], expected: f64) {
     support::wait_until(&format!("{name}, {labels:?}, is {expected}"), || {
         let found = value(&metrics(address), name, labels);
         (found - expected).abs() < f64::EPSILON
