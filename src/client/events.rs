@@ -51,7 +51,7 @@ use pump::{Pump, Queue, Wanted};
 /// **Its beginning.** A `Subscription` exists only when the connection is up and the subscription
 /// is on its way. ZeroMQ does not acknowledge subscriptions, so what is published just then can be
 /// missed: from a registry of this crate until the subscription has arrived, from a Python registry
-/// for a millisecond or so longer. And the event of what was acknowledged just before can still come.
+/// for a millisecond or so longer. And the event of what was acknowledged before can still come.
 ///
 /// **A slow program.** Up to 4096 events wait to be taken. Further ones are dropped and counted,
 /// and reported by [`Event::Missed`] as soon as there is room again.
